@@ -1,0 +1,33 @@
+//! Fresh outputs, without a first pass that fills them. The crate's only unsafe code outside `simd/`.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{Array, Array5, ArrayViewMut5, Dimension};
+
+use crate::error::Error;
+use crate::output_size::element_count;
+
+/// An array of `shape` whose elements are not yet written; an [`Error`] where there is no memory for it.
+pub(crate) fn uninit<A>(argument: &'static str, shape: [usize; 5]) -> Result<Array5<MaybeUninit<A>>, Error> {
+    let count = element_count::<A>(argument, &shape)?;
+    let mut elements: Vec<MaybeUninit<A>> = Vec::new();
+    elements.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument, bytes: count * size_of::<A>() })?;
+    // SAFETY: the capacity is at least `count`, and a `MaybeUninit` needs no initialisation.
+    unsafe { elements.set_len(count) };
+    Array5::from_shape_vec(shape, elements).map_err(|_| Error::TooLarge { argument, shape: shape.to_vec() })
+}
+
+/// Declares every element of `array` written.
+///
+/// # Safety
+/// Every element has been written.
+pub(crate) unsafe fn assume_init<A: Copy, D: Dimension>(array: Array<MaybeUninit<A>, D>) -> Array<A, D> {
+    // SAFETY: the caller's promise is the one that is asked for.
+    unsafe { array.assume_init() }
+}
+
+/// An initialised output, seen as one that is about to be overwritten.
+pub(crate) fn as_uninit<A: Copy>(mut view: ArrayViewMut5<'_, A>) -> ArrayViewMut5<'_, MaybeUninit<A>> {
+    // SAFETY: `MaybeUninit<A>` has the layout of `A`, and the crate writes only initialised elements through this view.
+    unsafe { view.raw_view_mut().cast::<MaybeUninit<A>>().deref_into_view_mut() }
+}

@@ -1,0 +1,278 @@
+//! The one place where sizes are computed and checked.
+//!
+//! | operator | output size of an axis |
+//! |---|---|
+//! | transposed convolution | `(n - 1)·s + d·(k - 1) + 1 + output_padding - p_begin - p_end`; plainly `(n - 1)·s + k - 2p` |
+//! | convolution, its inverse | `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`; plainly `(n + 2p - k)/s + 1` |
+//! | resizing by a scale | `⌊n · scale⌋` ([`ScaleRule::Floor`]) or rounded ([`ScaleRule::Round`]) |
+//!
+//! All of it in checked integer arithmetic, additions first, so that a valid length 1 with padding does not underflow.
+//!
+//! ```
+//! use upsample::output_size::{self, Window};
+//!
+//! // 4×4 kernel, stride 2, padding 1: exactly twice the size.
+//! let window = Window::new(4).stride(2).padding(1);
+//! assert_eq!(output_size::conv_transpose(32, &window)?, 64);
+//! assert_eq!(output_size::convolution(64, &window)?, 32);
+//!
+//! // 3×3, stride 2 gives 2n+1 without padding: one pixel has to be cropped. The solver says where.
+//! let solved = output_size::solve(32, 64, &Window::new(3).stride(2))?;
+//! assert_eq!((solved.padding_begin, solved.padding_end, solved.output_padding), (1, 1, 1));
+//! assert_eq!(output_size::conv_transpose(32, &solved)?, 64);
+//! # Ok::<(), upsample::Error>(())
+//! ```
+
+use crate::error::{Axis, Error};
+
+/// The window of a convolution or transposed convolution along one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// k: taps of the kernel.
+    pub kernel: usize,
+    /// s: a transposed convolution enlarges by it, a convolution shrinks by it.
+    pub stride: usize,
+    /// d: distance between neighbouring taps.
+    pub dilation: usize,
+    /// p: pixels cropped from (transposed convolution) or zeros added to (convolution) the beginning.
+    pub padding_begin: usize,
+    /// p at the end.
+    pub padding_end: usize,
+    /// Pixels added to the end of a transposed convolution's output; 0 for a convolution.
+    pub output_padding: usize,
+}
+
+impl Window {
+    /// A window of `kernel` taps: stride 1, dilation 1, no padding.
+    #[must_use]
+    pub const fn new(kernel: usize) -> Self {
+        Self { kernel, stride: 1, dilation: 1, padding_begin: 0, padding_end: 0, output_padding: 0 }
+    }
+
+    /// Sets the stride.
+    #[must_use]
+    pub const fn stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// Sets the dilation.
+    #[must_use]
+    pub const fn dilation(self, dilation: usize) -> Self {
+        Self { dilation, ..self }
+    }
+
+    /// Sets the padding of both ends.
+    #[must_use]
+    pub const fn padding(self, padding: usize) -> Self {
+        Self { padding_begin: padding, padding_end: padding, ..self }
+    }
+
+    /// Sets the padding of each end.
+    #[must_use]
+    pub const fn padding_of(self, begin: usize, end: usize) -> Self {
+        Self { padding_begin: begin, padding_end: end, ..self }
+    }
+
+    /// Sets the output padding.
+    #[must_use]
+    pub const fn output_padding(self, output_padding: usize) -> Self {
+        Self { output_padding, ..self }
+    }
+
+    /// The extent of the dilated kernel, `d·(k - 1) + 1`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidAxisParameter`] for a kernel, stride or dilation of 0, [`Error::SizeOverflow`].
+    pub fn dilated_kernel(&self) -> Result<usize, Error> {
+        self.dilated_kernel_of(Axis::Number(0))
+    }
+
+    fn dilated_kernel_of(&self, axis: Axis) -> Result<usize, Error> {
+        for (parameter, value) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
+            if value == 0 {
+                let requirement = "at least 1".to_owned();
+                return Err(Error::InvalidAxisParameter { parameter, axis, value, requirement });
+            }
+        }
+        (self.kernel - 1)
+            .checked_mul(self.dilation)
+            .and_then(|span| span.checked_add(1))
+            .ok_or(Error::SizeOverflow { argument: "dilated kernel", axis })
+    }
+
+    fn padding_total(&self, axis: Axis) -> Result<usize, Error> {
+        let total = self.padding_begin.checked_add(self.padding_end);
+        total.ok_or(Error::SizeOverflow { argument: "padding", axis })
+    }
+
+    fn no_output(&self, axis: Axis, input: usize, dilated_kernel: usize) -> Error {
+        Error::NoOutput {
+            axis,
+            input,
+            kernel: self.kernel,
+            dilated_kernel,
+            padding_begin: self.padding_begin,
+            padding_end: self.padding_end,
+        }
+    }
+}
+
+/// The size that a transposed convolution makes of `input` pixels:
+/// `(input - 1)·stride + dilation·(kernel - 1) + 1 + output_padding - padding_begin - padding_end`.
+///
+/// The output padding must be smaller than the stride or the dilation, as in PyTorch: more would be pixels that no input reaches.
+///
+/// # Errors
+/// [`Error::ZeroSize`], [`Error::InvalidAxisParameter`], [`Error::SizeOverflow`], and [`Error::NoOutput`] when padding crops everything.
+pub fn conv_transpose(input: usize, window: &Window) -> Result<usize, Error> {
+    conv_transpose_of(Axis::Number(0), input, window)
+}
+
+/// [`conv_transpose`] with the axis named in errors.
+pub(crate) fn conv_transpose_of(axis: Axis, input: usize, window: &Window) -> Result<usize, Error> {
+    let dilated_kernel = window.dilated_kernel_of(axis)?;
+    let limit = window.stride.max(window.dilation);
+    if window.output_padding >= limit {
+        return Err(Error::InvalidAxisParameter {
+            parameter: "output padding",
+            axis,
+            value: window.output_padding,
+            requirement: format!("smaller than the stride ({}) or the dilation ({})", window.stride, window.dilation),
+        });
+    }
+    let full = full_size(axis, input, window, dilated_kernel)?;
+    let padding = window.padding_total(axis)?;
+    match full.checked_add(window.output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?.checked_sub(padding) {
+        None | Some(0) => Err(window.no_output(axis, input, dilated_kernel)),
+        Some(size) => Ok(size),
+    }
+}
+
+/// `(input - 1)·stride + dilated_kernel`: the output before anything is cropped.
+fn full_size(axis: Axis, input: usize, window: &Window, dilated_kernel: usize) -> Result<usize, Error> {
+    let steps = input.checked_sub(1).ok_or(Error::ZeroSize { argument: "input", axis })?;
+    let size = steps.checked_mul(window.stride).and_then(|size| size.checked_add(dilated_kernel));
+    // Indices are also used as signed numbers, so the limit is that of isize.
+    size.filter(|&size| isize::try_from(size).is_ok()).ok_or(Error::SizeOverflow { argument: "output", axis })
+}
+
+/// The size that a convolution makes of `input` pixels, the inverse of [`conv_transpose`]:
+/// `⌊(input + padding_begin + padding_end - dilation·(kernel - 1) - 1) / stride⌋ + 1`.
+///
+/// # Errors
+/// [`Error::ZeroSize`], [`Error::InvalidAxisParameter`], [`Error::SizeOverflow`], and [`Error::NoOutput`] when the kernel does not fit
+/// the padded input.
+pub fn convolution(input: usize, window: &Window) -> Result<usize, Error> {
+    convolution_of(Axis::Number(0), input, window)
+}
+
+/// [`convolution`] with the axis named in errors.
+pub(crate) fn convolution_of(axis: Axis, input: usize, window: &Window) -> Result<usize, Error> {
+    let dilated_kernel = window.dilated_kernel_of(axis)?;
+    if window.output_padding != 0 {
+        return Err(Error::InvalidAxisParameter {
+            parameter: "output padding",
+            axis,
+            value: window.output_padding,
+            requirement: "0 in a convolution".to_owned(),
+        });
+    }
+    if input == 0 {
+        return Err(Error::ZeroSize { argument: "input", axis });
+    }
+    let padded = input
+        .checked_add(window.padding_total(axis)?)
+        .filter(|&size| isize::try_from(size).is_ok())
+        .ok_or(Error::SizeOverflow { argument: "padded input", axis })?;
+    match padded.checked_sub(dilated_kernel) {
+        None => Err(window.no_output(axis, input, dilated_kernel)),
+        Some(room) => Ok(room / window.stride + 1),
+    }
+}
+
+/// Which padding and output padding make a transposed convolution of `input` pixels exactly `output` long.
+///
+/// Of `window` the kernel, stride and dilation count; its paddings are replaced. The padding is symmetric, and output padding
+/// evens out an odd difference, as PyTorch can express it; where the stride is 1 and no output padding is allowed, the odd pixel is
+/// cropped from the end.
+///
+/// # Errors
+/// Those of [`conv_transpose`], and [`Error::UnreachableSize`] where no padding gives the size, with the nearest that can be had.
+pub fn solve(input: usize, output: usize, window: &Window) -> Result<Window, Error> {
+    solve_of(Axis::Number(0), input, output, window)
+}
+
+/// [`solve`] with the axis named in errors.
+pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window) -> Result<Window, Error> {
+    let dilated_kernel = window.dilated_kernel_of(axis)?;
+    let full = full_size(axis, input, window, dilated_kernel)?;
+    let most_output_padding = window.stride.max(window.dilation) - 1;
+    let largest = full.checked_add(most_output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?;
+    if output == 0 || output > largest {
+        let nearest = if output == 0 { 1 } else { largest };
+        return Err(Error::UnreachableSize { axis, input, requested: output, nearest });
+    }
+    if output > full {
+        return Ok(Window { padding_begin: 0, padding_end: 0, output_padding: output - full, ..*window });
+    }
+    let crop = full - output;
+    let odd = crop % 2;
+    let output_padding = if most_output_padding > 0 { odd } else { 0 };
+    let end = (crop + output_padding) / 2 + (odd - output_padding);
+    let begin = (crop + output_padding) / 2;
+    Ok(Window { padding_begin: begin, padding_end: end, output_padding, ..*window })
+}
+
+/// How a scale becomes a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ScaleRule {
+    /// `⌊n · scale⌋`, in f64: PyTorch, ONNX.
+    #[default]
+    Floor,
+    /// `n · scale` rounded to nearest, halves to even: OpenCV.
+    Round,
+}
+
+/// The size that `scale` makes of `input` pixels.
+///
+/// # Errors
+/// [`Error::InvalidScale`] unless the scale is positive and finite, [`Error::ScaleTooSmall`] when not one pixel is left,
+/// [`Error::SizeOverflow`] when the size does not fit an `isize`, [`Error::ZeroSize`] for an empty axis.
+pub fn scaled(input: usize, scale: f64, rule: ScaleRule) -> Result<usize, Error> {
+    scaled_of(Axis::Number(0), input, scale, rule)
+}
+
+/// [`scaled`] with the axis named in errors.
+pub(crate) fn scaled_of(axis: Axis, input: usize, scale: f64, rule: ScaleRule) -> Result<usize, Error> {
+    if input == 0 {
+        return Err(Error::ZeroSize { argument: "input", axis });
+    }
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(Error::InvalidScale { axis, scale });
+    }
+    #[allow(clippy::cast_precision_loss)] // sizes beyond 2^53 are refused below
+    let exact = input as f64 * scale;
+    let size = match rule {
+        ScaleRule::Floor => exact.floor(),
+        ScaleRule::Round => exact.round_ties_even(),
+    };
+    if size < 1.0 {
+        return Err(Error::ScaleTooSmall { axis, scale, input });
+    }
+    // Above 2^53 neighbouring sizes can no longer be told apart.
+    if size > 9_007_199_254_740_992.0 {
+        return Err(Error::SizeOverflow { argument: "output", axis });
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // in 1..=2^53
+    Ok(size as usize)
+}
+
+/// The number of elements of a tensor, checked: its bytes must fit an `isize`, as memory demands.
+pub(crate) fn element_count<A>(argument: &'static str, shape: &[usize]) -> Result<usize, Error> {
+    // An axis of size 0 makes an empty tensor, whatever the others are; ndarray still wants their product to fit.
+    let count = shape.iter().filter(|&&size| size != 0).try_fold(1_usize, |count, &size| count.checked_mul(size));
+    match count.and_then(|count| count.checked_mul(size_of::<A>().max(1))).filter(|&bytes| isize::try_from(bytes).is_ok()) {
+        Some(_) => Ok(shape.iter().product()),
+        None => Err(Error::TooLarge { argument, shape: shape.to_vec() }),
+    }
+}

@@ -1,0 +1,131 @@
+//! How a tap is weighted and summed: in floating point, or in the fixed point of pictures of bytes.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+
+use super::InstructionSet;
+
+/// The weighted sums over rows of this type.
+pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
+    /// What a tap is multiplied with.
+    type Weight: Copy + Default + Send + Sync + Debug + 'static;
+    /// What products are summed in.
+    type Sum: Copy + Default + Send + Sync + 'static;
+
+    /// A weight computed in f64, as the loops use it.
+    fn weight(exact: f64) -> Self::Weight;
+
+    /// What a sum starts from; in fixed point the half that rounds.
+    const START: Self::Sum;
+
+    /// `sum + weight * value`.
+    fn accumulate<I: InstructionSet>(sum: Self::Sum, weight: Self::Weight, value: Self) -> Self::Sum;
+
+    /// The rounded and saturated sum.
+    fn finish(sum: Self::Sum) -> Self;
+
+    /// `self + other`, for gradients that are added to what is there.
+    fn add(self, other: Self) -> Self;
+
+    /// This type's buffer of the thread's scratch memory.
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Self>;
+}
+
+macro_rules! float_arithmetic {
+    ($float:ident, $buffer:ident) => {
+        impl Arithmetic for $float {
+            type Weight = $float;
+            type Sum = $float;
+
+            #[inline]
+            #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
+            fn weight(exact: f64) -> $float {
+                exact as $float
+            }
+
+            const START: $float = 0.0;
+
+            #[inline(always)]
+            fn accumulate<I: InstructionSet>(sum: $float, weight: $float, value: $float) -> $float {
+                if I::FUSED { weight.mul_add(value, sum) } else { weight * value + sum }
+            }
+
+            #[inline(always)]
+            fn finish(sum: $float) -> $float {
+                sum
+            }
+
+            #[inline(always)]
+            fn add(self, other: $float) -> $float {
+                self + other
+            }
+
+            fn scratch(scratch: &mut Scratch) -> &mut Vec<$float> {
+                &mut scratch.$buffer
+            }
+        }
+    };
+}
+float_arithmetic!(f32, single);
+float_arithmetic!(f64, double);
+
+/// Fractional bits of a weight of the fixed-point arithmetic, as in Pillow (`32 - 8 - 2`): sums of weighted bytes
+/// stay inside 32 bits even where the weights of a sharpening filter overshoot.
+pub(crate) const FRACTION_BITS: u32 = 22;
+
+impl Arithmetic for u8 {
+    type Weight = i32;
+    type Sum = i32;
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
+    fn weight(exact: f64) -> i32 {
+        (exact * f64::from(1 << FRACTION_BITS)).round() as i32
+    }
+
+    const START: i32 = 1 << (FRACTION_BITS - 1);
+
+    #[inline(always)]
+    fn accumulate<I: InstructionSet>(sum: i32, weight: i32, value: u8) -> i32 {
+        sum.wrapping_add(weight.wrapping_mul(i32::from(value)))
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    fn finish(sum: i32) -> u8 {
+        (sum >> FRACTION_BITS).clamp(0, 255) as u8
+    }
+
+    #[inline(always)]
+    fn add(self, other: u8) -> u8 {
+        self.saturating_add(other)
+    }
+
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<u8> {
+        &mut scratch.bytes
+    }
+}
+
+/// Memory that a thread keeps from call to call, so that running a plan allocates nothing after the first time.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    single: Vec<f32>,
+    double: Vec<f64>,
+    bytes: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+/// Lends `len` elements of the thread's scratch memory, of unspecified content.
+pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
+    // Taken out for the time of the work: should `work` come back here on the same thread, it finds an empty buffer, not a borrowed one.
+    let mut buffer = SCRATCH.with_borrow_mut(|scratch| std::mem::take(T::scratch(scratch)));
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
+    }
+    let result = work(&mut buffer[..len]);
+    SCRATCH.with_borrow_mut(|scratch| *T::scratch(scratch) = buffer);
+    result
+}

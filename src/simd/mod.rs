@@ -1,0 +1,150 @@
+//! Inner loops: portable bodies that the compiler vectorises, and one dispatcher that runs them under an instruction set.
+//!
+//! A loop is a struct that implements [`Kernel`]; its `run` is `#[inline(always)]`, so that it is compiled anew inside each
+//! `#[target_feature]` shell of [`Backend::run`]. Nothing else needs to be written for a new loop or a new instruction set.
+//! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
+
+mod arithmetic;
+
+pub(crate) use arithmetic::with_scratch;
+pub use arithmetic::{Arithmetic, Scratch};
+
+/// An instruction set that the inner loops can be run with.
+///
+/// Plans choose the widest one that the machine has. Results of one backend are the same bits on every machine and for any number of
+/// threads; between backends floating-point results differ by the rounding of fused multiply-adds, integer results do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// What every target has, without fused multiply-add.
+    Portable,
+    /// x86-64 with AVX2, FMA and F16C.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// aarch64 with NEON.
+    Neon,
+}
+
+impl Backend {
+    /// Every backend that this machine can run, slowest first.
+    ///
+    /// ```
+    /// assert_eq!(upsample::Backend::available()[0], upsample::Backend::Portable);
+    /// ```
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].into_iter().filter(|backend| backend.is_available()).collect()
+    }
+
+    /// The backend that plans choose.
+    #[must_use]
+    pub fn best() -> Self {
+        [Self::Neon, Self::Avx512, Self::Avx2].into_iter().find(|backend| backend.is_available()).unwrap_or(Self::Portable)
+    }
+
+    /// Whether this machine can run it.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true, // part of the base instruction set
+            #[allow(unreachable_patterns)] // the backends of other architectures
+            _ => false,
+        }
+    }
+
+    /// Runs a kernel compiled for this backend; an unavailable backend falls back to the portable one.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the features that the shell enables were detected on this machine.
+            Self::Avx2 if self.is_available() => unsafe { x86::avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the features that the shell enables were detected on this machine.
+            Self::Avx512 if self.is_available() => unsafe { x86::avx512(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => kernel.run::<Neon>(),
+            _ => kernel.run::<Portable>(),
+        }
+    }
+}
+
+/// What a kernel knows at compile time of the instruction set it is compiled for.
+pub trait InstructionSet: 'static {
+    /// Whether a multiplication and an addition fuse into one instruction. Without it `mul_add` would call a library function.
+    const FUSED: bool;
+    /// How many `f32` a register holds.
+    const LANES: usize;
+    /// Which backend this is.
+    const BACKEND: Backend;
+}
+
+/// No assumption beyond the target's own.
+pub(crate) struct Portable;
+impl InstructionSet for Portable {
+    const FUSED: bool = false;
+    const LANES: usize = 4;
+    const BACKEND: Backend = Backend::Portable;
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) struct Neon;
+#[cfg(target_arch = "aarch64")]
+impl InstructionSet for Neon {
+    const FUSED: bool = true;
+    const LANES: usize = 4;
+    const BACKEND: Backend = Backend::Neon;
+}
+
+/// A loop that is compiled once for each instruction set.
+pub(crate) trait Kernel {
+    /// What the loop returns.
+    type Output;
+
+    /// The loop. Mark it `#[inline(always)]`: only then is it compiled with the features of the shell it is inlined into.
+    fn run<I: InstructionSet>(self) -> Self::Output;
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86 {
+    use super::{Backend, InstructionSet, Kernel};
+
+    /// AVX2, FMA and F16C.
+    pub(crate) struct Avx2;
+    impl InstructionSet for Avx2 {
+        const FUSED: bool = true;
+        const LANES: usize = 8;
+        const BACKEND: Backend = Backend::Avx2;
+    }
+
+    /// AVX-512 F, BW, DQ and VL.
+    pub(crate) struct Avx512;
+    impl InstructionSet for Avx512 {
+        const FUSED: bool = true;
+        const LANES: usize = 16;
+        const BACKEND: Backend = Backend::Avx512;
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx2>()
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx512>()
+    }
+}
