@@ -28,13 +28,13 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + sealed::Se
     #[doc(hidden)]
     type Row: Arithmetic;
 
+    /// Whether PyTorch computes the indices of nearest in `f64` for this type.
+    #[doc(hidden)]
+    const IS_DOUBLE: bool = false;
+
     /// The row as it is, where no conversion is needed.
     #[doc(hidden)]
     fn as_row(row: &[Self]) -> Option<&[Self::Row]>;
-
-    /// The output row as one that passes can be summed into, where no conversion is needed.
-    #[doc(hidden)]
-    fn as_row_mut(row: &mut [Self]) -> Option<&mut [Self::Row]>;
 
     /// Widens an element to the type of the rows.
     #[doc(hidden)]
@@ -61,13 +61,10 @@ macro_rules! float_element {
         impl Element for $float {
             type Row = $float;
 
-            #[inline(always)]
-            fn as_row(row: &[Self]) -> Option<&[$float]> {
-                Some(row)
-            }
+            const IS_DOUBLE: bool = size_of::<$float>() == 8;
 
             #[inline(always)]
-            fn as_row_mut(row: &mut [Self]) -> Option<&mut [$float]> {
+            fn as_row(row: &[Self]) -> Option<&[$float]> {
                 Some(row)
             }
 
@@ -104,11 +101,6 @@ impl Element for u8 {
     }
 
     #[inline(always)]
-    fn as_row_mut(row: &mut [u8]) -> Option<&mut [u8]> {
-        Some(row)
-    }
-
-    #[inline(always)]
     fn to_row(self) -> u8 {
         self
     }
@@ -133,11 +125,6 @@ macro_rules! integer_element {
 
             #[inline(always)]
             fn as_row(_: &[Self]) -> Option<&[$row]> {
-                None
-            }
-
-            #[inline(always)]
-            fn as_row_mut(_: &mut [Self]) -> Option<&mut [$row]> {
                 None
             }
 
@@ -174,11 +161,6 @@ macro_rules! half_element {
 
             #[inline(always)]
             fn as_row(_: &[Self]) -> Option<&[f32]> {
-                None
-            }
-
-            #[inline(always)]
-            fn as_row_mut(_: &mut [Self]) -> Option<&mut [f32]> {
                 None
             }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ndarray::{
-    Array, ArrayBase, ArrayRef, ArrayView, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut, ArrayViewMut2, ArrayViewMut3,
-    ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix3, Ix4, Ix5,
+    Array, Array5, ArrayBase, ArrayRef, ArrayView, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut, ArrayViewMut2,
+    ArrayViewMut3, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix3, Ix4, Ix5,
 };
 
 use crate::error::{Axis, Error};
@@ -19,6 +19,10 @@ pub struct Spatial<const RANK: usize>;
 pub trait SpatialRank: rank::Sealed {
     /// `Ix3` for N×C×L, `Ix4` for N×C×H×W, `Ix5` for N×C×D×H×W.
     type Dim: Dimension;
+
+    /// Takes the axes of size 1 that the rank does not have out of an N×C×D×H×W array.
+    #[doc(hidden)]
+    fn narrow<A>(array: Array5<A>) -> Array<A, Self::Dim>;
 }
 
 mod rank {
@@ -30,12 +34,24 @@ mod rank {
 
 impl SpatialRank for Spatial<1> {
     type Dim = Ix3;
+
+    fn narrow<A>(array: Array5<A>) -> Array<A, Ix3> {
+        array.index_axis_move(HEIGHT, 0).index_axis_move(DEPTH, 0)
+    }
 }
 impl SpatialRank for Spatial<2> {
     type Dim = Ix4;
+
+    fn narrow<A>(array: Array5<A>) -> Array<A, Ix4> {
+        array.index_axis_move(DEPTH, 0)
+    }
 }
 impl SpatialRank for Spatial<3> {
     type Dim = Ix5;
+
+    fn narrow<A>(array: Array5<A>) -> Array5<A> {
+        array
+    }
 }
 
 /// The array that an operator on `RANK` spatial axes returns:

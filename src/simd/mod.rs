@@ -5,9 +5,13 @@
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
 mod arithmetic;
+mod passes;
+mod table;
 
-pub(crate) use arithmetic::with_scratch;
 pub use arithmetic::{Arithmetic, Scratch};
+pub(crate) use arithmetic::{with_scratch, with_tags};
+pub(crate) use passes::{Combine, CopyPixels, Gather, Put};
+pub use table::{Table, Tables};
 
 /// An instruction set that the inner loops can be run with.
 ///

@@ -1,0 +1,16 @@
+//! Interpolation: filters become weight tables, one an axis, and one engine runs any table, forward and transposed.
+
+mod filter;
+mod lines;
+mod one_line;
+mod plan;
+mod profile;
+mod resize;
+mod separable;
+mod taps;
+
+pub use filter::{CustomFilter, Filter};
+pub use one_line::{bicubic, bilinear, linear, nearest, trilinear};
+pub use plan::ResizePlan;
+pub use profile::Profile;
+pub use resize::Resize;

@@ -1,0 +1,309 @@
+//! `ResizePlan`: weights for given sizes, ready to run.
+
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+use ndarray::{Array5, ArrayViewMut5, Axis as NdAxis};
+
+use crate::alloc;
+use crate::element::{Element, FloatElement};
+use crate::error::{Axis, Error};
+use crate::nearest::NearestIndices;
+use crate::simd::{Arithmetic, Backend, Put};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+use super::separable::Separable;
+use super::taps::{AxisTaps, Taps};
+
+/// A resize of given sizes: the weights are computed, any number of threads can run it any number of times.
+///
+/// Made by [`Resize::plan`](super::Resize::plan).
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Resize;
+///
+/// let up = Resize::bilinear().plan([64, 48], 2.0)?;
+/// assert_eq!(up.output_size(), [128, 96]);
+///
+/// let x = Array4::<f32>::ones((2, 3, 64, 48));
+/// let y = up.forward(&x)?; // allocates the output
+/// let mut reused = y.clone();
+/// up.forward_into(&x, &mut reused)?; // or writes into yours
+/// assert_eq!(y, reused);
+///
+/// // The gradient is the transposed table: every output pixel gives its weights back to the pixels it was made of.
+/// let dx = up.backward(&y)?;
+/// assert!((dx.sum() - y.sum()).abs() < 1e-2 * y.sum());
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ResizePlan<const RANK: usize> {
+    input: [usize; RANK],
+    output: [usize; RANK],
+    /// Output pixels of depth, height and width whose position is extrapolated.
+    outside: [Vec<u32>; 3],
+    extrapolation: f64,
+    operator: Operator,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Operator {
+    Filter {
+        forward: Separable,
+        backward: OnceLock<Separable>,
+    },
+    /// PyTorch's nearest can differ between `f64` and the other types; where it does not, there is no `double`.
+    Nearest {
+        single: Nearest,
+        double: Option<Nearest>,
+    },
+}
+
+#[derive(Debug)]
+struct Nearest {
+    indices: NearestIndices,
+    /// The indices as a table, for the gradient.
+    taps: [Taps; 3],
+    backward: OnceLock<Separable>,
+}
+
+/// One axis on its way into a plan.
+pub(crate) struct AxisPlan {
+    taps: Taps,
+    /// Nearest only, where `f64` differs.
+    double: Option<Taps>,
+    outside: Vec<u32>,
+}
+
+impl AxisPlan {
+    /// An axis of one pixel: one that the rank does not have.
+    pub(crate) fn identity() -> Result<Self, Error> {
+        Ok(Self::of_taps(Taps::of_indices(Axis::Depth, 1, &[Some(0)])?))
+    }
+
+    pub(crate) fn of_taps(taps: Taps) -> Self {
+        let outside = (0..taps.output()).filter(|&o| taps.row(o).0.is_empty()).map(|o| o as u32).collect();
+        Self { taps, double: None, outside }
+    }
+
+    pub(crate) fn of_nearest(axis: Axis, input: usize, single: Vec<Option<u32>>, double: Vec<Option<u32>>) -> Result<Self, Error> {
+        let double = if single == double { None } else { Some(Taps::of_indices(axis, input, &double)?) };
+        Ok(Self { double, ..Self::of_taps(Taps::of_indices(axis, input, &single)?) })
+    }
+}
+
+impl Nearest {
+    fn new(taps: [Taps; 3]) -> Self {
+        // An extrapolated pixel copies pixel 0 first and is filled afterwards.
+        let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
+        let indices = NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]);
+        Self { indices, taps, backward: OnceLock::new() }
+    }
+
+    fn backward(&self) -> &Separable {
+        self.backward.get_or_init(|| Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(self.taps[axis].transposed())) })
+    }
+}
+
+/// Writes a value that the caller will own.
+#[derive(Clone, Copy)]
+struct Write;
+
+impl<A: Element> Put<MaybeUninit<A>, A::Row> for Write {
+    #[inline(always)]
+    fn put(slot: &mut MaybeUninit<A>, value: A::Row) {
+        slot.write(A::from_row(value));
+    }
+}
+
+/// Adds to the value that is there.
+#[derive(Clone, Copy)]
+struct Add;
+
+impl<A: FloatElement> Put<A, A::Row> for Add {
+    #[inline(always)]
+    fn put(slot: &mut A, value: A::Row) {
+        *slot = A::from_row(slot.to_row().add(value));
+    }
+}
+
+impl<const RANK: usize> ResizePlan<RANK> {
+    pub(crate) fn new(
+        input: [usize; RANK],
+        output: [usize; RANK],
+        axes: [AxisPlan; 3],
+        nearest: bool,
+        extrapolation: f64,
+        backend: Backend,
+    ) -> Self {
+        let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
+        let operator = if nearest {
+            let differs = axes.iter().any(|axis| axis.double.is_some());
+            let double = differs.then(|| Nearest::new([0, 1, 2].map(|axis| axes[axis].double.clone().unwrap_or(axes[axis].taps.clone()))));
+            Operator::Nearest { single: Nearest::new(axes.map(|axis| axis.taps)), double }
+        } else {
+            Operator::Filter { forward: Separable { axes: axes.map(|axis| AxisTaps::new(axis.taps)) }, backward: OnceLock::new() }
+        };
+        Self { input, output, outside, extrapolation, operator, backend }
+    }
+
+    /// The spatial size of the input that the plan is for.
+    #[must_use]
+    pub fn input_size(&self) -> [usize; RANK] {
+        self.input
+    }
+
+    /// The spatial size of the output.
+    #[must_use]
+    pub fn output_size(&self) -> [usize; RANK] {
+        self.output
+    }
+
+    /// Shapes have been checked.
+    fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
+        match &self.operator {
+            Operator::Filter { forward, .. } => forward.run(x.view5(), y.view_mut(), Write, self.backend),
+            Operator::Nearest { single, double } => {
+                let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
+                nearest.indices.run(x.view5(), y.view_mut(), self.backend);
+            }
+        }
+        let value = A::from_f64(self.extrapolation);
+        for (axis, outside) in self.outside.iter().enumerate() {
+            for &o in outside {
+                y.index_axis_mut(NdAxis(2 + axis), o as usize).fill(MaybeUninit::new(value));
+            }
+        }
+    }
+
+    /// Shapes have been checked.
+    fn run_backward<A: FloatElement, S: Send, P: Put<S, A::Row>>(&self, dy: &Tensor<'_, A, RANK>, dx: ArrayViewMut5<'_, S>, put: P) {
+        let passes = match &self.operator {
+            Operator::Filter { forward, backward } => backward.get_or_init(|| forward.transposed()),
+            Operator::Nearest { single, double } => {
+                let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
+                nearest.backward()
+            }
+        };
+        passes.run(dy.view5(), dx, put, self.backend);
+    }
+}
+
+impl<const RANK: usize> ResizePlan<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    /// Resizes a batch into a new array, channels last if the input has them last.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `x` has another spatial size than the plan, [`Error::TooLarge`] or [`Error::OutOfMemory`] if there is no
+    /// memory for the output.
+    pub fn forward<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        produce("output", shape, x.is_channels_last(), |y| self.run(&x, y))
+    }
+
+    /// Resizes a batch into `y`: N×C as the input, spatial sizes [`output_size`](Self::output_size).
+    /// After the first call on a thread nothing is allocated.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if a shape is not the plan's; `y` is then untouched.
+    pub fn forward_into<'a, 'b, A: Element>(
+        &self,
+        x: impl Into<Tensor<'a, A, RANK>>,
+        y: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        x.expect_spatial("input", self.input)?;
+        y.expect_spatial("output", self.output)?;
+        y.expect_batch_channels("output", x.batch(), x.channels())?;
+        self.run(&x, alloc::as_uninit(y.into_view5()));
+        Ok(())
+    }
+
+    /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward), `<forward(x), dy> = <x, backward(dy)>`.
+    /// Since resizing is linear, the gradient of this with respect to `dy` is [`forward`](Self::forward) again.
+    /// Extrapolated pixels are constants and give nothing back.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), with `dy` of the plan's output size.
+    #[doc(alias = "gradient")]
+    pub fn backward<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let dy = dy.into();
+        dy.expect_spatial("output gradient", self.output)?;
+        let shape = five(dy.batch(), dy.channels(), self.input);
+        produce("input gradient", shape, dy.is_channels_last(), |dx| self.run_backward(&dy, dx, Write))
+    }
+
+    /// [`backward`](Self::backward) into `dx`.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn backward_into<'a, 'b, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'a, A, RANK>>,
+        dx: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
+        self.run_backward(&dy, alloc::as_uninit(dx.into_view5()), Write);
+        Ok(())
+    }
+
+    /// [`backward`](Self::backward), added to what `dx` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn backward_add_into<'a, 'b, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'a, A, RANK>>,
+        dx: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
+        self.run_backward(&dy, dx.into_view5(), Add);
+        Ok(())
+    }
+
+    fn check_backward<'a, 'b, A>(
+        &self,
+        dy: Tensor<'a, A, RANK>,
+        dx: TensorMut<'b, A, RANK>,
+    ) -> Result<(Tensor<'a, A, RANK>, TensorMut<'b, A, RANK>), Error> {
+        dy.expect_spatial("output gradient", self.output)?;
+        dx.expect_spatial("input gradient", self.input)?;
+        dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
+        Ok((dy, dx))
+    }
+}
+
+/// N×C×D×H×W of a tensor with fewer spatial axes.
+fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
+    let mut shape = [batch, channels, 1, 1, 1];
+    shape[5 - RANK..].copy_from_slice(&spatial);
+    shape
+}
+
+/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C, that `write` writes wholly.
+fn produce<A: Element, const RANK: usize>(
+    argument: &'static str,
+    shape: [usize; 5],
+    channels_last: bool,
+    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>),
+) -> Result<Output<A, RANK>, Error>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    let [n, c, d, h, w] = shape;
+    let mut y: Array5<MaybeUninit<A>> = if channels_last {
+        alloc::uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
+    } else {
+        alloc::uninit(argument, shape)?
+    };
+    write(y.view_mut());
+    // SAFETY: the engines write every element of their output.
+    let y = unsafe { alloc::assume_init(y) };
+    Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
+}

@@ -1,0 +1,230 @@
+//! The two passes of the separable engine: along a row, and across rows.
+
+use std::mem::MaybeUninit;
+
+use super::{Arithmetic, InstructionSet, Kernel, Table};
+
+/// What happens to a finished value: it is written, or added to what is there.
+pub(crate) trait Put<S, T>: Copy + Send + Sync {
+    /// Puts `value` into `slot`.
+    fn put(slot: &mut S, value: T);
+}
+
+/// Output elements that are summed at a time across rows: few enough for the sums to stay in registers.
+const BLOCK: usize = 32;
+
+/// Across rows: `out[i] = Σ_t weight[t] · row(t)[i]`.
+pub(crate) struct Combine<'a, T: Arithmetic, S, P, R> {
+    /// The input row of tap `t`, at least as long as `out`.
+    pub(crate) row: R,
+    pub(crate) weight: &'a [T::Weight],
+    pub(crate) out: &'a mut [S],
+    pub(crate) put: P,
+}
+
+impl<'r, T, S, P, R> Kernel for Combine<'_, T, S, P, R>
+where
+    T: Arithmetic,
+    P: Put<S, T>,
+    R: Fn(usize) -> &'r [T],
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        match *self.weight {
+            [w0, w1] => combine_few::<I, T, S, P, 2>([(self.row)(0), (self.row)(1)], [w0, w1], self.out),
+            [w0, w1, w2, w3] => {
+                let rows = [(self.row)(0), (self.row)(1), (self.row)(2), (self.row)(3)];
+                combine_few::<I, T, S, P, 4>(rows, [w0, w1, w2, w3], self.out);
+            }
+            _ => combine_many::<I, T, S, P>(self.row, self.weight, self.out),
+        }
+    }
+}
+
+/// The number of taps known to the compiler: one pass, sums in registers.
+#[inline(always)]
+fn combine_few<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const TAPS: usize>(
+    rows: [&[T]; TAPS],
+    weight: [T::Weight; TAPS],
+    out: &mut [S],
+) {
+    let rows = rows.map(|row| &row[..out.len()]);
+    for (i, slot) in out.iter_mut().enumerate() {
+        let mut sum = T::START;
+        for t in 0..TAPS {
+            sum = T::accumulate::<I>(sum, weight[t], rows[t][i]);
+        }
+        P::put(slot, T::finish(sum));
+    }
+}
+
+/// Any number of taps: block by block, so that the sums of a block stay in registers over all taps.
+#[inline(always)]
+fn combine_many<'r, I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(
+    row: impl Fn(usize) -> &'r [T],
+    weight: &[T::Weight],
+    out: &mut [S],
+) {
+    let whole = out.len() / BLOCK * BLOCK;
+    let (blocks, rest) = out.split_at_mut(whole);
+    for (number, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+        let mut sums = [T::START; BLOCK];
+        for (t, &weight) in weight.iter().enumerate() {
+            let values = &row(t)[number * BLOCK..][..BLOCK];
+            for i in 0..BLOCK {
+                sums[i] = T::accumulate::<I>(sums[i], weight, values[i]);
+            }
+        }
+        for i in 0..BLOCK {
+            P::put(&mut block[i], T::finish(sums[i]));
+        }
+    }
+    for (i, slot) in rest.iter_mut().enumerate() {
+        let mut sum = T::START;
+        for (t, &weight) in weight.iter().enumerate() {
+            sum = T::accumulate::<I>(sum, weight, row(t)[whole + i]);
+        }
+        P::put(slot, T::finish(sum));
+    }
+}
+
+/// Along a row of pixels of `inner` interleaved elements:
+/// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]`.
+pub(crate) struct Gather<'a, T: Arithmetic, S, P> {
+    pub(crate) row: &'a [T],
+    pub(crate) table: &'a Table<T>,
+    pub(crate) inner: usize,
+    pub(crate) out: &'a mut [S],
+    pub(crate) put: P,
+}
+
+impl<T: Arithmetic, S, P: Put<S, T>> Kernel for Gather<'_, T, S, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Gather { row, table, inner, out, .. } = self;
+        match (inner, table.width) {
+            (1, 1) => gather_planes::<I, T, S, P, 1>(row, table, out),
+            (1, 2) => gather_planes::<I, T, S, P, 2>(row, table, out),
+            (1, 4) => gather_planes::<I, T, S, P, 4>(row, table, out),
+            (1, 8) => gather_planes::<I, T, S, P, 8>(row, table, out),
+            (2, _) => gather_pixels::<I, T, S, P, 2>(row, table, out),
+            (3, _) => gather_pixels::<I, T, S, P, 3>(row, table, out),
+            (4, _) => gather_pixels::<I, T, S, P, 4>(row, table, out),
+            (1, _) => gather_pixels::<I, T, S, P, 1>(row, table, out),
+            _ => gather_channels::<I, T, S, P>(row, table, inner, out),
+        }
+        for &o in &table.empty {
+            for slot in &mut out[o as usize * inner..][..inner] {
+                P::put(slot, T::default());
+            }
+        }
+    }
+}
+
+/// One element a pixel, the number of taps known to the compiler.
+#[inline(always)]
+fn gather_planes<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const TAPS: usize>(row: &[T], table: &Table<T>, out: &mut [S]) {
+    let (indices, _) = table.index.as_chunks::<TAPS>();
+    let (weights, _) = table.weight.as_chunks::<TAPS>();
+    for ((slot, index), weight) in out.iter_mut().zip(indices).zip(weights) {
+        let mut sum = T::START;
+        for t in 0..TAPS {
+            sum = T::accumulate::<I>(sum, weight[t], row[index[t] as usize]);
+        }
+        P::put(slot, T::finish(sum));
+    }
+}
+
+/// A few elements a pixel, their number known to the compiler.
+#[inline(always)]
+fn gather_pixels<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const INNER: usize>(row: &[T], table: &Table<T>, out: &mut [S]) {
+    let (pixels, _) = row.as_chunks::<INNER>();
+    let (slots, _) = out.as_chunks_mut::<INNER>();
+    for (o, pixel) in slots.iter_mut().enumerate() {
+        let (index, weight) = table.row(o);
+        let mut sums = [T::START; INNER];
+        for (&index, &weight) in index.iter().zip(weight) {
+            let value = &pixels[index as usize];
+            for c in 0..INNER {
+                sums[c] = T::accumulate::<I>(sums[c], weight, value[c]);
+            }
+        }
+        for c in 0..INNER {
+            P::put(&mut pixel[c], T::finish(sums[c]));
+        }
+    }
+}
+
+/// Many elements a pixel: the channels of a pixel are a row that is combined with those of its neighbours.
+#[inline(always)]
+fn gather_channels<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: &[T], table: &Table<T>, inner: usize, out: &mut [S]) {
+    for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
+        let (index, weight) = table.row(o);
+        combine_many::<I, T, S, P>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+    }
+}
+
+/// Nearest along a row: pixel `o` of `out` is pixel `index[o]` of `row`, each of `inner` elements.
+pub(crate) struct CopyPixels<'a, A> {
+    pub(crate) row: &'a [A],
+    pub(crate) index: &'a [u32],
+    pub(crate) inner: usize,
+    pub(crate) out: &'a mut [MaybeUninit<A>],
+}
+
+impl<A: Copy> Kernel for CopyPixels<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let CopyPixels { row, index, inner, out } = self;
+        let pixels = row.len() / inner;
+        match (inner, out.len() / row.len().max(1)) {
+            (_, 1) if index.len() == pixels && index.iter().enumerate().all(|(o, &i)| o == i as usize) => {
+                for (slot, &value) in out.iter_mut().zip(row) {
+                    slot.write(value);
+                }
+            }
+            (1, 2) if repeats::<2>(index) => repeat_each::<A, 2>(row, out),
+            (1, 3) if repeats::<3>(index) => repeat_each::<A, 3>(row, out),
+            (1, 4) if repeats::<4>(index) => repeat_each::<A, 4>(row, out),
+            (1, _) => copy_pixels::<A, 1>(row, index, out),
+            (2, _) => copy_pixels::<A, 2>(row, index, out),
+            (3, _) => copy_pixels::<A, 3>(row, index, out),
+            (4, _) => copy_pixels::<A, 4>(row, index, out),
+            _ => {
+                for (pixel, &i) in out.chunks_exact_mut(inner).zip(index) {
+                    for (slot, &value) in pixel.iter_mut().zip(&row[i as usize * inner..][..inner]) {
+                        slot.write(value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether every input pixel comes `TIMES` times.
+fn repeats<const TIMES: usize>(index: &[u32]) -> bool {
+    index.iter().enumerate().all(|(o, &i)| o / TIMES == i as usize)
+}
+
+#[inline(always)]
+fn repeat_each<A: Copy, const TIMES: usize>(row: &[A], out: &mut [MaybeUninit<A>]) {
+    let (groups, _) = out.as_chunks_mut::<TIMES>();
+    for (group, &value) in groups.iter_mut().zip(row) {
+        *group = [MaybeUninit::new(value); TIMES];
+    }
+}
+
+#[inline(always)]
+fn copy_pixels<A: Copy, const INNER: usize>(row: &[A], index: &[u32], out: &mut [MaybeUninit<A>]) {
+    let (pixels, _) = row.as_chunks::<INNER>();
+    let (slots, _) = out.as_chunks_mut::<INNER>();
+    for (slot, &i) in slots.iter_mut().zip(index) {
+        *slot = pixels[i as usize].map(MaybeUninit::new);
+    }
+}
