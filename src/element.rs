@@ -7,8 +7,13 @@ use num_traits::Float;
 use crate::simd::Arithmetic;
 
 pub(crate) mod sealed {
+    use crate::interpolate::{TypedResize, TypedResizeAdd};
+
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
-    pub trait Sealed {}
+    pub trait Sealed: TypedResize {}
+
+    /// Keeps [`FloatElement`](super::FloatElement) closed.
+    pub trait SealedFloat: TypedResizeAdd {}
 }
 
 /// A number that can be interpolated.
@@ -52,7 +57,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + sealed::Se
 /// An element type that gradients exist for.
 ///
 /// Sums are kept as [`Element`] says: `f16` and `bf16` are summed in `f32`.
-pub trait FloatElement: Element<Row: Float> {}
+pub trait FloatElement: Element<Row: Float> + sealed::SealedFloat {}
 
 macro_rules! float_element {
     ($float:ident) => {
@@ -84,6 +89,7 @@ macro_rules! float_element {
             }
         }
 
+        impl sealed::SealedFloat for $float {}
         impl FloatElement for $float {}
     };
 }
@@ -179,6 +185,7 @@ macro_rules! half_element {
             }
         }
 
+        impl sealed::SealedFloat for $half {}
         impl FloatElement for $half {}
     };
 }

@@ -17,7 +17,8 @@ use crate::simd::{Backend, CopyPixels};
 pub enum NearestRule {
     /// PyTorch's `nearest`, OpenCV's `INTER_NEAREST`: `⌊o·n/m⌋`, in the arithmetic of PyTorch: `n/m` and the product are rounded to
     /// `f32` (for `f64` tensors the product of `f64`s is), so that the result is sometimes *not* the exact floor: enlarging 2 pixels
-    /// to 82, pixel 41 copies pixel 0. Equal sizes copy, doubling takes `⌊o/2⌋`.
+    /// to 82, pixel 41 copies pixel 0. Pictures whose output height and width add up to 128 at most take another loop of PyTorch's,
+    /// in which equal sizes copy and doubling takes `⌊o/2⌋` whatever the scale says.
     #[default]
     Torch,
     /// PyTorch's `nearest-exact`, Pillow's and scikit-image's rule: `⌊(o + 0.5)·n/m⌋`, in the arithmetic of PyTorch.
@@ -49,8 +50,8 @@ impl NearestRule {
     fn index(self, o: usize, coordinates: Coordinates, axis: &Geometry, torch: TorchArithmetic) -> Option<u32> {
         let (n, m) = (axis.input, axis.output);
         let pixel = match self {
-            Self::Torch if n == m => return Some(o as u32),
-            Self::Torch if m == 2 * n => return Some((o / 2) as u32),
+            Self::Torch if n == m && torch.small_picture => return Some(o as u32),
+            Self::Torch if m == 2 * n && torch.small_picture => return Some((o / 2) as u32),
             Self::Torch if torch.double && !torch.small_picture => f64::from((o as f64 * axis.ratio) as f32),
             Self::Torch => f64::from(o as f32 * axis.ratio as f32),
             Self::TorchExact if torch.small_picture => f64::from((o as f32 + 0.5) * axis.ratio as f32),

@@ -8,9 +8,12 @@ mod profile;
 mod resize;
 mod separable;
 mod taps;
+mod typed;
 
 pub use filter::{CustomFilter, Filter};
 pub use one_line::{bicubic, bilinear, linear, nearest, trilinear};
 pub use plan::ResizePlan;
 pub use profile::Profile;
 pub use resize::Resize;
+pub use separable::Separable;
+pub use typed::{TypedResize, TypedResizeAdd};

@@ -9,7 +9,7 @@ use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::nearest::NearestIndices;
-use crate::simd::{Arithmetic, Backend, Put};
+use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 use super::separable::Separable;
@@ -107,28 +107,6 @@ impl Nearest {
     }
 }
 
-/// Writes a value that the caller will own.
-#[derive(Clone, Copy)]
-struct Write;
-
-impl<A: Element> Put<MaybeUninit<A>, A::Row> for Write {
-    #[inline(always)]
-    fn put(slot: &mut MaybeUninit<A>, value: A::Row) {
-        slot.write(A::from_row(value));
-    }
-}
-
-/// Adds to the value that is there.
-#[derive(Clone, Copy)]
-struct Add;
-
-impl<A: FloatElement> Put<A, A::Row> for Add {
-    #[inline(always)]
-    fn put(slot: &mut A, value: A::Row) {
-        *slot = A::from_row(slot.to_row().add(value));
-    }
-}
-
 impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn new(
         input: [usize; RANK],
@@ -164,7 +142,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
     /// Shapes have been checked.
     fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
         match &self.operator {
-            Operator::Filter { forward, .. } => forward.run(x.view5(), y.view_mut(), Write, self.backend),
+            Operator::Filter { forward, .. } => A::resize(forward, x.view5(), y.view_mut(), self.backend),
             Operator::Nearest { single, double } => {
                 let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
                 nearest.indices.run(x.view5(), y.view_mut(), self.backend);
@@ -178,16 +156,15 @@ impl<const RANK: usize> ResizePlan<RANK> {
         }
     }
 
-    /// Shapes have been checked.
-    fn run_backward<A: FloatElement, S: Send, P: Put<S, A::Row>>(&self, dy: &Tensor<'_, A, RANK>, dx: ArrayViewMut5<'_, S>, put: P) {
-        let passes = match &self.operator {
+    /// The transposed tables.
+    fn adjoint<A: FloatElement>(&self) -> &Separable {
+        match &self.operator {
             Operator::Filter { forward, backward } => backward.get_or_init(|| forward.transposed()),
             Operator::Nearest { single, double } => {
                 let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
                 nearest.backward()
             }
-        };
-        passes.run(dy.view5(), dx, put, self.backend);
+        }
     }
 }
 
@@ -236,7 +213,7 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
-        produce("input gradient", shape, dy.is_channels_last(), |dx| self.run_backward(&dy, dx, Write))
+        produce("input gradient", shape, dy.is_channels_last(), |dx| A::resize(self.adjoint::<A>(), dy.view5(), dx, self.backend))
     }
 
     /// [`backward`](Self::backward) into `dx`.
@@ -249,7 +226,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        self.run_backward(&dy, alloc::as_uninit(dx.into_view5()), Write);
+        A::resize(self.adjoint::<A>(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.backend);
         Ok(())
     }
 
@@ -263,7 +240,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        self.run_backward(&dy, dx.into_view5(), Add);
+        A::resize_add(self.adjoint::<A>(), dy.view5(), dx.into_view5(), self.backend);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ const DEPTH_RING: usize = 1 << 16;
 
 /// The tables of the three spatial axes.
 #[derive(Debug)]
-pub(crate) struct Separable {
+pub struct Separable {
     /// Depth, height, width; a missing axis is an identity of one pixel.
     pub(crate) axes: [AxisTaps; 3],
 }

@@ -19,6 +19,7 @@ pub(crate) struct Combine<'a, T: Arithmetic, S, P, R> {
     pub(crate) row: R,
     pub(crate) weight: &'a [T::Weight],
     pub(crate) out: &'a mut [S],
+    #[allow(dead_code)] // names the type `P` where the loop is made
     pub(crate) put: P,
 }
 
@@ -97,6 +98,7 @@ pub(crate) struct Gather<'a, T: Arithmetic, S, P> {
     pub(crate) table: &'a Table<T>,
     pub(crate) inner: usize,
     pub(crate) out: &'a mut [S],
+    #[allow(dead_code)] // names the type `P` where the loop is made
     pub(crate) put: P,
 }
 
