@@ -33,7 +33,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + sealed::Se
     #[doc(hidden)]
     type Row: Arithmetic;
 
-    /// Whether PyTorch computes the indices of nearest in `f64` for this type.
+    /// Whether PyTorch computes positions in `f64` for this type.
     #[doc(hidden)]
     const IS_DOUBLE: bool = false;
 

@@ -14,7 +14,7 @@ mod tensor;
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use element::{Element, FloatElement};
 pub use error::{Axis, Error};
-pub use interpolate::{CustomFilter, Filter, Profile, Resize, ResizePlan, bicubic, bilinear, linear, nearest, trilinear};
+pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizePlan, bicubic, bilinear, linear, nearest, trilinear};
 pub use ndarray;
 pub use nearest::NearestRule;
 pub use simd::Backend;
