@@ -17,5 +17,4 @@ pub use one_line::{bicubic, bilinear, linear, nearest, trilinear};
 pub use plan::ResizePlan;
 pub use profile::Profile;
 pub use resize::Resize;
-pub use separable::Separable;
 pub use typed::{TypedResize, TypedResizeAdd};

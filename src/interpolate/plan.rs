@@ -69,6 +69,16 @@ enum Forward {
     Nearest(NearestIndices, [Taps; 3]),
 }
 
+/// How a plan runs, besides its tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunOptions {
+    pub(crate) nearest: bool,
+    /// Bytes are rounded once, at the end.
+    pub(crate) round_once: bool,
+    pub(crate) extrapolation: f64,
+    pub(crate) backend: Backend,
+}
+
 /// One axis on its way into a plan.
 pub(crate) struct AxisPlan {
     taps: Taps,
@@ -99,13 +109,13 @@ impl AxisPlan {
 }
 
 impl Variant {
-    fn new(taps: [Taps; 3], nearest: bool) -> Self {
-        let forward = if nearest {
+    fn new(taps: [Taps; 3], options: RunOptions) -> Self {
+        let forward = if options.nearest {
             // An extrapolated pixel copies pixel 0 first and is filled afterwards.
             let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
             Forward::Nearest(NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
         } else {
-            Forward::Filter(Separable { axes: taps.map(AxisTaps::new) })
+            Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
         };
         Self { forward, backward: OnceLock::new() }
     }
@@ -113,19 +123,21 @@ impl Variant {
     fn backward(&self) -> &Separable {
         self.backward.get_or_init(|| match &self.forward {
             Forward::Filter(forward) => forward.transposed(),
-            Forward::Nearest(_, taps) => Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(taps[axis].transposed())) },
+            Forward::Nearest(_, taps) => {
+                Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(taps[axis].transposed())), round_once: false }
+            }
         })
     }
 }
 
 impl Operator {
-    fn new(axes: [AxisPlan; 3], nearest: bool) -> Self {
+    fn new(axes: [AxisPlan; 3], options: RunOptions) -> Self {
         let differs = axes.iter().any(|axis| axis.double.is_some());
         let double = differs.then(|| {
             let taps = [0, 1, 2].map(|axis| axes[axis].double.as_ref().unwrap_or(&axes[axis].taps).clone());
-            Variant::new(taps, nearest)
+            Variant::new(taps, options)
         });
-        Self { single: Variant::new(axes.map(|axis| axis.taps), nearest), double }
+        Self { single: Variant::new(axes.map(|axis| axis.taps), options), double }
     }
 
     /// The tables for elements of type `A`.
@@ -135,16 +147,10 @@ impl Operator {
 }
 
 impl<const RANK: usize> ResizePlan<RANK> {
-    pub(crate) fn new(
-        input: [usize; RANK],
-        output: [usize; RANK],
-        axes: [AxisPlan; 3],
-        nearest: bool,
-        extrapolation: f64,
-        backend: Backend,
-    ) -> Self {
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
+        let RunOptions { extrapolation, backend, .. } = options;
         let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
-        let operator = Operator::new(axes, nearest);
+        let operator = Operator::new(axes, options);
         Self { input, output, outside, extrapolation, operator, backend }
     }
 

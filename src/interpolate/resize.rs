@@ -7,7 +7,7 @@ use crate::output_size::{ScaleRule, element_count, scaled_of};
 use crate::simd::Backend;
 
 use super::filter::Filter;
-use super::plan::{AxisPlan, ResizePlan};
+use super::plan::{AxisPlan, ResizePlan, RunOptions};
 use super::profile::Profile;
 use super::taps::{TapRule, Taps, TorchPositions};
 
@@ -249,8 +249,13 @@ impl Resize {
             let axis = Axis::spatial(RANK, index);
             axes[3 - RANK + index] = self.axis(axis, coordinates[index], &geometry[index], output_sum::<RANK>(output))?;
         }
-        let backend = self.backend.unwrap_or_else(Backend::best);
-        Ok(ResizePlan::new(input, output, axes, self.is_nearest(), self.extrapolation, backend))
+        let options = RunOptions {
+            nearest: self.is_nearest(),
+            round_once: self.profile == Profile::OpenCv,
+            extrapolation: self.extrapolation,
+            backend: self.backend.unwrap_or_else(Backend::best),
+        };
+        Ok(ResizePlan::new(input, output, axes, options))
     }
 
     /// The same with per-axis options in another order.

@@ -8,9 +8,9 @@ mod arithmetic;
 mod passes;
 mod table;
 
-pub use arithmetic::{Arithmetic, Scratch};
+pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
-pub(crate) use passes::{Combine, CopyPixels, Gather, Put};
+pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
 pub use table::{Table, Tables};
 
 /// An instruction set that the inner loops can be run with.

@@ -10,6 +10,17 @@ pub(crate) trait Put<S, T>: Copy + Send + Sync {
     fn put(slot: &mut S, value: T);
 }
 
+/// A value is kept as it is: the rows between two passes.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep;
+
+impl<T: Copy + Send + Sync> Put<T, T> for Keep {
+    #[inline(always)]
+    fn put(slot: &mut T, value: T) {
+        *slot = value;
+    }
+}
+
 /// Output elements that are summed at a time across rows: few enough for the sums to stay in registers.
 const BLOCK: usize = 32;
 
@@ -167,6 +178,60 @@ fn gather_channels<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: &[T],
     for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
         let (index, weight) = table.row(o);
         combine_many::<I, T, S, P>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+    }
+}
+
+/// Along many rows of single elements at once: the rows become the lanes of a register, so that any pattern of taps is read in whole
+/// registers, without gathering. Used where the pass along the width shrinks.
+pub(crate) struct GatherRows<'a, T: Arithmetic> {
+    /// Up to [`ROWS`](Self::ROWS) rows of `input` elements.
+    pub(crate) rows: &'a [T],
+    pub(crate) input: usize,
+    pub(crate) table: &'a Table<T>,
+    /// As many rows, each as long as the table.
+    pub(crate) out: &'a mut [T],
+    /// Room for [`ROWS`](Self::ROWS) input rows.
+    pub(crate) columns: &'a mut [T],
+}
+
+impl<T: Arithmetic> GatherRows<'_, T> {
+    /// Rows at a time.
+    pub(crate) const ROWS: usize = 16;
+}
+
+impl<T: Arithmetic> Kernel for GatherRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        const ROWS: usize = 16;
+        let GatherRows { rows, input, table, out, columns } = self;
+        let output = table.index.len() / table.width;
+        let count = rows.len() / input;
+        let (columns, _) = columns[..input * ROWS].as_chunks_mut::<ROWS>();
+        for (r, row) in rows.chunks_exact(input).enumerate() {
+            for (column, &value) in columns.iter_mut().zip(row) {
+                column[r] = value;
+            }
+        }
+        for o in 0..output {
+            let (index, weight) = table.row(o);
+            let mut sums = [T::START; ROWS];
+            for (&index, &weight) in index.iter().zip(weight) {
+                let column = &columns[index as usize];
+                for r in 0..ROWS {
+                    sums[r] = T::accumulate::<I>(sums[r], weight, column[r]);
+                }
+            }
+            for r in 0..count {
+                out[r * output + o] = T::finish(sums[r]);
+            }
+        }
+        for &o in &table.empty {
+            for r in 0..count {
+                out[r * output + o as usize] = T::default();
+            }
+        }
     }
 }
 
