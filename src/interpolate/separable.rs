@@ -258,15 +258,16 @@ impl Engine<'_> {
         gather: Option<&Table<T>>,
     ) {
         let Rest { mut ring, middle, last, columns, inner } = rest;
+        let together = if self.widen_first { 1 } else { ROWS.min(y.size()[1]) };
+        let (input, output) = (middle.len() / together, last.len() / together);
         let Some(table) = gather else {
             for h in place.rows {
+                let last = &mut last[..output];
                 let row = self.combined_row(&mut lines, place.height + h, &mut ring);
                 put_row(y, place.sink_depth, h, last, row);
             }
             return;
         };
-        let together = ROWS.min(y.size()[1]);
-        let (input, output) = (middle.len() / together, last.len() / together);
         for first in place.rows.clone().step_by(ROWS) {
             let group = first..place.rows.end.min(first + ROWS);
             let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
