@@ -28,10 +28,18 @@ pub(crate) trait Sink<T> {
     fn size(&self) -> [usize; 2];
 
     /// Row `h` of slice `d`, where it can be written in place.
-    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]>;
+    fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>>;
 
     /// Puts a finished row into row `h` of slice `d`.
     fn store(&mut self, d: usize, h: usize, row: &[T]);
+}
+
+/// A row that can be written in place.
+pub(crate) enum Place<'a, T> {
+    /// Memory that may not be initialised.
+    Fresh(&'a mut [MaybeUninit<T>]),
+    /// Memory of the engine's own.
+    Own(&'a mut [T]),
 }
 
 /// `[depth, height, width, interleaved channels]` of any element type and layout.
@@ -94,9 +102,9 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
     }
 
     #[inline]
-    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]> {
+    fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>> {
         let row = self.0.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
-        row.into_slice().and_then(A::as_rows_mut)
+        row.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
     }
 
     fn store(&mut self, d: usize, h: usize, row: &[T]) {
@@ -119,7 +127,7 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Sum<'_, A> {
         [self.0.len_of(Axis(0)), self.0.len_of(Axis(1))]
     }
 
-    fn direct(&mut self, _: usize, _: usize) -> Option<&mut [MaybeUninit<T>]> {
+    fn direct(&mut self, _: usize, _: usize) -> Option<Place<'_, T>> {
         None
     }
 
@@ -142,8 +150,8 @@ impl<T: Arithmetic> Sink<T> for Slice<'_, T> {
         [1, self.rows.len() / self.len]
     }
 
-    fn direct(&mut self, _: usize, _: usize) -> Option<&mut [MaybeUninit<T>]> {
-        None
+    fn direct(&mut self, _: usize, h: usize) -> Option<Place<'_, T>> {
+        Some(Place::Own(&mut self.rows[h * self.len..][..self.len]))
     }
 
     fn store(&mut self, _: usize, h: usize, row: &[T]) {
@@ -258,7 +266,8 @@ fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(source: &'s X, d: usize, h: u
 /// Writes row `h` of slice `d` of `sink`, in place or by way of `spare`.
 pub(crate) fn put_row<T: Arithmetic, Y: Sink<T> + ?Sized>(sink: &mut Y, d: usize, h: usize, spare: &mut [T], mut row: impl ComputeRow<T>) {
     match sink.direct(d, h) {
-        Some(out) => row.compute(out, Write),
+        Some(Place::Fresh(out)) => row.compute(out, Write),
+        Some(Place::Own(out)) => row.compute(out, Keep),
         None => {
             row.compute(spare, Keep);
             sink.store(d, h, spare);

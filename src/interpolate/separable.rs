@@ -268,19 +268,21 @@ impl Engine<'_> {
             }
             return;
         };
+        if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
+            let middle = &mut middle[..input];
+            for h in place.rows {
+                self.combined_row(&mut lines, place.height + h, &mut ring).compute(middle, Keep);
+                put_row(y, place.sink_depth, h, &mut last[..output], GatherRow { row: middle, table, inner, backend: self.backend });
+            }
+            return;
+        }
         for first in place.rows.clone().step_by(ROWS) {
             let group = first..place.rows.end.min(first + ROWS);
             let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
             for (h, out) in group.clone().zip(middle.chunks_exact_mut(input)) {
                 self.combined_row(&mut lines, place.height + h, &mut ring).compute(out, Keep);
             }
-            if inner == 1 && group.len() > ROWS / 4 {
-                self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
-            } else {
-                for (row, out) in middle.chunks_exact(input).zip(last.chunks_exact_mut(output)) {
-                    self.backend.run(Gather { row, table, inner, out, put: Keep });
-                }
-            }
+            self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
             for (h, row) in group.zip(last.chunks_exact(output)) {
                 y.store(place.sink_depth, h, row);
             }
@@ -313,6 +315,20 @@ impl Engine<'_> {
             }
         }
         Row::Ring { ring: ring.rows, len, span: table.span, index, weight, backend: self.backend }
+    }
+}
+
+/// A row resized along its width.
+struct GatherRow<'a, T: Arithmetic> {
+    row: &'a [T],
+    table: &'a Table<T>,
+    inner: usize,
+    backend: Backend,
+}
+
+impl<T: Arithmetic> ComputeRow<T> for GatherRow<'_, T> {
+    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
+        self.backend.run(Gather { row: self.row, table: self.table, inner: self.inner, out, put });
     }
 }
 

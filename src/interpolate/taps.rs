@@ -190,7 +190,15 @@ impl Taps {
     /// The table in the arithmetic of `T`, all rows of one width.
     fn typed<T: Arithmetic>(&self) -> Table<T> {
         let width = self.longest_row().max(1);
-        let mut table = Table { width, index: Vec::new(), weight: Vec::new(), empty: Vec::new(), span: 1 };
+        let mut table = Table {
+            width,
+            index: Vec::new(),
+            weight: Vec::new(),
+            empty: Vec::new(),
+            span: 1,
+            input: self.input,
+            lanes: Default::default(),
+        };
         table.index.reserve_exact(self.output() * width);
         table.weight.reserve_exact(self.output() * width);
         for o in 0..self.output() {
