@@ -2,7 +2,9 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array4, s};
-use upsample::rearrange::{ChannelOrder, MaxPool, MaxUnpool, NailSpan, center_crop, pixel_shuffle, pixel_shuffle_into, pixel_unshuffle, zero_insert};
+use upsample::rearrange::{
+    ChannelOrder, MaxPool, MaxUnpool, NailSpan, center_crop, pixel_shuffle, pixel_shuffle_into, pixel_unshuffle, zero_insert,
+};
 use upsample::{Tensor4, Tensor4Mut};
 
 fn picture(shape: [usize; 4]) -> Array4<f32> {

@@ -1,8 +1,10 @@
 //! Upsampling over `ndarray`.
 
 mod alloc;
+pub mod checkerboard;
 pub mod element;
 mod error;
+pub mod initial_weights;
 pub mod output_size;
 mod parallel;
 mod per_axis;

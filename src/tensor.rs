@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ndarray::{
-    Array, Array3, Array5, ArrayBase, ArrayRef, ArrayView, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut, ArrayViewMut2,
-    ArrayViewMut3, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5,
+    Array, Array3, Array5, ArrayBase, ArrayRef, ArrayView, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut,
+    ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5,
 };
 
 use crate::error::{Axis, Error};
@@ -30,6 +30,10 @@ pub trait SpatialRank: rank::Sealed {
     /// The spatial axes of the first channel of the first picture.
     #[doc(hidden)]
     fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, Self::SpatialDim>;
+
+    /// Three spatial axes, the missing ones in front and of size 1.
+    #[doc(hidden)]
+    fn widen<'a, A>(view: ArrayView<'a, A, Self::SpatialDim>) -> ArrayView3<'a, A>;
 }
 
 mod rank {
@@ -40,7 +44,7 @@ mod rank {
 }
 
 macro_rules! spatial_rank {
-    ($rank:literal, $dim:ty, $spatial_dim:ty, $narrow:expr, $narrow_to_spatial:expr) => {
+    ($rank:literal, $dim:ty, $spatial_dim:ty, $narrow:expr, $narrow_to_spatial:expr, $widen:expr) => {
         impl SpatialRank for Spatial<$rank> {
             type Dim = $dim;
             type SpatialDim = $spatial_dim;
@@ -52,14 +56,30 @@ macro_rules! spatial_rank {
             fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, $spatial_dim> {
                 $narrow_to_spatial(array.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0))
             }
+
+            fn widen<'a, A>(view: ArrayView<'a, A, $spatial_dim>) -> ArrayView3<'a, A> {
+                $widen(view)
+            }
         }
     };
 }
-spatial_rank!(1, Ix3, Ix1, |array: Array5<A>| array.index_axis_move(DEPTH, 0).index_axis_move(DEPTH, 0), |array: Array3<A>| array
-    .index_axis_move(NdAxis(0), 0)
-    .index_axis_move(NdAxis(0), 0));
-spatial_rank!(2, Ix4, Ix2, |array: Array5<A>| array.index_axis_move(DEPTH, 0), |array: Array3<A>| array.index_axis_move(NdAxis(0), 0));
-spatial_rank!(3, Ix5, Ix3, |array| array, |array| array);
+spatial_rank!(
+    1,
+    Ix3,
+    Ix1,
+    |array: Array5<A>| array.index_axis_move(DEPTH, 0).index_axis_move(DEPTH, 0),
+    |array: Array3<A>| array.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0),
+    |view: ArrayView1<'a, A>| view.insert_axis(NdAxis(0)).insert_axis(NdAxis(0))
+);
+spatial_rank!(
+    2,
+    Ix4,
+    Ix2,
+    |array: Array5<A>| array.index_axis_move(DEPTH, 0),
+    |array: Array3<A>| array.index_axis_move(NdAxis(0), 0),
+    |view: ArrayView2<'a, A>| view.insert_axis(NdAxis(0))
+);
+spatial_rank!(3, Ix5, Ix3, |array| array, |array| array, |view| view);
 
 /// The array that an operator on `RANK` spatial axes returns:
 /// [`Array3`](ndarray::Array3) for signals, [`Array4`](ndarray::Array4) for pictures, [`Array5`](ndarray::Array5) for volumes.

@@ -41,6 +41,7 @@ pub use crop::{center_crop, center_crop_into, center_pad, center_pad_into, crop,
 pub use indices::IndexSpace;
 pub use max_pool::MaxPool;
 pub use max_unpool::MaxUnpool;
+pub(crate) use pixel_shuffle::pixels_of;
 pub use pixel_shuffle::{ChannelOrder, pixel_shuffle, pixel_shuffle_into, pixel_unshuffle, pixel_unshuffle_into};
 pub use zero_insert::{NailSpan, decimate, decimate_into, zero_insert, zero_insert_into};
 

@@ -247,7 +247,7 @@ impl Blocks {
 }
 
 /// The pixels of a block, all sides of which must be at least 1.
-fn pixels_of<const RANK: usize>(block: [usize; RANK]) -> Result<usize, Error> {
+pub(crate) fn pixels_of<const RANK: usize>(block: [usize; RANK]) -> Result<usize, Error> {
     block.iter().enumerate().try_fold(1_usize, |pixels, (index, &side)| {
         let axis = Axis::spatial(RANK, index);
         if side == 0 {
