@@ -27,7 +27,7 @@ fn windows() -> impl Strategy<Value = Window> {
 }
 
 fn divisors_in_common(a: usize, b: usize) -> bool {
-    (2..=a.min(b)).any(|divisor| a % divisor == 0 && b % divisor == 0)
+    (2..=a.min(b)).any(|divisor| a.is_multiple_of(divisor) && b.is_multiple_of(divisor))
 }
 
 proptest! {
