@@ -59,6 +59,11 @@ pub trait Convert<T: Copy>: Copy + Send + Sync {
         None
     }
 
+    /// Writable elements as they are, where nothing needs to be converted.
+    fn as_sums(_: &mut [Self]) -> Option<&mut [T]> {
+        None
+    }
+
     /// Unwritten elements as they are, where nothing needs to be converted.
     fn as_rows_mut(_: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<T>]> {
         None
@@ -95,6 +100,11 @@ macro_rules! own_rows {
 
             #[inline(always)]
             fn as_rows(row: &[$element]) -> Option<&[$element]> {
+                Some(row)
+            }
+
+            #[inline(always)]
+            fn as_sums(row: &mut [$element]) -> Option<&mut [$element]> {
                 Some(row)
             }
 
