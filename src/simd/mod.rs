@@ -6,6 +6,7 @@
 
 mod arithmetic;
 mod passes;
+mod strip_product;
 mod table;
 
 pub use arithmetic::Arithmetic;
@@ -13,6 +14,7 @@ pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
+pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
 
 /// An instruction set that the inner loops can be run with.
 ///
