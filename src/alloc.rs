@@ -73,11 +73,8 @@ pub(crate) fn written<A: Copy>(
     write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
 ) -> Result<Array5<A>, Error> {
     let [n, c, d, h, w] = shape;
-    let mut array = if channels_last {
-        uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
-    } else {
-        uninit(argument, shape)?
-    };
+    let mut array =
+        if channels_last { uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3]) } else { uninit(argument, shape)? };
     write(array.view_mut())?;
     // SAFETY: the engines that the crate passes here write every element of their output when they succeed.
     Ok(unsafe { assume_init(array) })

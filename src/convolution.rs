@@ -284,11 +284,7 @@ impl<const RANK: usize> ConvolutionPlan<RANK> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the output's size or `db` not an entry for each channel.
-    pub fn bias_gradient_into<'y, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    pub fn bias_gradient_into<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.pair.coarse)?;
         bias_gradient::into(dy, db)

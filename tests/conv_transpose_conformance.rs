@@ -22,7 +22,12 @@ where
 }
 
 /// Every difference must be rounding: a few units in the last place for each product of the sum, of the largest value around.
-fn assert_close<A: FloatElement + Into<f64>, D: Dimension>(name: &str, found: &ndarray::Array<A, D>, expected: &ArrayD<A>, products: usize) {
+fn assert_close<A: FloatElement + Into<f64>, D: Dimension>(
+    name: &str,
+    found: &ndarray::Array<A, D>,
+    expected: &ArrayD<A>,
+    products: usize,
+) {
     assert_eq!(found.shape(), expected.shape(), "{name}: shape");
     let precision = if size_of::<A>() == 4 { f64::from(f32::EPSILON) } else { f64::EPSILON };
     let scale = expected.iter().fold(1.0_f64, |largest, &value| largest.max(value.into().abs()));

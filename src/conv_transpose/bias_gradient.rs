@@ -21,7 +21,10 @@ const SMALL_WORK: usize = 1 << 17;
 pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -> Result<Array1<A>, Error> {
     let shape = [dy.channels(), 1, 1, 1, 1];
     let sums = alloc::written("bias gradient", shape, false, |out| {
-        A::sum_channels(dy.view5(), out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0));
+        A::sum_channels(
+            dy.view5(),
+            out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0),
+        );
         Ok(())
     })?;
     Ok(sums.into_iter().collect())

@@ -64,11 +64,7 @@ impl<T> Packed<T> {
 }
 
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
-pub(crate) fn pack<A: FloatElement>(
-    geometry: &Geometry,
-    direction: Direction,
-    weight: ArrayView5<'_, A>,
-) -> Result<Packed<A::Row>, Error> {
+pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
     let (out, source) = match direction {
         Direction::Expand => (fine, coarse),

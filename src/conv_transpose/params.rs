@@ -44,7 +44,8 @@ impl Parameters {
         let begin = self.padding_begin.resolve::<RANK>("padding")?;
         let end = self.padding_end.resolve::<RANK>("padding")?;
         let dilation = self.dilation.resolve::<RANK>("dilation")?;
-        let window = |axis: usize| Window::new(kernel[axis]).stride(stride[axis]).padding_of(begin[axis], end[axis]).dilation(dilation[axis]);
+        let window =
+            |axis: usize| Window::new(kernel[axis]).stride(stride[axis]).padding_of(begin[axis], end[axis]).dilation(dilation[axis]);
         Ok(std::array::from_fn(window))
     }
 }

@@ -147,11 +147,7 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the output's size or `db` not an entry for each channel.
-    pub fn bias_gradient_into<'y, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    pub fn bias_gradient_into<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
         bias_gradient::into(self.check_output_gradient(dy.into())?, db)
     }
 
@@ -185,10 +181,7 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
     /// # Errors
     /// [`Error::ShapeMismatch`] if the kernel is not the plan's, [`Error::Groups`] if the groups do not divide the input channels,
     /// [`Error::OutOfMemory`].
-    pub fn prepare<'w, A: FloatElement>(
-        &self,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<PreparedConvTranspose<A, RANK>, Error> {
+    pub fn prepare<'w, A: FloatElement>(&self, weight: impl Into<Tensor<'w, A, RANK>>) -> Result<PreparedConvTranspose<A, RANK>, Error> {
         let packed = self.pair.pack(Direction::Expand, &weight.into())?;
         Ok(PreparedConvTranspose { plan: self.clone(), packed })
     }

@@ -90,7 +90,8 @@ impl<T: Float> Block<'_, T> {
             }
             _ => {
                 for phase in 0..widths.phases.len().min(len) {
-                    let every = row.slice_axis_mut(Axis(0), ndarray::Slice::new(phase.cast_signed(), None, widths.out_stride.cast_signed()));
+                    let every =
+                        row.slice_axis_mut(Axis(0), ndarray::Slice::new(phase.cast_signed(), None, widths.out_stride.cast_signed()));
                     every.into_iter().zip(sums_of(phase)).for_each(|(to, &sum)| to.put(finish(sum)));
                 }
             }

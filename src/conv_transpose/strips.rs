@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, ArrayView5, Axis, s};
 
 use super::phases::{AxisPhases, Phases, RowGroup, product};
 use crate::element::FloatElement;
-use crate::simd::Vector;
+use crate::simd::Positions;
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -128,19 +128,7 @@ impl Strips {
         let source_strides = std::array::from_fn(|axis| phases.axes[axis].source_stride);
         let [depth, height, width] = &phases.axes;
         let positions = [batch, depth.positions(), height.positions(), width.positions()];
-        Self {
-            planes,
-            source_strides,
-            positions,
-            block,
-            extension,
-            strides,
-            channel_len,
-            plane_len,
-            run_axis,
-            sum_strides,
-            sums_len,
-        }
+        Self { planes, source_strides, positions, block, extension, strides, channel_len, plane_len, run_axis, sum_strides, sums_len }
     }
 
     /// The number of blocks on each axis.
@@ -164,7 +152,7 @@ impl Strips {
     }
 
     /// The positions of a block of `size`, as vectors.
-    pub(crate) fn vectors(&self, size: [usize; 4], lanes: usize) -> Vec<Vector> {
+    pub(crate) fn vectors(&self, size: [usize; 4], lanes: usize) -> Vec<Positions> {
         let computed = self.computed(size);
         let len = run_len(computed, self.strides, self.run_axis);
         let outer: [usize; 3] = std::array::from_fn(|axis| if axis < self.run_axis { computed[axis] } else { 1 });
@@ -174,7 +162,7 @@ impl Strips {
                 for h in 0..outer[2] {
                     let at = |strides: [usize; 4]| n * strides[0] + d * strides[1] + h * strides[2];
                     let (from, to) = (at(self.strides), at(self.sum_strides));
-                    vectors.extend((0..len).step_by(lanes).map(|start| Vector { from: from + start, to: to + start }));
+                    vectors.extend((0..len).step_by(lanes).map(|start| Positions { from: from + start, to: to + start }));
                 }
             }
         }
@@ -253,7 +241,7 @@ fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize,
         return;
     }
     match (from.to_slice(), step) {
-        (Some(from), 1) => match A::as_row(&from[start..start + count]) {
+        (Some(from), 1) => match A::as_rows(&from[start..start + count]) {
             Some(from) => middle.copy_from_slice(from),
             None => middle.iter_mut().zip(&from[start..]).for_each(|(to, from)| *to = from.to_row()),
         },
