@@ -11,7 +11,7 @@ use num_traits::Zero;
 
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::store::Slot;
-use super::strips::{AxisPlanes, Strips, block_of};
+use super::strips::{Strips, block_of};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::parallel;
@@ -76,8 +76,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let phases = Phases::new(geometry, Direction::Contract, false);
         let lanes = lanes::<A::Row>(backend);
         let batch = coarse.dim().0;
-        let planes = phases.axes.each_ref().map(|axis| AxisPlanes::new(axis, false));
-        let strips = Strips::with_layout(&phases, batch, block_of(&phases, batch, POSITIONS), planes, 3, 1);
+        let block = block_of(&phases, batch, POSITIONS);
+        let strips = Strips::with_fewest_pixels(&phases, batch, block);
         let tap_offsets: Vec<usize> = phases.groups.iter().flat_map(|group: &RowGroup| strips.tap_offsets(group)).collect();
         let (of_group_coarse, of_group_fine) = (coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups);
         let of_fine = Tiling::new(of_group_fine, VECTORS * lanes, lanes);

@@ -1,5 +1,4 @@
 //! Transposed convolution and convolution straight from their definitions, in f64, with size arithmetic of their own.
-#![allow(dead_code)] // each test file uses its part
 
 use ndarray::{ArrayD, Dimension, IxDyn, indices};
 
