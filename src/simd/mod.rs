@@ -6,12 +6,14 @@
 
 mod arithmetic;
 mod passes;
+mod strip_product;
 mod table;
 
 pub use arithmetic::{Arithmetic, Scratch};
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, Put};
 pub use table::{Table, Tables};
+pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
 
 /// An instruction set that the inner loops can be run with.
 ///
