@@ -31,3 +31,21 @@ pub(crate) fn as_uninit<A: Copy>(mut view: ArrayViewMut5<'_, A>) -> ArrayViewMut
     // SAFETY: `MaybeUninit<A>` has the layout of `A`, and the crate writes only initialised elements through this view.
     unsafe { view.raw_view_mut().cast::<MaybeUninit<A>>().deref_into_view_mut() }
 }
+
+/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C. `write` writes every element, or fails.
+pub(crate) fn written<A: Copy>(
+    argument: &'static str,
+    shape: [usize; 5],
+    channels_last: bool,
+    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
+) -> Result<Array5<A>, Error> {
+    let [n, c, d, h, w] = shape;
+    let mut array = if channels_last {
+        uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
+    } else {
+        uninit(argument, shape)?
+    };
+    write(array.view_mut())?;
+    // SAFETY: the engines that the crate passes here write every element of their output when they succeed.
+    Ok(unsafe { assume_init(array) })
+}

@@ -1,6 +1,8 @@
 //! Upsampling over `ndarray`.
 
 mod alloc;
+pub mod conv_transpose;
+mod convolution;
 mod coordinates;
 mod element;
 mod error;
@@ -11,6 +13,8 @@ mod parallel;
 mod simd;
 mod tensor;
 
+pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, PreparedConvTranspose};
+pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use element::{Element, FloatElement};
 pub use error::{Axis, Error};

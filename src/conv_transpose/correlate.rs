@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use ndarray::{ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
-use num_traits::Float;
+use num_traits::Zero;
 
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::store::Slot;
@@ -122,13 +122,12 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         }
         let middle = pieces.start + pieces.len() / 2;
         let (left, right) = sums.split_at_mut((middle - pieces.start) * self.tile_len());
-        let (first, second) = (|| self.divide(left, pieces.start..middle), || self.divide(right, middle..pieces.end));
         let products = self.coarse.len().saturating_mul(self.of_fine.count).saturating_mul(self.tap_offsets.len());
         if products >= SMALL_WORK {
-            parallel::join(first, second);
+            parallel::join(|| self.divide(left, pieces.start..middle), || self.divide(right, middle..pieces.end));
         } else {
-            first();
-            second();
+            self.divide(left, pieces.start..middle);
+            self.divide(right, middle..pieces.end);
         }
     }
 

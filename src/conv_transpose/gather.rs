@@ -15,9 +15,9 @@ const STRIP_BYTES: usize = 256 * 1024;
 const SMALL_WORK: usize = 1 << 17;
 
 /// One call: the packed weights, and the tensors it reads.
-pub(crate) struct Gather<'a, A: FloatElement> {
-    packed: &'a Packed<A::Row>,
-    source: ArrayView5<'a, A>,
+pub(crate) struct Gather<'w, 'x, A: FloatElement> {
+    packed: &'w Packed<A::Row>,
+    source: ArrayView5<'x, A>,
     bias: Vec<A::Row>,
     backend: Backend,
     lanes: usize,
@@ -32,11 +32,11 @@ pub(crate) struct Gather<'a, A: FloatElement> {
 /// Blocks of batch, chunk of channels, depth, height, width.
 type Blocks = [std::ops::Range<usize>; 5];
 
-impl<'a, A: FloatElement> Gather<'a, A> {
+impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     /// The shapes have been checked: `source` has the packed weights' channels, `bias` those of the output.
     pub(crate) fn new(
-        packed: &'a Packed<A::Row>,
-        source: ArrayView5<'a, A>,
+        packed: &'w Packed<A::Row>,
+        source: ArrayView5<'x, A>,
         bias: Option<ArrayView1<'_, A>>,
         backend: Backend,
     ) -> Self {

@@ -63,7 +63,6 @@ pub(crate) struct AxisPhase {
 pub(crate) struct AxisPhases {
     pub(crate) out_len: usize,
     pub(crate) out_stride: usize,
-    pub(crate) source_len: usize,
     pub(crate) source_stride: usize,
     pub(crate) phases: Vec<AxisPhase>,
     /// The phases that read the same source pixels, so that one table of offsets serves them.
@@ -94,11 +93,9 @@ impl AxisPhases {
             align_phases(&mut phases);
         }
         let classes = classes_of(&phases);
-        let (out_len, out_stride, source_len, source_stride) = match direction {
             Direction::Expand => (axis.fine, axis.stride, axis.coarse, 1),
             Direction::Contract => (axis.coarse, 1, axis.fine, axis.stride),
         };
-        Self { out_len, out_stride, source_len, source_stride, phases, classes }
     }
 
     /// How many outputs the longest phase has, which is the first.
