@@ -7,13 +7,14 @@ use num_traits::Float;
 use crate::simd::Arithmetic;
 
 pub(crate) mod sealed {
+    use crate::conv_transpose::TypedConvolution;
     use crate::interpolate::{TypedResize, TypedResizeAdd};
 
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
     pub trait Sealed: TypedResize {}
 
     /// Keeps [`FloatElement`](super::FloatElement) closed.
-    pub trait SealedFloat: TypedResizeAdd {}
+    pub trait SealedFloat: TypedResizeAdd + TypedConvolution {}
 }
 
 /// A number that can be interpolated.

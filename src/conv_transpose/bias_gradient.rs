@@ -21,7 +21,7 @@ const SMALL_WORK: usize = 1 << 17;
 pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -> Result<Array1<A>, Error> {
     let shape = [dy.channels(), 1, 1, 1, 1];
     let sums = alloc::written("bias gradient", shape, false, |out| {
-        channel_sums(dy.view5(), out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0));
+        A::sum_channels(dy.view5(), out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0));
         Ok(())
     })?;
     Ok(sums.into_iter().collect())
@@ -31,14 +31,14 @@ pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -
 pub(crate) fn into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
     check(&dy, db)?;
     db.fill(A::default());
-    channel_sums::<A, A>(dy.view5(), db.view_mut());
+    A::sum_channels_add(dy.view5(), db.view_mut());
     Ok(())
 }
 
 /// The sums, added to what `db` holds.
 pub(crate) fn add_into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
     check(&dy, db)?;
-    channel_sums::<A, A>(dy.view5(), db.view_mut());
+    A::sum_channels_add(dy.view5(), db.view_mut());
     Ok(())
 }
 
@@ -50,7 +50,7 @@ fn check<A, const RANK: usize>(dy: &Tensor<'_, A, RANK>, db: &ArrayRef1<A>) -> R
 }
 
 /// Puts the sum of each channel of `dy` into `out`, which has as many entries.
-fn channel_sums<A: FloatElement, S: Slot<A>>(dy: ArrayView5<'_, A>, mut out: ArrayViewMut1<'_, S>) {
+pub(crate) fn channel_sums<A: FloatElement, S: Slot<A>>(dy: ArrayView5<'_, A>, mut out: ArrayViewMut1<'_, S>) {
     if out.len() > 1 && dy.len() >= SMALL_WORK {
         let middle = out.len() / 2;
         let (left, right) = dy.split_at(Axis(1), middle);

@@ -87,10 +87,13 @@ mod phases;
 mod plan;
 mod store;
 mod strips;
+mod typed;
 
 pub use operator::ConvTranspose;
 pub use params::AutoPad;
 pub use plan::{ConvTransposePlan, PreparedConvTranspose};
+#[doc(hidden)]
+pub use typed::TypedConvolution;
 
 pub(crate) use pair::{Call, Pair};
 pub(crate) use panels::Packed;

@@ -4,9 +4,7 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayRef1, ArrayViewMut5};
 
-use super::correlate::Correlate;
-use super::gather::Gather;
-use super::panels::{self, Packed};
+use super::panels::Packed;
 use super::phases::{AxisGeometry, Direction, Geometry};
 use crate::alloc;
 use crate::element::FloatElement;
@@ -69,7 +67,7 @@ impl<const RANK: usize> Pair<RANK> {
     /// The channels of one group.
     fn group_channels(&self, argument: &'static str, channels: usize) -> Result<usize, Error> {
         let groups = self.geometry.groups;
-        if channels % groups == 0 { Ok(channels / groups) } else { Err(Error::Groups { argument, channels, groups }) }
+        if channels.is_multiple_of(groups) { Ok(channels / groups) } else { Err(Error::Groups { argument, channels, groups }) }
     }
 
     fn source_size(&self, direction: Direction) -> [usize; RANK] {
@@ -116,7 +114,7 @@ impl<const RANK: usize> Pair<RANK> {
     /// Packs a weight for many calls.
     pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
         self.weight_channels(weight)?;
-        panels::pack(&self.geometry, direction, weight.view5())
+        A::pack(&self.geometry, direction, weight.view5())
     }
 
     /// The channels of packed weights, coarse and fine.
@@ -128,13 +126,14 @@ impl<const RANK: usize> Pair<RANK> {
         }
     }
 
-    fn engine<'w, 'x, A: FloatElement>(
+    fn gather<A: FloatElement>(
         &self,
-        packed: &'w Packed<A::Row>,
-        source: &Tensor<'x, A, RANK>,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
         bias: Option<&ArrayRef1<A>>,
-    ) -> Gather<'w, 'x, A> {
-        Gather::new(packed, source.view5(), bias.map(|bias| bias.view()), self.backend)
+        out: ArrayViewMut5<'_, MaybeUninit<A>>,
+    ) {
+        A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out);
     }
 
     /// Runs packed weights into `target`.
@@ -148,7 +147,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        self.engine(packed, source, bias).run(alloc::as_uninit(target.into_view5()));
+        self.gather(packed, source, bias, alloc::as_uninit(target.into_view5()));
         Ok(())
     }
 
@@ -164,7 +163,7 @@ impl<const RANK: usize> Pair<RANK> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
         let packed = self.pack(call.direction, weight)?;
-        self.engine(&packed, source, bias).run(alloc::as_uninit(target.into_view5()));
+        self.gather(&packed, source, bias, alloc::as_uninit(target.into_view5()));
         Ok(())
     }
 
@@ -179,7 +178,7 @@ impl<const RANK: usize> Pair<RANK> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.check_target(call, &target, source.batch(), channels)?;
         let packed = self.pack(call.direction, weight)?;
-        self.engine(&packed, source, None).run::<A>(target.into_view5());
+        A::gather_add(&packed, source.view5(), self.backend, target.into_view5());
         Ok(())
     }
 
@@ -214,7 +213,7 @@ impl<const RANK: usize> Pair<RANK> {
         dw: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        Correlate::new(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend).run(alloc::as_uninit(dw.into_view5()))
+        A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, alloc::as_uninit(dw.into_view5()))
     }
 
     /// The weight gradient, added to what `dw` holds.
@@ -225,7 +224,7 @@ impl<const RANK: usize> Pair<RANK> {
         dw: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        Correlate::new(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend).run::<A>(dw.into_view5())
+        A::correlate_add(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, dw.into_view5())
     }
 }
 
@@ -245,7 +244,7 @@ where
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
         new(call.target, shape, source.is_channels_last(), |out| {
-            self.engine(packed, source, bias).run(out);
+            self.gather(packed, source, bias, out);
             Ok(())
         })
     }
@@ -271,8 +270,9 @@ where
         fine: (&'static str, &Tensor<'_, A, RANK>),
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.gradient_channels(coarse, fine)?;
-        let engine = Correlate::new(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend);
-        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| engine.run(out))
+        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| {
+            A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, out)
+        })
     }
 }
 

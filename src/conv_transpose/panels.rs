@@ -47,7 +47,7 @@ impl Channels {
 
 /// The weights of a (transposed) convolution, packed: by group, chunk of output channels, row group, panel.
 #[derive(Debug, Clone)]
-pub(crate) struct Packed<T> {
+pub struct Packed<T> {
     pub(crate) phases: Phases,
     pub(crate) channels: Channels,
     weights: Vec<T>,

@@ -9,7 +9,7 @@
 
 /// One axis of a (transposed) convolution, its sizes checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AxisGeometry {
+pub struct AxisGeometry {
     /// Pixels of the coarse grid: the input of a transposed convolution, the output of a convolution.
     pub(crate) coarse: usize,
     /// Pixels of the fine grid.
@@ -29,14 +29,14 @@ impl AxisGeometry {
 
 /// Depth, height, width, and the groups that the channels are divided into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Geometry {
+pub struct Geometry {
     pub(crate) axes: [AxisGeometry; 3],
     pub(crate) groups: usize,
 }
 
 /// Which grid is read and which is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// From coarse to fine: a transposed convolution.
     Expand,
     /// From fine to coarse: a convolution.
@@ -93,9 +93,11 @@ impl AxisPhases {
             align_phases(&mut phases);
         }
         let classes = classes_of(&phases);
-            Direction::Expand => (axis.fine, axis.stride, axis.coarse, 1),
-            Direction::Contract => (axis.coarse, 1, axis.fine, axis.stride),
+        let (out_len, out_stride, source_stride) = match direction {
+            Direction::Expand => (axis.fine, axis.stride, 1),
+            Direction::Contract => (axis.coarse, 1, axis.stride),
         };
+        Self { out_len, out_stride, source_stride, phases, classes }
     }
 
     /// How many outputs the longest phase has, which is the first.
