@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use num_traits::Float;
 
+use crate::conv_transpose::TypedConvolution;
 use crate::interpolate::{TypedResize, TypedResizeAdd};
 use crate::simd::Arithmetic;
 
@@ -44,7 +45,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// An element type that gradients exist for.
 ///
 /// Sums are kept as [`Element`] says: `f16` and `bf16` are summed in `f32`.
-pub trait FloatElement: Element<Row: Float> + TypedResizeAdd {}
+pub trait FloatElement: Element<Row: Float> + TypedResizeAdd + TypedConvolution {}
 
 /// How elements become rows of sums of type `T`, and back.
 pub trait Convert<T: Copy>: Copy + Send + Sync {

@@ -2,6 +2,8 @@
 
 mod alloc;
 pub mod checkerboard;
+pub mod conv_transpose;
+mod convolution;
 mod coordinates;
 mod each_axis;
 mod element;
@@ -16,6 +18,8 @@ pub mod rearrange;
 mod simd;
 mod tensor;
 
+pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, PreparedConvTranspose};
+pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use each_axis::EachAxis;
 pub use element::{Element, FloatElement};

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use ndarray::{Array5, ArrayViewMut5, Axis as NdAxis};
+use ndarray::{ArrayViewMut5, Axis as NdAxis};
 
 use crate::alloc;
 use crate::element::{Element, FloatElement};
@@ -194,7 +194,11 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five(x.batch(), x.channels(), self.output);
-        produce("output", shape, x.is_channels_last(), |y| self.run(&x, y))
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            self.run(&x, y);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
 
     /// Resizes a batch into `y`: N×C as the input, spatial sizes [`output_size`](Self::output_size).
@@ -226,9 +230,12 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
-        produce("input gradient", shape, dy.is_channels_last(), |dx| {
-            A::resize(self.operator.of::<A>().backward(), dy.view5(), dx, self.backend)
-        })
+        let passes = self.operator.of::<A>().backward();
+        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
+            A::resize(passes, dy.view5(), dx, self.backend);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
 
     /// [`backward`](Self::backward) into `dx`.
@@ -276,26 +283,4 @@ fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]
     let mut shape = [batch, channels, 1, 1, 1];
     shape[5 - RANK..].copy_from_slice(&spatial);
     shape
-}
-
-/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C, that `write` writes wholly.
-fn produce<A: Element, const RANK: usize>(
-    argument: &'static str,
-    shape: [usize; 5],
-    channels_last: bool,
-    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>),
-) -> Result<Output<A, RANK>, Error>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    let [n, c, d, h, w] = shape;
-    let mut y: Array5<MaybeUninit<A>> = if channels_last {
-        alloc::uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
-    } else {
-        alloc::uninit(argument, shape)?
-    };
-    write(y.view_mut());
-    // SAFETY: the engines write every element of their output.
-    let y = unsafe { alloc::assume_init(y) };
-    Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
 }

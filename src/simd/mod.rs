@@ -6,11 +6,13 @@
 
 mod arithmetic;
 mod passes;
+mod strip_product;
 mod table;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
 
