@@ -5,6 +5,7 @@
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 mod arithmetic;
 mod passes;
@@ -57,14 +58,20 @@ impl Backend {
 
     /// Whether this machine can run it.
     #[must_use]
+    #[inline]
     pub fn is_available(self) -> bool {
+        static AVAILABLE: OnceLock<[bool; 4]> = OnceLock::new();
+        AVAILABLE.get_or_init(|| [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].map(Self::detect))[self as usize]
+    }
+
+    fn detect(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
-                Self::Avx2.is_available()
+                Self::Avx2.detect()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
