@@ -6,6 +6,7 @@ use ndarray::{Array, Array5, ArrayViewMut5, Dimension};
 
 use crate::error::Error;
 use crate::output_size::element_count;
+use crate::pieces::for_each_piece;
 
 /// An array of `shape` whose elements are not yet written; an [`Error`] where there is no memory for it.
 pub(crate) fn uninit<A>(argument: &'static str, shape: [usize; 5]) -> Result<Array5<MaybeUninit<A>>, Error> {
@@ -30,4 +31,51 @@ pub(crate) unsafe fn assume_init<A: Copy, D: Dimension>(array: Array<MaybeUninit
 pub(crate) fn as_uninit<A: Copy>(mut view: ArrayViewMut5<'_, A>) -> ArrayViewMut5<'_, MaybeUninit<A>> {
     // SAFETY: `MaybeUninit<A>` has the layout of `A`, and the crate writes only initialised elements through this view.
     unsafe { view.raw_view_mut().cast::<MaybeUninit<A>>().deref_into_view_mut() }
+}
+
+/// A new array that `work` writes piece by piece (see [`for_each_piece`]). Each piece is first filled with `value`, by the
+/// thread that then works on it and while it is in that thread's cache, which costs little and needs no promise from `work`.
+pub(crate) fn filled_by_pieces<A: Copy + Send + Sync>(
+    argument: &'static str,
+    shape: [usize; 5],
+    value: A,
+    axes: &[usize],
+    work: &(impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync),
+) -> Result<Array5<A>, Error> {
+    let mut array = uninit(argument, shape)?;
+    for_each_piece(array.view_mut(), axes, &|origin, piece| work(origin, fill(piece, value)));
+    // SAFETY: the pieces partition the array, and each of them has been filled.
+    Ok(unsafe { assume_init(array) })
+}
+
+/// A new array of `value`s.
+pub(crate) fn filled<A: Copy + Send + Sync>(argument: &'static str, shape: [usize; 5], value: A) -> Result<Array5<A>, Error> {
+    filled_by_pieces(argument, shape, value, &[0, 1, 2, 3], &|_, _| ())
+}
+
+/// An array of `shape`, which has no elements.
+pub(crate) fn empty<A>(argument: &'static str, shape: [usize; 5]) -> Result<Array5<A>, Error> {
+    Array5::from_shape_vec(shape, Vec::new()).map_err(|_| Error::TooLarge { argument, shape: shape.to_vec() })
+}
+
+/// Writes `value` everywhere.
+fn fill<A: Copy>(mut view: ArrayViewMut5<'_, MaybeUninit<A>>, value: A) -> ArrayViewMut5<'_, A> {
+    view.fill(MaybeUninit::new(value));
+    // SAFETY: every element has just been written.
+    unsafe { view.assume_init() }
+}
+
+/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C. `write` writes every element, or fails.
+pub(crate) fn written<A: Copy>(
+    argument: &'static str,
+    shape: [usize; 5],
+    channels_last: bool,
+    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
+) -> Result<Array5<A>, Error> {
+    let [n, c, d, h, w] = shape;
+    let mut array =
+        if channels_last { uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3]) } else { uninit(argument, shape)? };
+    write(array.view_mut())?;
+    // SAFETY: the engines that the crate passes here write every element of their output when they succeed.
+    Ok(unsafe { assume_init(array) })
 }

@@ -87,7 +87,7 @@ impl Window {
         self.dilated_kernel_of(Axis::Number(0))
     }
 
-    fn dilated_kernel_of(&self, axis: Axis) -> Result<usize, Error> {
+    pub(crate) fn dilated_kernel_of(&self, axis: Axis) -> Result<usize, Error> {
         for (parameter, value) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
             if value == 0 {
                 let requirement = "at least 1".to_owned();

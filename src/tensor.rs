@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ndarray::{
-    Array, Array5, ArrayBase, ArrayRef, ArrayView, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut, ArrayViewMut2,
-    ArrayViewMut3, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix3, Ix4, Ix5,
+    Array, Array3, Array5, ArrayBase, ArrayRef, ArrayView, ArrayView1, ArrayView2, ArrayView3, ArrayView4, ArrayView5, ArrayViewMut,
+    ArrayViewMut2, ArrayViewMut3, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis, Data, DataMut, Dimension, Ix1, Ix2, Ix3, Ix4, Ix5,
 };
 
 use crate::error::{Axis, Error};
@@ -20,9 +20,20 @@ pub trait SpatialRank: rank::Sealed {
     /// `Ix3` for N×C×L, `Ix4` for N×C×H×W, `Ix5` for N×C×D×H×W.
     type Dim: Dimension;
 
-    /// Takes the axes of size 1 that the rank does not have out of an N×C×D×H×W array.
+    /// The dimension of the spatial axes alone: `Ix1` for L, `Ix2` for H×W, `Ix3` for D×H×W.
+    type SpatialDim: Dimension;
+
+    /// Drops the spatial axes that this rank does not have, which are of size 1.
     #[doc(hidden)]
     fn narrow<A>(array: Array5<A>) -> Array<A, Self::Dim>;
+
+    /// The spatial axes of the first channel of the first picture.
+    #[doc(hidden)]
+    fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, Self::SpatialDim>;
+
+    /// Three spatial axes, the missing ones in front and of size 1.
+    #[doc(hidden)]
+    fn widen<'a, A>(view: ArrayView<'a, A, Self::SpatialDim>) -> ArrayView3<'a, A>;
 }
 
 mod rank {
@@ -32,31 +43,61 @@ mod rank {
     impl Sealed for super::Spatial<3> {}
 }
 
-impl SpatialRank for Spatial<1> {
-    type Dim = Ix3;
+macro_rules! spatial_rank {
+    ($rank:literal, $dim:ty, $spatial_dim:ty, $narrow:expr, $narrow_to_spatial:expr, $widen:expr) => {
+        impl SpatialRank for Spatial<$rank> {
+            type Dim = $dim;
+            type SpatialDim = $spatial_dim;
 
-    fn narrow<A>(array: Array5<A>) -> Array<A, Ix3> {
-        array.index_axis_move(HEIGHT, 0).index_axis_move(DEPTH, 0)
-    }
-}
-impl SpatialRank for Spatial<2> {
-    type Dim = Ix4;
+            fn narrow<A>(array: Array5<A>) -> Array<A, $dim> {
+                $narrow(array)
+            }
 
-    fn narrow<A>(array: Array5<A>) -> Array<A, Ix4> {
-        array.index_axis_move(DEPTH, 0)
-    }
-}
-impl SpatialRank for Spatial<3> {
-    type Dim = Ix5;
+            fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, $spatial_dim> {
+                $narrow_to_spatial(array.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0))
+            }
 
-    fn narrow<A>(array: Array5<A>) -> Array5<A> {
-        array
-    }
+            fn widen<'a, A>(view: ArrayView<'a, A, $spatial_dim>) -> ArrayView3<'a, A> {
+                $widen(view)
+            }
+        }
+    };
 }
+spatial_rank!(
+    1,
+    Ix3,
+    Ix1,
+    |array: Array5<A>| array.index_axis_move(DEPTH, 0).index_axis_move(DEPTH, 0),
+    |array: Array3<A>| array.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0),
+    |view: ArrayView1<'a, A>| view.insert_axis(NdAxis(0)).insert_axis(NdAxis(0))
+);
+spatial_rank!(
+    2,
+    Ix4,
+    Ix2,
+    |array: Array5<A>| array.index_axis_move(DEPTH, 0),
+    |array: Array3<A>| array.index_axis_move(NdAxis(0), 0),
+    |view: ArrayView2<'a, A>| view.insert_axis(NdAxis(0))
+);
+spatial_rank!(3, Ix5, Ix3, |array| array, |array| array, |view| view);
 
 /// The array that an operator on `RANK` spatial axes returns:
 /// [`Array3`](ndarray::Array3) for signals, [`Array4`](ndarray::Array4) for pictures, [`Array5`](ndarray::Array5) for volumes.
 pub type Output<A, const RANK: usize> = Array<A, <Spatial<RANK> as SpatialRank>::Dim>;
+
+/// An array over `RANK` spatial axes alone: [`Array1`](ndarray::Array1), [`Array2`](ndarray::Array2) or [`Array3`].
+pub type SpatialArray<A, const RANK: usize> = Array<A, <Spatial<RANK> as SpatialRank>::SpatialDim>;
+
+/// `sizes` as three spatial axes; those that are missing come first and get `missing`.
+pub(crate) fn three_axes<T: Copy, const RANK: usize>(sizes: [T; RANK], missing: T) -> [T; 3] {
+    std::array::from_fn(|axis| if axis + RANK < 3 { missing } else { sizes[axis + RANK - 3] })
+}
+
+/// The five sizes N×C×D×H×W, missing spatial axes of size 1.
+pub(crate) fn five_axes<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
+    let [depth, height, width] = three_axes(spatial, 1);
+    [batch, channels, depth, height, width]
+}
 
 /// A read-only view of a batch: N×C×L with `RANK` 1, N×C×H×W with 2 ([`Tensor4`]), N×C×D×H×W with 3.
 ///

@@ -110,6 +110,7 @@ impl Filter {
             Self::Mitchell => mitchell(x),
             Self::Lanczos { lobes } if x >= f64::from(*lobes) => 0.0,
             Self::Lanczos { lobes } => sinc(x) * sinc(x / f64::from(*lobes)),
+            Self::Gaussian if x >= 1.5 => 0.0,
             Self::Gaussian => (-2.0 * x * x).exp(),
             Self::Custom(custom) if x >= custom.support => 0.0,
             Self::Custom(custom) => (custom.function)(distance),

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use ndarray::{Array5, ArrayViewMut5, Axis as NdAxis};
+use ndarray::{ArrayViewMut5, Axis as NdAxis};
 
 use crate::alloc;
 use crate::element::{Element, FloatElement};
@@ -48,31 +48,41 @@ pub struct ResizePlan<const RANK: usize> {
     backend: Backend,
 }
 
+/// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
 #[derive(Debug)]
-enum Operator {
-    Filter {
-        forward: Separable,
-        backward: OnceLock<Separable>,
-    },
-    /// PyTorch's nearest can differ between `f64` and the other types; where it does not, there is no `double`.
-    Nearest {
-        single: Nearest,
-        double: Option<Nearest>,
-    },
+struct Operator {
+    single: Variant,
+    double: Option<Variant>,
+}
+
+/// The tables in one direction, and in the other when they are first asked for.
+#[derive(Debug)]
+struct Variant {
+    forward: Forward,
+    backward: OnceLock<Separable>,
 }
 
 #[derive(Debug)]
-struct Nearest {
-    indices: NearestIndices,
-    /// The indices as a table, for the gradient.
-    taps: [Taps; 3],
-    backward: OnceLock<Separable>,
+enum Forward {
+    Filter(Separable),
+    /// Indices to copy by; as tables they are needed for the gradient.
+    Nearest(NearestIndices, [Taps; 3]),
+}
+
+/// How a plan runs, besides its tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunOptions {
+    pub(crate) nearest: bool,
+    /// Bytes are rounded once, at the end.
+    pub(crate) round_once: bool,
+    pub(crate) extrapolation: f64,
+    pub(crate) backend: Backend,
 }
 
 /// One axis on its way into a plan.
 pub(crate) struct AxisPlan {
     taps: Taps,
-    /// Nearest only, where `f64` differs.
+    /// For `f64`, where they differ.
     double: Option<Taps>,
     outside: Vec<u32>,
 }
@@ -88,42 +98,59 @@ impl AxisPlan {
         Self { taps, double: None, outside }
     }
 
-    pub(crate) fn of_nearest(axis: Axis, input: usize, single: Vec<Option<u32>>, double: Vec<Option<u32>>) -> Result<Self, Error> {
-        let double = if single == double { None } else { Some(Taps::of_indices(axis, input, &double)?) };
-        Ok(Self { double, ..Self::of_taps(Taps::of_indices(axis, input, &single)?) })
+    pub(crate) fn of_both(single: Taps, double: Taps) -> Self {
+        let double = (single != double).then_some(double);
+        Self { double, ..Self::of_taps(single) }
+    }
+
+    pub(crate) fn of_nearest(axis: Axis, input: usize, single: &[Option<u32>], double: &[Option<u32>]) -> Result<Self, Error> {
+        Ok(Self::of_both(Taps::of_indices(axis, input, single)?, Taps::of_indices(axis, input, double)?))
     }
 }
 
-impl Nearest {
-    fn new(taps: [Taps; 3]) -> Self {
-        // An extrapolated pixel copies pixel 0 first and is filled afterwards.
-        let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
-        let indices = NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]);
-        Self { indices, taps, backward: OnceLock::new() }
+impl Variant {
+    fn new(taps: [Taps; 3], options: RunOptions) -> Self {
+        let forward = if options.nearest {
+            // An extrapolated pixel copies pixel 0 first and is filled afterwards.
+            let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
+            Forward::Nearest(NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
+        } else {
+            Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
+        };
+        Self { forward, backward: OnceLock::new() }
     }
 
     fn backward(&self) -> &Separable {
-        self.backward.get_or_init(|| Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(self.taps[axis].transposed())) })
+        self.backward.get_or_init(|| match &self.forward {
+            Forward::Filter(forward) => forward.transposed(),
+            Forward::Nearest(_, taps) => {
+                Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(taps[axis].transposed())), round_once: false }
+            }
+        })
+    }
+}
+
+impl Operator {
+    fn new(axes: [AxisPlan; 3], options: RunOptions) -> Self {
+        let differs = axes.iter().any(|axis| axis.double.is_some());
+        let double = differs.then(|| {
+            let taps = [0, 1, 2].map(|axis| axes[axis].double.as_ref().unwrap_or(&axes[axis].taps).clone());
+            Variant::new(taps, options)
+        });
+        Self { single: Variant::new(axes.map(|axis| axis.taps), options), double }
+    }
+
+    /// The tables for elements of type `A`.
+    fn of<A: Element>(&self) -> &Variant {
+        if A::IS_DOUBLE { self.double.as_ref().unwrap_or(&self.single) } else { &self.single }
     }
 }
 
 impl<const RANK: usize> ResizePlan<RANK> {
-    pub(crate) fn new(
-        input: [usize; RANK],
-        output: [usize; RANK],
-        axes: [AxisPlan; 3],
-        nearest: bool,
-        extrapolation: f64,
-        backend: Backend,
-    ) -> Self {
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
+        let RunOptions { extrapolation, backend, .. } = options;
         let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
-        let operator = if nearest {
-            let differs = axes.iter().any(|axis| axis.double.is_some());
-            let double = differs.then(|| Nearest::new([0, 1, 2].map(|axis| axes[axis].double.clone().unwrap_or(axes[axis].taps.clone()))));
-            Operator::Nearest { single: Nearest::new(axes.map(|axis| axis.taps)), double }
-        } else {
-            Operator::Filter { forward: Separable { axes: axes.map(|axis| AxisTaps::new(axis.taps)) }, backward: OnceLock::new() }
-        };
+        let operator = Operator::new(axes, options);
         Self { input, output, outside, extrapolation, operator, backend }
     }
 
@@ -141,28 +168,14 @@ impl<const RANK: usize> ResizePlan<RANK> {
 
     /// Shapes have been checked.
     fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
-        match &self.operator {
-            Operator::Filter { forward, .. } => A::resize(forward, x.view5(), y.view_mut(), self.backend),
-            Operator::Nearest { single, double } => {
-                let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
-                nearest.indices.run(x.view5(), y.view_mut(), self.backend);
-            }
+        match &self.operator.of::<A>().forward {
+            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.backend),
+            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.backend),
         }
         let value = A::from_f64(self.extrapolation);
         for (axis, outside) in self.outside.iter().enumerate() {
             for &o in outside {
                 y.index_axis_mut(NdAxis(2 + axis), o as usize).fill(MaybeUninit::new(value));
-            }
-        }
-    }
-
-    /// The transposed tables.
-    fn adjoint<A: FloatElement>(&self) -> &Separable {
-        match &self.operator {
-            Operator::Filter { forward, backward } => backward.get_or_init(|| forward.transposed()),
-            Operator::Nearest { single, double } => {
-                let nearest = if A::IS_DOUBLE { double.as_ref().unwrap_or(single) } else { single };
-                nearest.backward()
             }
         }
     }
@@ -181,7 +194,11 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five(x.batch(), x.channels(), self.output);
-        produce("output", shape, x.is_channels_last(), |y| self.run(&x, y))
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            self.run(&x, y);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
 
     /// Resizes a batch into `y`: N×C as the input, spatial sizes [`output_size`](Self::output_size).
@@ -213,7 +230,12 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
-        produce("input gradient", shape, dy.is_channels_last(), |dx| A::resize(self.adjoint::<A>(), dy.view5(), dx, self.backend))
+        let passes = self.operator.of::<A>().backward();
+        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
+            A::resize(passes, dy.view5(), dx, self.backend);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
 
     /// [`backward`](Self::backward) into `dx`.
@@ -226,7 +248,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize(self.adjoint::<A>(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.backend);
+        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.backend);
         Ok(())
     }
 
@@ -240,7 +262,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize_add(self.adjoint::<A>(), dy.view5(), dx.into_view5(), self.backend);
+        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.backend);
         Ok(())
     }
 
@@ -261,26 +283,4 @@ fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]
     let mut shape = [batch, channels, 1, 1, 1];
     shape[5 - RANK..].copy_from_slice(&spatial);
     shape
-}
-
-/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C, that `write` writes wholly.
-fn produce<A: Element, const RANK: usize>(
-    argument: &'static str,
-    shape: [usize; 5],
-    channels_last: bool,
-    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>),
-) -> Result<Output<A, RANK>, Error>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    let [n, c, d, h, w] = shape;
-    let mut y: Array5<MaybeUninit<A>> = if channels_last {
-        alloc::uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
-    } else {
-        alloc::uninit(argument, shape)?
-    };
-    write(y.view_mut());
-    // SAFETY: the engines write every element of their output.
-    let y = unsafe { alloc::assume_init(y) };
-    Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
 }

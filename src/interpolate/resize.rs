@@ -7,9 +7,9 @@ use crate::output_size::{ScaleRule, element_count, scaled_of};
 use crate::simd::Backend;
 
 use super::filter::Filter;
-use super::plan::{AxisPlan, ResizePlan};
+use super::plan::{AxisPlan, ResizePlan, RunOptions};
 use super::profile::Profile;
-use super::taps::{TapRule, Taps};
+use super::taps::{TapRule, Taps, TorchPositions};
 
 /// The description of a resize: a method and its conventions, of any rank. [`plan`](Self::plan) computes its weights for given sizes.
 ///
@@ -249,8 +249,19 @@ impl Resize {
             let axis = Axis::spatial(RANK, index);
             axes[3 - RANK + index] = self.axis(axis, coordinates[index], &geometry[index], output_sum::<RANK>(output))?;
         }
-        let backend = self.backend.unwrap_or_else(Backend::best);
-        Ok(ResizePlan::new(input, output, axes, self.is_nearest(), self.extrapolation, backend))
+        let options = RunOptions {
+            nearest: self.is_nearest(),
+            round_once: self.profile == Profile::OpenCv,
+            extrapolation: self.extrapolation,
+            backend: self.backend.unwrap_or_else(Backend::best),
+        };
+        Ok(ResizePlan::new(input, output, axes, options))
+    }
+
+    /// The same with per-axis options in another order.
+    pub(crate) fn reordered<const RANK: usize>(&self, order: [usize; RANK]) -> Result<Self, Error> {
+        let coordinates = self.coordinates.as_ref().map(|each| each.reordered("coordinates", order)).transpose()?;
+        Ok(Self { coordinates, ..self.clone() })
     }
 
     fn is_nearest(&self) -> bool {
@@ -338,14 +349,13 @@ impl Resize {
         {
             return Err(Error::InvalidParameter { parameter: "cubic coefficient", value: a, requirement: "a finite number" });
         }
-        let rule = TapRule {
-            filter,
-            coordinates,
-            antialias,
-            exclude_outside: self.exclude_outside.unwrap_or(self.profile.exclude_outside(antialias)),
-            torch_centres: self.profile == Profile::Torch,
-        };
-        Ok(AxisPlan::of_taps(Taps::of_filter(axis, rule, geometry)?))
+        let exclude_outside = self.exclude_outside.unwrap_or(self.profile.exclude_outside(antialias));
+        let table = |torch| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, torch }, geometry);
+        if self.profile == Profile::Torch {
+            Ok(AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?))
+        } else {
+            Ok(AxisPlan::of_taps(table(None)?))
+        }
     }
 
     fn nearest_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, size_sum: Option<usize>) -> Result<AxisPlan, Error> {
@@ -358,7 +368,7 @@ impl Resize {
         };
         let small_picture = size_sum.is_some_and(|sum| sum <= 128);
         let indices = |double| rule.indices(coordinates, geometry, TorchArithmetic { double, small_picture });
-        AxisPlan::of_nearest(axis, geometry.input, indices(false), indices(true))
+        AxisPlan::of_nearest(axis, geometry.input, &indices(false), &indices(true))
     }
 
     /// Options of filters, set where there is no filter.

@@ -30,8 +30,17 @@ pub(crate) struct TapRule<'a> {
     pub(crate) antialias: bool,
     /// Drop taps outside the input and renormalise, instead of clamping them to the border.
     pub(crate) exclude_outside: bool,
-    /// Antialiased align-corners samples at `step·(o + 0.5)`, as PyTorch does, instead of at the aligned position.
-    pub(crate) torch_centres: bool,
+    /// What of PyTorch's arithmetic is followed.
+    pub(crate) torch: Option<TorchPositions>,
+}
+
+/// PyTorch's positions. Either way antialiased align-corners samples at `step·(o + 0.5)` instead of at the aligned position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TorchPositions {
+    /// Of `f64` tensors.
+    Double,
+    /// Of all others, rounded to `f32`.
+    Single,
 }
 
 impl Taps {
@@ -89,7 +98,7 @@ impl Taps {
         let mut table = Self::with_capacity(axis, n, geometry.output, most as usize)?;
         let mut taps: Vec<(usize, f64)> = Vec::new();
         for o in 0..geometry.output {
-            let position = rule.coordinates.position_in(o, geometry);
+            let position = rule.position(o, geometry);
             taps.clear();
             if rule.coordinates.extrapolates() && !(0.0..=(n - 1) as f64).contains(&position) {
                 table.push_row([]);
@@ -181,7 +190,15 @@ impl Taps {
     /// The table in the arithmetic of `T`, all rows of one width.
     fn typed<T: Arithmetic>(&self) -> Table<T> {
         let width = self.longest_row().max(1);
-        let mut table = Table { width, index: Vec::new(), weight: Vec::new(), empty: Vec::new(), span: 1 };
+        let mut table = Table {
+            width,
+            index: Vec::new(),
+            weight: Vec::new(),
+            empty: Vec::new(),
+            span: 1,
+            input: self.input,
+            lanes: Default::default(),
+        };
         table.index.reserve_exact(self.output() * width);
         table.weight.reserve_exact(self.output() * width);
         for o in 0..self.output() {
@@ -214,6 +231,28 @@ impl Taps {
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes are below 2^32
 impl TapRule<'_> {
+    fn position(&self, o: usize, axis: &Geometry) -> f64 {
+        match self.torch {
+            Some(TorchPositions::Single) => self.coordinates.torch_position(o, axis),
+            _ => self.coordinates.position_in(o, axis),
+        }
+    }
+
+    /// Where the stretched filter is centred, counted from the picture's edge.
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
+    fn centre(&self, o: usize, position: f64, axis: &Geometry) -> f64 {
+        let torch_step = match self.coordinates {
+            Coordinates::HalfPixel => axis.ratio,
+            Coordinates::AlignCorners => self.coordinates.step(axis),
+            _ => return position + 0.5,
+        };
+        match self.torch {
+            None => position + 0.5,
+            Some(TorchPositions::Double) => torch_step * (o as f64 + 0.5),
+            Some(TorchPositions::Single) => f64::from((f64::from(torch_step as f32) * (o as f64 + 0.5)) as f32),
+        }
+    }
+
     /// The filter as it is, at `position`: `2·⌈support⌉` taps around it.
     fn plain_taps(&self, position: f64, n: usize, taps: &mut Vec<(usize, f64)>) {
         // Far outside, all taps fall on the border pixel anyway.
@@ -233,8 +272,7 @@ impl TapRule<'_> {
 
     /// The filter stretched by the factor of shrinking. Pillow's and PyTorch's choice of taps.
     fn stretched_taps(&self, o: usize, position: f64, support: f64, stretch: f64, axis: &Geometry, taps: &mut Vec<(usize, f64)>) {
-        let aligned = self.coordinates == Coordinates::AlignCorners && self.torch_centres;
-        let centre = if aligned { self.coordinates.step(axis) * (o as f64 + 0.5) } else { position + 0.5 };
+        let centre = self.centre(o, position, axis);
         let first = (centre - support + 0.5).floor() as i64;
         let end = (centre + support + 0.5).floor() as i64;
         for i in first..end {

@@ -4,32 +4,10 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView5, ArrayViewMut5};
 
-use crate::element::{Element, FloatElement};
-use crate::simd::{Arithmetic, Backend, Put};
+use crate::element::Element;
+use crate::simd::Backend;
 
 use super::separable::Separable;
-
-/// Writes a value that the caller will own.
-#[derive(Clone, Copy)]
-struct Write;
-
-impl<A: Element> Put<MaybeUninit<A>, A::Row> for Write {
-    #[inline(always)]
-    fn put(slot: &mut MaybeUninit<A>, value: A::Row) {
-        slot.write(A::from_row(value));
-    }
-}
-
-/// Adds to the value that is there.
-#[derive(Clone, Copy)]
-struct Add;
-
-impl<A: FloatElement> Put<A, A::Row> for Add {
-    #[inline(always)]
-    fn put(slot: &mut A, value: A::Row) {
-        *slot = A::from_row(slot.to_row().add(value));
-    }
-}
 
 /// Runs tables over elements of one type.
 pub trait TypedResize: Sized {
@@ -44,18 +22,38 @@ pub trait TypedResizeAdd: Sized {
 }
 
 macro_rules! typed {
-    ($trait:ident, $method:ident, $slot:ty, $put:expr, [$($element:ty),+]) => {
-        $(impl $trait for $element {
-            fn $method(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, $slot>, backend: Backend) {
-                passes.run(x, y, $put, backend);
+    ($($element:ty),+) => {
+        $(impl TypedResize for $element {
+            fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, backend: Backend) {
+                passes.run::<<Self as Element>::Row, Self>(x, y, backend);
             }
         })+
     };
 }
 
-typed!(TypedResize, resize, MaybeUninit<Self>, Write, [f32, f64, u8, u16, i8, i16, i32]);
-typed!(TypedResizeAdd, resize_add, Self, Add, [f32, f64]);
+macro_rules! typed_add {
+    ($($element:ty),+) => {
+        $(impl TypedResizeAdd for $element {
+            fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, backend: Backend) {
+                passes.add::<<Self as Element>::Row, Self>(x, y, backend);
+            }
+        })+
+    };
+}
+
+impl TypedResize for u8 {
+    fn resize(passes: &Separable, x: ArrayView5<'_, u8>, y: ArrayViewMut5<'_, MaybeUninit<u8>>, backend: Backend) {
+        if passes.round_once {
+            passes.run::<f32, u8>(x, y, backend);
+        } else {
+            passes.run::<u8, u8>(x, y, backend);
+        }
+    }
+}
+
+typed!(f32, f64, u16, i8, i16, i32);
+typed_add!(f32, f64);
 #[cfg(feature = "half")]
-typed!(TypedResize, resize, MaybeUninit<Self>, Write, [half::f16, half::bf16]);
+typed!(half::f16, half::bf16);
 #[cfg(feature = "half")]
-typed!(TypedResizeAdd, resize_add, Self, Add, [half::f16, half::bf16]);
+typed_add!(half::f16, half::bf16);

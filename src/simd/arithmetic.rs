@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use std::sync::OnceLock;
 
-use super::{InstructionSet, Table, Tables};
+use super::{InstructionSet, LANES, Table, Tables};
 
 /// The weighted sums over rows of this type.
 pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
@@ -32,6 +32,12 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// Whether `0 · x` can be something else than 0, so that a row of taps must not be filled up with taps of weight 0.
     const HAS_INFINITY: bool;
 
+    /// Lane `i` takes element `pick[i]` of the window.
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[Self; REACH], pick: [u8; LANES]) -> [Self; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
+
     /// This type's buffer of the thread's scratch memory.
     fn scratch(scratch: &mut Scratch) -> &mut Vec<Self>;
 
@@ -40,7 +46,7 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
 }
 
 macro_rules! float_arithmetic {
-    ($float:ident, $buffer:ident) => {
+    ($float:ident, $buffer:ident, { $($permute:item)? }) => {
         impl Arithmetic for $float {
             type Weight = $float;
             type Sum = $float;
@@ -74,14 +80,21 @@ macro_rules! float_arithmetic {
 
             const HAS_INFINITY: bool = true;
 
+            $($permute)?
+
             fn table(tables: &Tables) -> &OnceLock<Table<$float>> {
                 &tables.$buffer
             }
         }
     };
 }
-float_arithmetic!(f32, single);
-float_arithmetic!(f64, double);
+float_arithmetic!(f32, single, {
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
+        I::permute(window, pick)
+    }
+});
+float_arithmetic!(f64, double, {});
 
 /// Fractional bits of a weight of the fixed-point arithmetic, as in Pillow (`32 - 8 - 2`): sums of weighted bytes
 /// stay inside 32 bits even where the weights of a sharpening filter overshoot.
@@ -120,6 +133,11 @@ impl Arithmetic for u8 {
     }
 
     const HAS_INFINITY: bool = false;
+
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
+        I::permute_bytes(window, pick)
+    }
 
     fn table(tables: &Tables) -> &OnceLock<Table<u8>> {
         &tables.fixed

@@ -6,11 +6,14 @@
 
 mod arithmetic;
 mod passes;
+mod strip_product;
 mod table;
 
-pub use arithmetic::{Arithmetic, Scratch};
+pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
-pub(crate) use passes::{Combine, CopyPixels, Gather, Put};
+pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
+pub(crate) use table::LANES;
 pub use table::{Table, Tables};
 
 /// An instruction set that the inner loops can be run with.
@@ -94,6 +97,18 @@ pub trait InstructionSet: 'static {
     const LANES: usize;
     /// Which backend this is.
     const BACKEND: Backend;
+
+    /// Lane `i` takes element `pick[i]` of the window.
+    #[inline(always)]
+    fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
+
+    /// Lane `i` takes byte `pick[i]` of the window.
+    #[inline(always)]
+    fn permute_bytes<const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
 }
 
 /// No assumption beyond the target's own.
@@ -123,32 +138,4 @@ pub(crate) trait Kernel {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod x86 {
-    use super::{Backend, InstructionSet, Kernel};
-
-    /// AVX2, FMA and F16C.
-    pub(crate) struct Avx2;
-    impl InstructionSet for Avx2 {
-        const FUSED: bool = true;
-        const LANES: usize = 8;
-        const BACKEND: Backend = Backend::Avx2;
-    }
-
-    /// AVX-512 F, BW, DQ and VL.
-    pub(crate) struct Avx512;
-    impl InstructionSet for Avx512 {
-        const FUSED: bool = true;
-        const LANES: usize = 16;
-        const BACKEND: Backend = Backend::Avx512;
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx2>()
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-    pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx512>()
-    }
-}
+mod x86;

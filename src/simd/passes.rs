@@ -2,12 +2,24 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Arithmetic, InstructionSet, Kernel, Table};
+use super::table::{Lanes, longest_window};
+use super::{Arithmetic, InstructionSet, Kernel, LANES, Table};
 
 /// What happens to a finished value: it is written, or added to what is there.
 pub(crate) trait Put<S, T>: Copy + Send + Sync {
     /// Puts `value` into `slot`.
     fn put(slot: &mut S, value: T);
+}
+
+/// A value is kept as it is: the rows between two passes.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep;
+
+impl<T: Copy + Send + Sync> Put<T, T> for Keep {
+    #[inline(always)]
+    fn put(slot: &mut T, value: T) {
+        *slot = value;
+    }
 }
 
 /// Output elements that are summed at a time across rows: few enough for the sums to stay in registers.
@@ -33,14 +45,16 @@ where
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        match *self.weight {
-            [w0, w1] => combine_few::<I, T, S, P, 2>([(self.row)(0), (self.row)(1)], [w0, w1], self.out),
-            [w0, w1, w2, w3] => {
-                let rows = [(self.row)(0), (self.row)(1), (self.row)(2), (self.row)(3)];
-                combine_few::<I, T, S, P, 4>(rows, [w0, w1, w2, w3], self.out);
-            }
-            _ => combine_many::<I, T, S, P>(self.row, self.weight, self.out),
-        }
+        combine::<I, T, S, P>(self.row, self.weight, self.out);
+    }
+}
+
+#[inline(always)]
+fn combine<'r, I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight], out: &mut [S]) {
+    match *weight {
+        [w0, w1] => combine_few::<I, T, S, P, 2>([row(0), row(1)], [w0, w1], out),
+        [w0, w1, w2, w3] => combine_few::<I, T, S, P, 4>([row(0), row(1), row(2), row(3)], [w0, w1, w2, w3], out),
+        _ => combine_many::<I, T, S, P>(row, weight, out),
     }
 }
 
@@ -108,22 +122,79 @@ impl<T: Arithmetic, S, P: Put<S, T>> Kernel for Gather<'_, T, S, P> {
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
         let Gather { row, table, inner, out, .. } = self;
-        match (inner, table.width) {
-            (1, 1) => gather_planes::<I, T, S, P, 1>(row, table, out),
-            (1, 2) => gather_planes::<I, T, S, P, 2>(row, table, out),
-            (1, 4) => gather_planes::<I, T, S, P, 4>(row, table, out),
-            (1, 8) => gather_planes::<I, T, S, P, 8>(row, table, out),
-            (2, _) => gather_pixels::<I, T, S, P, 2>(row, table, out),
-            (3, _) => gather_pixels::<I, T, S, P, 3>(row, table, out),
-            (4, _) => gather_pixels::<I, T, S, P, 4>(row, table, out),
-            (1, _) => gather_pixels::<I, T, S, P, 1>(row, table, out),
-            _ => gather_channels::<I, T, S, P>(row, table, inner, out),
+        let lanes = table.lanes(inner).filter(|lanes| lanes.reach <= longest_window::<T>(I::BACKEND));
+        match (lanes, table.width) {
+            (Some(lanes), 2) => gather_lanes::<I, T, S, P, 2>(row, lanes, out),
+            (Some(lanes), 4) => gather_lanes::<I, T, S, P, 4>(row, lanes, out),
+            (Some(lanes), width) => gather_lanes_of::<I, T, S, P>(row, lanes, width, out),
+            (None, _) => gather_each::<I, T, S, P>(row, table, inner, out),
         }
         for &o in &table.empty {
             for slot in &mut out[o as usize * inner..][..inner] {
                 P::put(slot, T::default());
             }
         }
+    }
+}
+
+/// Eight elements at a time, the number of taps known to the compiler.
+#[inline(always)]
+fn gather_lanes<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const TAPS: usize>(row: &[T], lanes: &Lanes<T>, out: &mut [S]) {
+    match lanes.reach {
+        8 => gather_windows::<I, T, S, P, 8>(row, lanes, TAPS, out),
+        16 => gather_windows::<I, T, S, P, 16>(row, lanes, TAPS, out),
+        _ => gather_windows::<I, T, S, P, 32>(row, lanes, TAPS, out),
+    }
+}
+
+/// Eight elements at a time, any number of taps.
+#[inline(always)]
+fn gather_lanes_of<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: &[T], lanes: &Lanes<T>, taps: usize, out: &mut [S]) {
+    match lanes.reach {
+        8 => gather_windows::<I, T, S, P, 8>(row, lanes, taps, out),
+        16 => gather_windows::<I, T, S, P, 16>(row, lanes, taps, out),
+        _ => gather_windows::<I, T, S, P, 32>(row, lanes, taps, out),
+    }
+}
+
+#[inline(always)]
+fn gather_windows<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const REACH: usize>(
+    row: &[T],
+    lanes: &Lanes<T>,
+    taps: usize,
+    out: &mut [S],
+) {
+    let output = out.len();
+    let groups = lanes.begin.chunks_exact(taps).zip(lanes.pick.chunks_exact(taps)).zip(lanes.weight.chunks_exact(taps));
+    for (group, ((begin, pick), weight)) in groups.enumerate() {
+        let mut sums = [T::START; LANES];
+        for t in 0..taps {
+            let Some(window) = row[begin[t] as usize..].first_chunk::<REACH>() else { return };
+            let values = T::permute::<I, REACH>(window, pick[t]);
+            for lane in 0..LANES {
+                sums[lane] = T::accumulate::<I>(sums[lane], weight[t][lane], values[lane]);
+            }
+        }
+        let slots = &mut out[Lanes::<T>::first(group, output)..][..LANES];
+        for lane in 0..LANES {
+            P::put(&mut slots[lane], T::finish(sums[lane]));
+        }
+    }
+}
+
+/// Element by element.
+#[inline(always)]
+fn gather_each<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: &[T], table: &Table<T>, inner: usize, out: &mut [S]) {
+    match (inner, table.width) {
+        (1, 1) => gather_planes::<I, T, S, P, 1>(row, table, out),
+        (1, 2) => gather_planes::<I, T, S, P, 2>(row, table, out),
+        (1, 4) => gather_planes::<I, T, S, P, 4>(row, table, out),
+        (1, 8) => gather_planes::<I, T, S, P, 8>(row, table, out),
+        (2, _) => gather_pixels::<I, T, S, P, 2>(row, table, out),
+        (3, _) => gather_pixels::<I, T, S, P, 3>(row, table, out),
+        (4, _) => gather_pixels::<I, T, S, P, 4>(row, table, out),
+        (1, _) => gather_pixels::<I, T, S, P, 1>(row, table, out),
+        _ => gather_channels::<I, T, S, P>(row, table, inner, out),
     }
 }
 
@@ -166,7 +237,61 @@ fn gather_pixels<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>, const INNER:
 fn gather_channels<I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: &[T], table: &Table<T>, inner: usize, out: &mut [S]) {
     for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
         let (index, weight) = table.row(o);
-        combine_many::<I, T, S, P>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+        combine::<I, T, S, P>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+    }
+}
+
+/// Along many rows of single elements at once: the rows become the lanes of a register, so that any pattern of taps is read in whole
+/// registers, without gathering. Used where the pass along the width shrinks.
+pub(crate) struct GatherRows<'a, T: Arithmetic> {
+    /// Up to [`ROWS`](Self::ROWS) rows of `input` elements.
+    pub(crate) rows: &'a [T],
+    pub(crate) input: usize,
+    pub(crate) table: &'a Table<T>,
+    /// As many rows, each as long as the table.
+    pub(crate) out: &'a mut [T],
+    /// Room for [`ROWS`](Self::ROWS) input rows.
+    pub(crate) columns: &'a mut [T],
+}
+
+impl<T: Arithmetic> GatherRows<'_, T> {
+    /// Rows at a time.
+    pub(crate) const ROWS: usize = 16;
+}
+
+impl<T: Arithmetic> Kernel for GatherRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        const ROWS: usize = 16;
+        let GatherRows { rows, input, table, out, columns } = self;
+        let output = table.index.len() / table.width;
+        let count = rows.len() / input;
+        let (columns, _) = columns[..input * ROWS].as_chunks_mut::<ROWS>();
+        for (r, row) in rows.chunks_exact(input).enumerate() {
+            for (column, &value) in columns.iter_mut().zip(row) {
+                column[r] = value;
+            }
+        }
+        for o in 0..output {
+            let (index, weight) = table.row(o);
+            let mut sums = [T::START; ROWS];
+            for (&index, &weight) in index.iter().zip(weight) {
+                let column = &columns[index as usize];
+                for r in 0..ROWS {
+                    sums[r] = T::accumulate::<I>(sums[r], weight, column[r]);
+                }
+            }
+            for r in 0..count {
+                out[r * output + o] = T::finish(sums[r]);
+            }
+        }
+        for &o in &table.empty {
+            for r in 0..count {
+                out[r * output + o as usize] = T::default();
+            }
+        }
     }
 }
 
