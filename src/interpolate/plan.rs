@@ -1,5 +1,6 @@
 //! `ResizePlan`: weights for given sizes, ready to run.
 
+use std::any::TypeId;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
@@ -217,6 +218,65 @@ where
         y.expect_batch_channels("output", x.batch(), x.channels())?;
         self.run(&x, alloc::as_uninit(y.into_view5()));
         Ok(())
+    }
+
+    /// Resizes elements of any type, by a plan of nearest: labels, masks, pixels of your own.
+    ///
+    /// ```
+    /// use ndarray::{Array4, array};
+    /// use upsample::Resize;
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq)]
+    /// enum Label { Road, Tree }
+    /// let map = Array4::from_shape_vec((1, 1, 1, 2), vec![Label::Road, Label::Tree]).unwrap();
+    /// let y = Resize::nearest().plan([1, 2], 2.0)?.forward_any(&map)?;
+    /// assert_eq!(y[[0, 0, 1, 2]], Label::Tree);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::Unsupported`] if the plan computes with the elements or extrapolates.
+    pub fn forward_any<'a, A: Copy + Send + Sync + 'static>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let indices = self.indices_for_any::<A>()?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            indices.run(x.view5(), y, self.backend);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
+    }
+
+    /// [`forward_any`](Self::forward_any) into `y`.
+    ///
+    /// # Errors
+    /// As [`forward_any`](Self::forward_any) and [`forward_into`](Self::forward_into).
+    pub fn forward_any_into<'a, 'b, A: Copy + Send + Sync + 'static>(
+        &self,
+        x: impl Into<Tensor<'a, A, RANK>>,
+        y: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        x.expect_spatial("input", self.input)?;
+        y.expect_spatial("output", self.output)?;
+        y.expect_batch_channels("output", x.batch(), x.channels())?;
+        self.indices_for_any::<A>()?.run(x.view5(), alloc::as_uninit(y.into_view5()), self.backend);
+        Ok(())
+    }
+
+    /// What to copy, if the plan only copies.
+    fn indices_for_any<A: 'static>(&self) -> Result<&NearestIndices, Error> {
+        let operator = &self.operator;
+        let double = TypeId::of::<A>() == TypeId::of::<f64>();
+        let variant = if double { operator.double.as_ref().unwrap_or(&operator.single) } else { &operator.single };
+        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        let why = match &variant.forward {
+            Forward::Nearest(indices, _) if !extrapolates => return Ok(indices),
+            Forward::Nearest(..) => "positions outside the input have no value of this type",
+            Forward::Filter(_) => "only nearest can copy elements that are not numbers",
+        };
+        Err(Error::Unsupported { what: "elements of any type".to_owned(), why })
     }
 
     /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward), `<forward(x), dy> = <x, backward(dy)>`.
