@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView4, ArrayViewMut4, Axis};
 
 use crate::element::Convert;
-use crate::simd::{Arithmetic, Backend, Combine, Gather, Keep, Put, Table};
+use crate::simd::{Arithmetic, Backend, Combine, Gather, Keep, Put, StreamRow, Table, as_maybe_uninit};
 
 /// Rows to read: one channel, or one picture of interleaved channels.
 pub(crate) trait Source<T> {
@@ -94,27 +94,41 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
 }
 
 /// Where a run writes, `[depth, height, width, interleaved channels]`: to fresh or overwritten memory.
-pub(crate) struct Fresh<'a, A>(pub(crate) ArrayViewMut4<'a, MaybeUninit<A>>);
+pub(crate) struct Fresh<'a, A> {
+    pub(crate) view: ArrayViewMut4<'a, MaybeUninit<A>>,
+    /// Rows are written past the caches.
+    pub(crate) streams: bool,
+    pub(crate) backend: Backend,
+}
 
 impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
     fn size(&self) -> [usize; 2] {
-        [self.0.len_of(Axis(0)), self.0.len_of(Axis(1))]
+        [self.view.len_of(Axis(0)), self.view.len_of(Axis(1))]
     }
 
     #[inline]
     fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>> {
-        let row = self.0.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
+        if self.streams {
+            return None;
+        }
+        let row = self.view.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
         row.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
     }
 
     fn store(&mut self, d: usize, h: usize, row: &[T]) {
-        let mut y = self.0.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
-        if let Some(y) = y.as_slice_mut() {
-            A::narrow(row, y);
-        } else {
+        let mut y = self.view.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
+        let Some(y) = y.as_slice_mut() else {
             for (slot, &value) in y.iter_mut().zip(row) {
                 slot.write(A::from_row(value));
             }
+            return;
+        };
+        if !self.streams {
+            return A::narrow(row, y);
+        }
+        match A::as_rows_mut(y) {
+            Some(to) => self.backend.run(StreamRow { from: as_maybe_uninit(row), to }),
+            None => A::narrow(row, y),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::nearest::NearestIndices;
-use crate::simd::Backend;
+use crate::simd::How;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 use super::separable::Separable;
@@ -46,7 +46,7 @@ pub struct ResizePlan<const RANK: usize> {
     outside: [Vec<u32>; 3],
     extrapolation: f64,
     operator: Operator,
-    backend: Backend,
+    how: How,
 }
 
 /// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
@@ -77,7 +77,7 @@ pub(crate) struct RunOptions {
     /// Bytes are rounded once, at the end.
     pub(crate) round_once: bool,
     pub(crate) extrapolation: f64,
-    pub(crate) backend: Backend,
+    pub(crate) how: How,
 }
 
 /// One axis on its way into a plan.
@@ -114,7 +114,7 @@ impl Variant {
         let forward = if options.nearest {
             // An extrapolated pixel copies pixel 0 first and is filled afterwards.
             let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
-            Forward::Nearest(NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
+            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
         } else {
             Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
         };
@@ -149,10 +149,10 @@ impl Operator {
 
 impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
-        let RunOptions { extrapolation, backend, .. } = options;
+        let RunOptions { extrapolation, how, .. } = options;
         let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
         let operator = Operator::new(axes, options);
-        Self { input, output, outside, extrapolation, operator, backend }
+        Self { input, output, outside, extrapolation, operator, how }
     }
 
     /// The spatial size of the input that the plan is for.
@@ -170,8 +170,8 @@ impl<const RANK: usize> ResizePlan<RANK> {
     /// Shapes have been checked.
     fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
         match &self.operator.of::<A>().forward {
-            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.backend),
-            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.backend),
+            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how),
+            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.how),
         }
         let value = A::from_f64(self.extrapolation);
         for (axis, outside) in self.outside.iter().enumerate() {
@@ -242,7 +242,7 @@ where
         let indices = self.indices_for_any::<A>()?;
         let shape = five(x.batch(), x.channels(), self.output);
         let y = alloc::written("output", shape, x.is_channels_last(), |y| {
-            indices.run(x.view5(), y, self.backend);
+            indices.run(x.view5(), y, self.how);
             Ok(())
         })?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
@@ -261,7 +261,7 @@ where
         x.expect_spatial("input", self.input)?;
         y.expect_spatial("output", self.output)?;
         y.expect_batch_channels("output", x.batch(), x.channels())?;
-        self.indices_for_any::<A>()?.run(x.view5(), alloc::as_uninit(y.into_view5()), self.backend);
+        self.indices_for_any::<A>()?.run(x.view5(), alloc::as_uninit(y.into_view5()), self.how);
         Ok(())
     }
 
@@ -292,7 +292,7 @@ where
         let shape = five(dy.batch(), dy.channels(), self.input);
         let passes = self.operator.of::<A>().backward();
         let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
-            A::resize(passes, dy.view5(), dx, self.backend);
+            A::resize(passes, dy.view5(), dx, self.how);
             Ok(())
         })?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
@@ -308,7 +308,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.backend);
+        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.how);
         Ok(())
     }
 
@@ -322,7 +322,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.backend);
+        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.how);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut
 
 use crate::element::Convert;
 use crate::parallel;
-use crate::simd::{Arithmetic, Backend, Combine, Gather, GatherRows, Keep, Put, Table, with_scratch, with_tags};
+use crate::simd::{Arithmetic, Backend, Combine, Gather, GatherRows, How, Keep, Put, Table, finish_streaming, with_scratch, with_tags};
 
 use super::lines::{CombineRow, ComputeRow, Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row};
 use super::taps::AxisTaps;
@@ -42,21 +42,28 @@ impl Separable {
 
     /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
     /// the tables.
-    pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, backend: Backend)
+    pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How)
     where
         T: Arithmetic,
         A: Convert<T>,
     {
-        self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, y, origin| engine.task::<T, _, _>(x, Fresh(y), origin));
+        let streams = how.streaming.streams(y.len() * size_of::<A>());
+        let backend = how.backend;
+        self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, view, origin| {
+            engine.task::<T, _, _>(x, Fresh { view, streams, backend }, origin);
+            if streams {
+                finish_streaming();
+            }
+        });
     }
 
     /// Adds the resized `x` to `y`.
-    pub(crate) fn add<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, A>, backend: Backend)
+    pub(crate) fn add<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, A>, how: How)
     where
         T: Arithmetic,
         A: Convert<T>,
     {
-        self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, y, origin| engine.task::<T, _, _>(x, Sum(y), origin));
+        self.start(x, y, how.backend, |engine: Engine<'_>, x: &Input<'_, A>, y, origin| engine.task::<T, _, _>(x, Sum(y), origin));
     }
 
     fn start<T, A, S, F>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, S>, backend: Backend, task: F)

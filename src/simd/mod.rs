@@ -4,14 +4,19 @@
 //! `#[target_feature]` shell of [`Backend::run`]. Nothing else needs to be written for a new loop or a new instruction set.
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
+use std::mem::MaybeUninit;
+
 mod arithmetic;
 mod passes;
+mod streaming;
 mod strip_product;
 mod table;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub use streaming::{How, StreamingStores};
+pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
 pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
@@ -102,6 +107,12 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
         pick.map(|element| window[element as usize % REACH])
+    }
+
+    /// Copies `from` into `to` past the caches, where the instruction set can.
+    #[inline(always)]
+    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+        to.copy_from_slice(from);
     }
 
     /// Lane `i` takes byte `pick[i]` of the window.
