@@ -30,14 +30,23 @@ enum Operator {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().operator {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return refuse(error.to_string().split("\n\n").next().unwrap_or_default()),
+        Err(help) => help.exit(),
+    };
+    let result = match cli.operator {
         Operator::Resize(args) => resize::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("apply: {}", message.replace('\n', " "));
-            ExitCode::from(2)
-        }
+        Err(message) => refuse(&message),
     }
+}
+
+/// One line on standard error, and exit code 2.
+fn refuse(message: &str) -> ExitCode {
+    let line: Vec<&str> = message.split_whitespace().collect();
+    eprintln!("apply: {}", line.join(" "));
+    ExitCode::from(2)
 }

@@ -28,7 +28,11 @@ pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizeP
 pub use ndarray;
 pub use nearest::NearestRule;
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
-pub use simd::Backend;
+pub use simd::{Backend, StreamingStores};
 pub use tensor::{
     Output, Spatial, SpatialArray, SpatialRank, Tensor, Tensor3, Tensor3Mut, Tensor4, Tensor4Mut, Tensor5, Tensor5Mut, TensorMut,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDocTests;

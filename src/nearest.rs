@@ -9,7 +9,7 @@ use ndarray::{ArrayView4, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis as NdAx
 
 use crate::coordinates::{Coordinates, Geometry, Rounding};
 use crate::parallel;
-use crate::simd::{Backend, CopyPixels};
+use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
 
 /// Which input pixel nearest interpolation copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -80,11 +80,25 @@ const TASK: usize = 1 << 17;
 
 /// The input pixel of every output pixel, for depth, height and width.
 #[derive(Debug, Clone)]
-pub(crate) struct NearestIndices(pub(crate) [Vec<u32>; 3]);
+pub(crate) struct NearestIndices {
+    axes: [Vec<u32>; 3],
+    /// How often each input pixel comes along the width, where that is the same for all; otherwise 0.
+    repeats: usize,
+}
 
 impl NearestIndices {
+    /// From the input pixel of every output pixel of depth, height and width.
+    pub(crate) fn new(axes: [Vec<u32>; 3]) -> Self {
+        let width = &axes[2];
+        let times = width.iter().take_while(|&&i| i == width[0]).count();
+        // The last pixel too: an incomplete group would not be written.
+        let whole = times > 0 && width.len().is_multiple_of(times);
+        let even = whole && width.iter().enumerate().all(|(o, &i)| o / times == i as usize);
+        Self { repeats: if even { times } else { 0 }, axes }
+    }
+
     /// Copies every output pixel from its input pixel. Shapes have been checked.
-    pub(crate) fn run<A: Copy + Send + Sync>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, backend: Backend) {
+    pub(crate) fn run<A: Copy + Send + Sync>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How) {
         if y.is_empty() {
             return;
         }
@@ -92,7 +106,8 @@ impl NearestIndices {
         let channels_last = y.len_of(NdAxis(1)) > 1 && y.stride_of(NdAxis(1)) == 1;
         let order = if channels_last { [0, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4] };
         let spatial = if channels_last { 1 } else { 2 };
-        let job = Job { indices: self, first_spatial: spatial, backend };
+        let streams = how.streaming.streams(y.len() * size_of::<A>());
+        let job = Job { indices: self, first_spatial: spatial, backend: how.backend, streams };
         job.divide(x.permuted_axes(order), y.permuted_axes(order), 0);
     }
 }
@@ -103,6 +118,8 @@ struct Job<'a> {
     /// The number of the depth axis: 2, or 1 where the channels come last.
     first_spatial: usize,
     backend: Backend,
+    /// Repeated rows are written past the caches.
+    streams: bool,
 }
 
 impl Job<'_> {
@@ -130,11 +147,14 @@ impl Job<'_> {
                 }
             }
         }
+        if self.streams {
+            finish_streaming();
+        }
     }
 
     /// `[depth, height, width, interleaved channels]`.
     fn volume<A: Copy>(self, x: ArrayView4<'_, A>, mut y: ArrayViewMut4<'_, MaybeUninit<A>>, first: usize) {
-        let NearestIndices([depths, heights, widths]) = self.indices;
+        let NearestIndices { axes: [depths, heights, widths], repeats } = self.indices;
         for (&d, mut y) in depths.iter().zip(y.outer_iter_mut()) {
             let x = x.index_axis(NdAxis(0), d as usize);
             for o in 0..y.len_of(NdAxis(0)) {
@@ -142,13 +162,18 @@ impl Job<'_> {
                 let (done, rest) = y.view_mut().split_at(NdAxis(0), o);
                 let mut row = rest.index_axis_move(NdAxis(0), 0);
                 if o > 0 && heights[first + o - 1] == h {
-                    row.assign(&done.index_axis(NdAxis(0), o - 1));
+                    let above = done.index_axis_move(NdAxis(0), o - 1);
+                    match (above.as_slice(), row.as_slice_mut()) {
+                        (Some(from), Some(to)) if self.streams => self.backend.run(StreamRow { from, to }),
+                        (Some(from), Some(to)) => to.copy_from_slice(from),
+                        _ => row.assign(&above),
+                    }
                     continue;
                 }
                 let x = x.index_axis(NdAxis(0), h as usize);
                 let inner = x.len_of(NdAxis(1));
                 if let (Some(from), Some(to)) = (x.to_slice(), row.as_slice_mut()) {
-                    self.backend.run(CopyPixels { row: from, index: widths, inner, out: to });
+                    self.backend.run(CopyPixels { row: from, index: widths, repeats: *repeats, inner, out: to });
                 } else {
                     for (mut pixel, &w) in row.outer_iter_mut().zip(widths) {
                         for (slot, &value) in pixel.iter_mut().zip(x.index_axis(NdAxis(0), w as usize)) {

@@ -102,9 +102,8 @@ impl Strips {
     pub(crate) fn new(phases: &Phases, batch: usize, rows: usize, lanes: usize) -> Self {
         let block = block_of(phases, batch, (SUMS / rows.max(1)).clamp(FEWEST_POSITIONS, POSITIONS));
         let products = phases.tap_count().max(1) * rows / phases.count().max(1);
-        let layouts = AxisPlanes::choices(phases).flat_map(|planes| {
-            (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes))
-        });
+        let layouts = AxisPlanes::choices(phases)
+            .flat_map(|planes| (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes)));
         // A vector of sums takes a cycle a product, a pixel copied about one too.
         let cost = |strips: &Self| (strips.sums_len / lanes).saturating_mul(products).saturating_add(strips.channel_len);
         let best = layouts.min_by_key(cost);
@@ -119,14 +118,7 @@ impl Strips {
     }
 
     /// A layout whose planes are as given and whose runs span the axes from `run_axis` on.
-    fn with_layout(
-        phases: &Phases,
-        batch: usize,
-        block: [usize; 4],
-        planes: [AxisPlanes; 3],
-        run_axis: usize,
-        lanes: usize,
-    ) -> Self {
+    fn with_layout(phases: &Phases, batch: usize, block: [usize; 4], planes: [AxisPlanes; 3], run_axis: usize, lanes: usize) -> Self {
         let extension: [usize; 3] = std::array::from_fn(|axis| phases.axes[axis].extension());
         let computed = [block[0], block[1] + extension[0], block[2] + extension[1], block[3] + extension[2]];
         // Taps can be so far apart that shared planes would not fit any memory; then the product saturates, and another layout is better.

@@ -14,7 +14,7 @@ where
     resize.plan(x.spatial(), target)?.forward(x)
 }
 
-/// Nearest interpolation of signals, pictures or volumes, PyTorch's `nearest`.
+/// Nearest interpolation of signals, pictures or volumes of any `Copy` type, PyTorch's `nearest`.
 ///
 /// ```
 /// let x = ndarray::array![[[1.0, 2.0, 3.0]]]; // N×C×L
@@ -23,15 +23,16 @@ where
 /// ```
 ///
 /// # Errors
-/// As [`Resize::plan`] and [`ResizePlan::forward`](super::ResizePlan::forward).
-pub fn nearest<'a, A: Element, const RANK: usize>(
+/// As [`Resize::plan`] and [`ResizePlan::forward_any`](super::ResizePlan::forward_any).
+pub fn nearest<'a, A: Copy + Send + Sync + 'static, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
     target: impl Into<Target<RANK>>,
 ) -> Result<Output<A, RANK>, Error>
 where
     Spatial<RANK>: SpatialRank,
 {
-    resize(&Resize::nearest(), x.into(), target.into())
+    let x = x.into();
+    Resize::nearest().plan(x.spatial(), target)?.forward_any(x)
 }
 
 /// Linear interpolation of signals, N×C×L. PyTorch's `linear` with `align_corners=False`.

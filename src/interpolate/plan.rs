@@ -1,15 +1,16 @@
 //! `ResizePlan`: weights for given sizes, ready to run.
 
+use std::any::TypeId;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use ndarray::{Array5, ArrayViewMut5, Axis as NdAxis};
+use ndarray::{ArrayViewMut5, Axis as NdAxis};
 
 use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::nearest::NearestIndices;
-use crate::simd::Backend;
+use crate::simd::How;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 use super::separable::Separable;
@@ -45,7 +46,7 @@ pub struct ResizePlan<const RANK: usize> {
     outside: [Vec<u32>; 3],
     extrapolation: f64,
     operator: Operator,
-    backend: Backend,
+    how: How,
 }
 
 /// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
@@ -76,7 +77,7 @@ pub(crate) struct RunOptions {
     /// Bytes are rounded once, at the end.
     pub(crate) round_once: bool,
     pub(crate) extrapolation: f64,
-    pub(crate) backend: Backend,
+    pub(crate) how: How,
 }
 
 /// One axis on its way into a plan.
@@ -113,7 +114,7 @@ impl Variant {
         let forward = if options.nearest {
             // An extrapolated pixel copies pixel 0 first and is filled afterwards.
             let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
-            Forward::Nearest(NearestIndices([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
+            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
         } else {
             Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
         };
@@ -148,10 +149,10 @@ impl Operator {
 
 impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
-        let RunOptions { extrapolation, backend, .. } = options;
+        let RunOptions { extrapolation, how, .. } = options;
         let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
         let operator = Operator::new(axes, options);
-        Self { input, output, outside, extrapolation, operator, backend }
+        Self { input, output, outside, extrapolation, operator, how }
     }
 
     /// The spatial size of the input that the plan is for.
@@ -169,8 +170,8 @@ impl<const RANK: usize> ResizePlan<RANK> {
     /// Shapes have been checked.
     fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
         match &self.operator.of::<A>().forward {
-            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.backend),
-            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.backend),
+            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how),
+            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.how),
         }
         let value = A::from_f64(self.extrapolation);
         for (axis, outside) in self.outside.iter().enumerate() {
@@ -194,7 +195,11 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five(x.batch(), x.channels(), self.output);
-        produce("output", shape, x.is_channels_last(), |y| self.run(&x, y))
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            self.run(&x, y);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
 
     /// Resizes a batch into `y`: N×C as the input, spatial sizes [`output_size`](Self::output_size).
@@ -215,6 +220,65 @@ where
         Ok(())
     }
 
+    /// Resizes elements of any type, by a plan of nearest: labels, masks, pixels of your own.
+    ///
+    /// ```
+    /// use ndarray::{Array4, array};
+    /// use upsample::Resize;
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq)]
+    /// enum Label { Road, Tree }
+    /// let map = Array4::from_shape_vec((1, 1, 1, 2), vec![Label::Road, Label::Tree]).unwrap();
+    /// let y = Resize::nearest().plan([1, 2], 2.0)?.forward_any(&map)?;
+    /// assert_eq!(y[[0, 0, 1, 2]], Label::Tree);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::Unsupported`] if the plan computes with the elements or extrapolates.
+    pub fn forward_any<'a, A: Copy + Send + Sync + 'static>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let indices = self.indices_for_any::<A>()?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            indices.run(x.view5(), y, self.how);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
+    }
+
+    /// [`forward_any`](Self::forward_any) into `y`.
+    ///
+    /// # Errors
+    /// As [`forward_any`](Self::forward_any) and [`forward_into`](Self::forward_into).
+    pub fn forward_any_into<'a, 'b, A: Copy + Send + Sync + 'static>(
+        &self,
+        x: impl Into<Tensor<'a, A, RANK>>,
+        y: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        x.expect_spatial("input", self.input)?;
+        y.expect_spatial("output", self.output)?;
+        y.expect_batch_channels("output", x.batch(), x.channels())?;
+        self.indices_for_any::<A>()?.run(x.view5(), alloc::as_uninit(y.into_view5()), self.how);
+        Ok(())
+    }
+
+    /// What to copy, if the plan only copies.
+    fn indices_for_any<A: 'static>(&self) -> Result<&NearestIndices, Error> {
+        let operator = &self.operator;
+        let double = TypeId::of::<A>() == TypeId::of::<f64>();
+        let variant = if double { operator.double.as_ref().unwrap_or(&operator.single) } else { &operator.single };
+        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        let why = match &variant.forward {
+            Forward::Nearest(indices, _) if !extrapolates => return Ok(indices),
+            Forward::Nearest(..) => "positions outside the input have no value of this type",
+            Forward::Filter(_) => "only nearest can copy elements that are not numbers",
+        };
+        Err(Error::Unsupported { what: "elements of any type".to_owned(), why })
+    }
+
     /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward), `<forward(x), dy> = <x, backward(dy)>`.
     /// Since resizing is linear, the gradient of this with respect to `dy` is [`forward`](Self::forward) again.
     /// Extrapolated pixels are constants and give nothing back.
@@ -226,9 +290,12 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
-        produce("input gradient", shape, dy.is_channels_last(), |dx| {
-            A::resize(self.operator.of::<A>().backward(), dy.view5(), dx, self.backend)
-        })
+        let passes = self.operator.of::<A>().backward();
+        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
+            A::resize(passes, dy.view5(), dx, self.how);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
 
     /// [`backward`](Self::backward) into `dx`.
@@ -241,7 +308,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.backend);
+        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.how);
         Ok(())
     }
 
@@ -255,7 +322,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.backend);
+        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.how);
         Ok(())
     }
 
@@ -276,26 +343,4 @@ fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]
     let mut shape = [batch, channels, 1, 1, 1];
     shape[5 - RANK..].copy_from_slice(&spatial);
     shape
-}
-
-/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C, that `write` writes wholly.
-fn produce<A: Element, const RANK: usize>(
-    argument: &'static str,
-    shape: [usize; 5],
-    channels_last: bool,
-    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>),
-) -> Result<Output<A, RANK>, Error>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    let [n, c, d, h, w] = shape;
-    let mut y: Array5<MaybeUninit<A>> = if channels_last {
-        alloc::uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3])
-    } else {
-        alloc::uninit(argument, shape)?
-    };
-    write(y.view_mut());
-    // SAFETY: the engines write every element of their output.
-    let y = unsafe { alloc::assume_init(y) };
-    Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
 }

@@ -4,7 +4,7 @@ use crate::coordinates::{AspectRatio, Coordinates, Geometry, PerAxis, Rounding, 
 use crate::error::{Axis, Error};
 use crate::nearest::{NearestRule, TorchArithmetic};
 use crate::output_size::{ScaleRule, element_count, scaled_of};
-use crate::simd::Backend;
+use crate::simd::{Backend, How, StreamingStores};
 
 use super::filter::Filter;
 use super::plan::{AxisPlan, ResizePlan, RunOptions};
@@ -39,6 +39,7 @@ pub struct Resize {
     recompute_scale: bool,
     aspect_ratio: AspectRatio,
     backend: Option<Backend>,
+    streaming: StreamingStores,
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +66,7 @@ impl Resize {
             recompute_scale: false,
             aspect_ratio: AspectRatio::default(),
             backend: None,
+            streaming: StreamingStores::default(),
         }
     }
 
@@ -215,6 +217,13 @@ impl Resize {
         self
     }
 
+    /// Whether outputs are written past the caches.
+    #[must_use]
+    pub fn streaming(mut self, streaming: StreamingStores) -> Self {
+        self.streaming = streaming;
+        self
+    }
+
     /// Runs under this instruction set instead of the best one, say for the same bits on every machine.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
@@ -253,7 +262,7 @@ impl Resize {
             nearest: self.is_nearest(),
             round_once: self.profile == Profile::OpenCv,
             extrapolation: self.extrapolation,
-            backend: self.backend.unwrap_or_else(Backend::best),
+            how: How { backend: self.backend.unwrap_or_else(Backend::best), streaming: self.streaming },
         };
         Ok(ResizePlan::new(input, output, axes, options))
     }

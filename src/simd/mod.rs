@@ -4,8 +4,12 @@
 //! `#[target_feature]` shell of [`Backend::run`]. Nothing else needs to be written for a new loop or a new instruction set.
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
 mod arithmetic;
 mod passes;
+mod streaming;
 mod strip_product;
 mod table;
 mod vector;
@@ -13,6 +17,8 @@ mod vector;
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub use streaming::{How, StreamingStores};
+pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
 pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
@@ -54,14 +60,20 @@ impl Backend {
 
     /// Whether this machine can run it.
     #[must_use]
+    #[inline]
     pub fn is_available(self) -> bool {
+        static AVAILABLE: OnceLock<[bool; 4]> = OnceLock::new();
+        AVAILABLE.get_or_init(|| [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].map(Self::detect))[self as usize]
+    }
+
+    fn detect(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
-                Self::Avx2.is_available()
+                Self::Avx2.detect()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
@@ -110,6 +122,12 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
         pick.map(|element| window[element as usize % REACH])
+    }
+
+    /// Copies `from` into `to` past the caches, where the instruction set can.
+    #[inline(always)]
+    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+        to.copy_from_slice(from);
     }
 
     /// Lane `i` takes byte `pick[i]` of the window.

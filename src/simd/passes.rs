@@ -53,7 +53,15 @@ where
 fn combine<'r, I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight], out: &mut [S]) {
     match *weight {
         [w0, w1] => combine_few::<I, T, S, P, 2>([row(0), row(1)], [w0, w1], out),
+        [w0, w1, w2] => combine_few::<I, T, S, P, 3>([row(0), row(1), row(2)], [w0, w1, w2], out),
         [w0, w1, w2, w3] => combine_few::<I, T, S, P, 4>([row(0), row(1), row(2), row(3)], [w0, w1, w2, w3], out),
+        [a, b, c, d, e, f] => {
+            combine_few::<I, T, S, P, 6>([row(0), row(1), row(2), row(3), row(4), row(5)], [a, b, c, d, e, f], out);
+        }
+        [a, b, c, d, e, f, g, h] => {
+            let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
+            combine_few::<I, T, S, P, 8>(rows, [a, b, c, d, e, f, g, h], out);
+        }
         _ => combine_many::<I, T, S, P>(row, weight, out),
     }
 }
@@ -299,6 +307,8 @@ impl<T: Arithmetic> Kernel for GatherRows<'_, T> {
 pub(crate) struct CopyPixels<'a, A> {
     pub(crate) row: &'a [A],
     pub(crate) index: &'a [u32],
+    /// How often each input pixel comes, where that is the same for all; otherwise 0.
+    pub(crate) repeats: usize,
     pub(crate) inner: usize,
     pub(crate) out: &'a mut [MaybeUninit<A>],
 }
@@ -308,17 +318,20 @@ impl<A: Copy> Kernel for CopyPixels<'_, A> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let CopyPixels { row, index, inner, out } = self;
-        let pixels = row.len() / inner;
-        match (inner, out.len() / row.len().max(1)) {
-            (_, 1) if index.len() == pixels && index.iter().enumerate().all(|(o, &i)| o == i as usize) => {
+        let CopyPixels { row, index, repeats, inner, out } = self;
+        match (inner, repeats) {
+            (_, 1) => {
                 for (slot, &value) in out.iter_mut().zip(row) {
                     slot.write(value);
                 }
             }
-            (1, 2) if repeats::<2>(index) => repeat_each::<A, 2>(row, out),
-            (1, 3) if repeats::<3>(index) => repeat_each::<A, 3>(row, out),
-            (1, 4) if repeats::<4>(index) => repeat_each::<A, 4>(row, out),
+            (1, 2) => repeat_each::<A, 2>(row, out),
+            (1, 3) => repeat_each::<A, 3>(row, out),
+            (1, 4) => repeat_each::<A, 4>(row, out),
+            (3, 2) => repeat_pixels::<A, 3, 2>(row, out),
+            (3, 4) => repeat_pixels::<A, 3, 4>(row, out),
+            (4, 2) => repeat_pixels::<A, 4, 2>(row, out),
+            (4, 4) => repeat_pixels::<A, 4, 4>(row, out),
             (1, _) => copy_pixels::<A, 1>(row, index, out),
             (2, _) => copy_pixels::<A, 2>(row, index, out),
             (3, _) => copy_pixels::<A, 3>(row, index, out),
@@ -334,9 +347,15 @@ impl<A: Copy> Kernel for CopyPixels<'_, A> {
     }
 }
 
-/// Whether every input pixel comes `TIMES` times.
-fn repeats<const TIMES: usize>(index: &[u32]) -> bool {
-    index.iter().enumerate().all(|(o, &i)| o / TIMES == i as usize)
+/// Every pixel of `INNER` elements `TIMES` times.
+#[inline(always)]
+fn repeat_pixels<A: Copy, const INNER: usize, const TIMES: usize>(row: &[A], out: &mut [MaybeUninit<A>]) {
+    let (pixels, _) = row.as_chunks::<INNER>();
+    let (slots, _) = out.as_chunks_mut::<INNER>();
+    let (groups, _) = slots.as_chunks_mut::<TIMES>();
+    for (group, pixel) in groups.iter_mut().zip(pixels) {
+        *group = [pixel.map(MaybeUninit::new); TIMES];
+    }
 }
 
 #[inline(always)]

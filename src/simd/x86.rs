@@ -1,9 +1,12 @@
 //! The x86-64 shells, and the permutations that the compiler does not find by itself.
 
+use std::mem::MaybeUninit;
+
 use std::arch::x86_64::{
     __m128i, __m256, __m256d, __m512, __m512d, _mm_loadl_epi64, _mm_loadu_si128, _mm_shuffle_epi8, _mm_storel_epi64, _mm256_blendv_ps,
-    _mm256_castsi256_ps, _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_permutevar8x32_ps, _mm256_permutex2var_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm512_castps512_ps256, _mm512_castsi256_si512, _mm512_loadu_ps, _mm512_permutex2var_ps,
+    _mm256_castsi256_ps, _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permutevar8x32_ps, _mm256_permutex2var_ps,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_stream_si256, _mm512_castps512_ps256, _mm512_castsi256_si512, _mm512_loadu_ps,
+    _mm512_permutex2var_ps,
 };
 
 use super::{Backend, InstructionSet, Kernel, LANES};
@@ -44,6 +47,11 @@ impl InstructionSet for Avx2 {
     fn permute_bytes<const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
         shuffle_bytes(window, pick)
     }
+
+    #[inline(always)]
+    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+        stream_bytes(from, to);
+    }
 }
 
 /// AVX-512 F, BW, DQ and VL.
@@ -81,6 +89,30 @@ impl InstructionSet for Avx512 {
     #[inline(always)]
     fn permute_bytes<const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
         shuffle_bytes(window, pick)
+    }
+
+    #[inline(always)]
+    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+        stream_bytes(from, to);
+    }
+}
+
+#[inline(always)]
+fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+    const LINE: usize = 32;
+    let bytes = size_of_val(from).min(size_of_val(to));
+    // SAFETY: both slices have `bytes` bytes, which is a whole number of elements; every byte of the first is copied once, to the same
+    // place of the second, whatever its value. Streamed parts begin at multiples of 32 bytes of the destination, as the store demands.
+    unsafe {
+        let (from, to) = (from.as_ptr().cast::<u8>(), to.as_mut_ptr().cast::<u8>());
+        let head = to.align_offset(LINE).min(bytes);
+        std::ptr::copy_nonoverlapping(from, to, head);
+        let mut at = head;
+        while at + LINE <= bytes {
+            _mm256_stream_si256(to.add(at).cast(), _mm256_loadu_si256(from.add(at).cast()));
+            at += LINE;
+        }
+        std::ptr::copy_nonoverlapping(from.add(at), to.add(at), bytes - at);
     }
 }
 

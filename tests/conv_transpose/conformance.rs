@@ -1,9 +1,7 @@
 //! The numbers of PyTorch and of the ONNX standard, through the public API.
 
-
-
-use approx::assert_relative_eq;
 use crate::common::{Reference, data, npz, read};
+use approx::assert_relative_eq;
 use ndarray::{Array1, ArrayD, Dimension};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;

@@ -34,11 +34,11 @@ fn plans() {
             plan(new().output_shape([4]), [4, 4], [3, 3]),
             Error::AxisCount { argument: "output shape", expected: 2, found: 1 },
         ),
-        ("no groups", plan(new().groups(0), [4, 4], [3, 3]), Error::InvalidParameter {
-            parameter: "groups",
-            value: 0.0,
-            requirement: "at least 1",
-        }),
+        (
+            "no groups",
+            plan(new().groups(0), [4, 4], [3, 3]),
+            Error::InvalidParameter { parameter: "groups", value: 0.0, requirement: "at least 1" },
+        ),
         (
             "too large an output shape",
             plan(new().stride(2).output_shape([10, 11]), [4, 4], [3, 3]),
@@ -83,19 +83,13 @@ fn shapes() {
     let bias = Array1::<f32>::zeros(2);
     assert_eq!(deconv.forward(&zeros([1, 3, 5, 6]), &weight, None), mismatch("input", Axis::Channel, 4, 3));
     assert_eq!(deconv.forward(&x, &weight, Some(&bias)), mismatch("bias", Axis::Channel, 3, 2));
-    assert_eq!(
-        deconv.clone().groups(3).forward(&x, &weight, None),
-        Err(Error::Groups { argument: "weight", channels: 4, groups: 3 })
-    );
+    assert_eq!(deconv.clone().groups(3).forward(&x, &weight, None), Err(Error::Groups { argument: "weight", channels: 4, groups: 3 }));
     assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([2, 3, 10, 12])), mismatch("output", Axis::Batch, 1, 2));
     assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([1, 4, 10, 12])), mismatch("output", Axis::Channel, 3, 4));
     assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([1, 3, 11, 12])), mismatch("output", Axis::Height, 10, 11));
     assert_eq!(deconv.input_gradient(&zeros([1, 2, 10, 12]), &weight), mismatch("output gradient", Axis::Channel, 3, 2));
     assert_eq!(deconv.input_gradient(&zeros([1, 3, 10, 13]), &weight), mismatch("output gradient", Axis::Width, 12, 13));
-    assert!(matches!(
-        deconv.clone().output_shape(10).input_gradient(&zeros([1, 3, 10, 10]), &weight),
-        Err(Error::Unsupported { .. })
-    ));
+    assert!(matches!(deconv.clone().output_shape(10).input_gradient(&zeros([1, 3, 10, 10]), &weight), Err(Error::Unsupported { .. })));
     let dy = zeros([1, 3, 10, 12]);
     assert_eq!(deconv.weight_gradient(&x, &dy, [3, 2]), mismatch("output gradient", Axis::Height, 11, 10));
     assert_eq!(deconv.weight_gradient(&zeros([2, 4, 5, 6]), &dy, [2, 2]), mismatch("output gradient", Axis::Batch, 2, 1));
@@ -103,10 +97,7 @@ fn shapes() {
         deconv.clone().groups(2).weight_gradient(&x, &dy, [2, 2]),
         Err(Error::Groups { argument: "output gradient", channels: 3, groups: 2 })
     );
-    assert_eq!(
-        deconv.weight_gradient_into(&x, &dy, &mut zeros([4, 2, 2, 2])),
-        mismatch("weight gradient", Axis::Number(1), 3, 2)
-    );
+    assert_eq!(deconv.weight_gradient_into(&x, &dy, &mut zeros([4, 2, 2, 2])), mismatch("weight gradient", Axis::Number(1), 3, 2));
     assert_eq!(deconv.bias_gradient_into(&dy, &mut Array1::zeros(2)), mismatch("bias gradient", Axis::Channel, 3, 2));
 
     let plan = deconv.plan([5, 6], [2, 2]).unwrap();
@@ -128,10 +119,7 @@ fn convolution() {
     assert_eq!(conv.clone().stride(0).plan([5, 6], [3, 3]).unwrap_err(), invalid("stride", Axis::Height, 0, "at least 1"));
     assert_eq!(conv.forward(&zeros([1, 3, 5, 6]), &weight, None), mismatch("input", Axis::Channel, 4, 3));
     assert_eq!(conv.input_gradient(&zeros([1, 2, 3, 4]), &weight, [5, 5]), mismatch("output gradient", Axis::Width, 3, 4));
-    assert_eq!(
-        conv.clone().groups(3).forward(&x, &weight, None),
-        Err(Error::Groups { argument: "weight", channels: 2, groups: 3 })
-    );
+    assert_eq!(conv.clone().groups(3).forward(&x, &weight, None), Err(Error::Groups { argument: "weight", channels: 2, groups: 3 }));
     let dy = zeros([1, 2, 3, 4]);
     assert_eq!(
         conv.clone().groups(3).weight_gradient(&x, &dy, [3, 3]),

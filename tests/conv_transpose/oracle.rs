@@ -266,7 +266,9 @@ fn half_sums_in_f32() {
 /// Views of any stride read and write like arrays.
 #[test]
 fn layouts_agree() {
-    for (name, case) in chosen_cases().into_iter().filter(|(_, case)| case.x.len() == 4 && !case.x.contains(&0) && !case.weight.contains(&0)) {
+    for (name, case) in
+        chosen_cases().into_iter().filter(|(_, case)| case.x.len() == 4 && !case.x.contains(&0) && !case.weight.contains(&0))
+    {
         let shape = case.numbers.transposed_shape(&case.x, &case.weight).unwrap();
         let plan = case.conv_transpose().plan([case.x[2], case.x[3]], [case.weight[2], case.weight[3]]).unwrap();
         let [x, weight, dy] = [(&case.x, 1), (&case.weight, 2), (&shape, 3)].map(|(shape, seed)| cast::<f32, 2>(&noise(shape, seed)));
