@@ -12,15 +12,17 @@ mod passes;
 mod streaming;
 mod strip_product;
 mod table;
+mod vector;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
 pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
-pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
+pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
+pub use vector::{Real, Vector};
 
 /// An instruction set that the inner loops can be run with.
 ///
@@ -107,8 +109,14 @@ pub trait InstructionSet: 'static {
     const FUSED: bool;
     /// How many `f32` a register holds.
     const LANES: usize;
+    /// How many registers there are.
+    const REGISTERS: usize;
     /// Which backend this is.
     const BACKEND: Backend;
+    /// A register of `f32`.
+    type Single: Vector<f32>;
+    /// A register of `f64`.
+    type Double: Vector<f64>;
 
     /// Lane `i` takes element `pick[i]` of the window.
     #[inline(always)]
@@ -134,7 +142,10 @@ pub(crate) struct Portable;
 impl InstructionSet for Portable {
     const FUSED: bool = false;
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
     const BACKEND: Backend = Backend::Portable;
+    type Single = vector::Lanes<f32, 4, false>;
+    type Double = vector::Lanes<f64, 2, false>;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -143,7 +154,10 @@ pub(crate) struct Neon;
 impl InstructionSet for Neon {
     const FUSED: bool = true;
     const LANES: usize = 4;
+    const REGISTERS: usize = 32;
     const BACKEND: Backend = Backend::Neon;
+    type Single = vector::Lanes<f32, 4, true>;
+    type Double = vector::Lanes<f64, 2, true>;
 }
 
 /// A loop that is compiled once for each instruction set.
