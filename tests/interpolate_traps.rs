@@ -275,3 +275,27 @@ fn nearest_writes_every_pixel() {
         }
     }
 }
+
+#[test]
+fn a_scale_that_keeps_the_size_copies_as_pytorch_does() {
+    // 13 pixels at scale 1.06 are 13 again: PyTorch copies them, except in bicubic.
+    let x: Vec<f64> = (0..13).map(|i| f64::from(i * i % 11)).collect();
+    assert_eq!(line(&Resize::linear().plan([13], [1.06]).unwrap(), &x), x);
+    assert_eq!(line(&Resize::cubic().antialias(true).plan([13], [1.06]).unwrap(), &x), x);
+    assert_ne!(line(&Resize::cubic().plan([13], [1.06]).unwrap(), &x), x);
+    assert_ne!(line(&Resize::linear().profile(Profile::Onnx).plan([13], [1.06]).unwrap(), &x), x);
+}
+
+#[test]
+fn positions_of_f32_are_rounded_as_pytorch_rounds_them() {
+    // A ramp shows the positions; PyTorch 2.15 gives these very numbers.
+    let ramp = |n: usize| (0..n).map(|i| i as f32).collect::<Vec<_>>();
+    let position = |n: usize, m: usize, o: usize| (n as f32 / m as f32) * (o as f32 + 0.5) - 0.5;
+    for (n, m) in [(657, 1971), (425, 399), (539, 540)] {
+        let y = line(&Resize::linear().plan([n], [m]).unwrap(), &ramp(n));
+        for (o, &y) in y.iter().enumerate() {
+            let expected = position(n, m, o).clamp(0.0, (n - 1) as f32);
+            assert!((y - expected).abs() <= expected * f32::EPSILON, "{n} to {m} at {o}: {y} {expected}");
+        }
+    }
+}

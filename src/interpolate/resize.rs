@@ -361,6 +361,12 @@ impl Resize {
         let exclude_outside = self.exclude_outside.unwrap_or(self.profile.exclude_outside(antialias));
         let table = |torch| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, torch }, geometry);
         if self.profile == Profile::Torch {
+            // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
+            let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
+            if keeps && (antialias || matches!(filter, Filter::Linear)) {
+                let indices: Vec<_> = (0..geometry.input).map(|i| u32::try_from(i).ok()).collect();
+                return Ok(AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?));
+            }
             Ok(AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?))
         } else {
             Ok(AxisPlan::of_taps(table(None)?))
