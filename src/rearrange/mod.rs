@@ -22,6 +22,7 @@
 //! Values are copied, so any `Copy` type will do; where something must be filled in, it is [`Default`], zero for numbers.
 //! Ranks are 1 (N×C×L), 2 (N×C×H×W) and 3 (N×C×D×H×W).
 
+mod blocks;
 mod crop;
 mod indices;
 mod max_pool;
@@ -37,11 +38,11 @@ use crate::error::{Axis, Error};
 use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes};
 
+pub(crate) use blocks::pixels_of;
 pub use crop::{center_crop, center_crop_into, center_pad, center_pad_into, crop, crop_into, zero_pad, zero_pad_into};
 pub use indices::IndexSpace;
 pub use max_pool::MaxPool;
 pub use max_unpool::MaxUnpool;
-pub(crate) use pixel_shuffle::pixels_of;
 pub use pixel_shuffle::{ChannelOrder, pixel_shuffle, pixel_shuffle_into, pixel_unshuffle, pixel_unshuffle_into};
 pub use zero_insert::{NailSpan, decimate, decimate_into, zero_insert, zero_insert_into};
 
