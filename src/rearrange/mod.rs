@@ -99,17 +99,22 @@ fn part<'a, A>(view: &ArrayView5<'a, A>, origin: [usize; 5], shape: [usize; 5]) 
     part
 }
 
-/// Fills an output with `A::default()` and lets `write` write into its elements in row-major order, by way of a copy where `out` does
-/// not lie so.
-fn write_row_major<A: Copy + Default + Send + Sync>(mut out: ArrayViewMut5<'_, A>, write: impl FnOnce(&mut [A])) -> Result<(), Error> {
-    if out.is_standard_layout() {
-        for_each_piece(out.view_mut(), &ANY_AXIS, &|_, mut piece| piece.fill(A::default()));
-        write(out.as_slice_mut().unwrap_or_default());
+/// Fills the pieces of an output with `A::default()` and lets `work` write into them. Pieces are row-major if cut along the first axes;
+/// where `out` does not lie so, they are those of a copy.
+fn write_row_major<A: Copy + Default + Send + Sync>(
+    mut out: ArrayViewMut5<'_, A>,
+    axes: &[usize],
+    work: &(impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync),
+) -> Result<(), Error> {
+    if !out.is_standard_layout() {
+        let copy = alloc::filled_by_pieces("row-major copy of the output", out.dim().into(), A::default(), axes, work)?;
+        out.assign(&copy);
         return Ok(());
     }
-    let mut copy = alloc::filled("row-major copy of the output", out.dim().into(), A::default())?;
-    write(elements_mut(&mut copy));
-    out.assign(&copy);
+    for_each_piece(out, axes, &|origin, mut piece| {
+        piece.fill(A::default());
+        work(origin, piece);
+    });
     Ok(())
 }
 
@@ -129,9 +134,4 @@ fn row_major<A: Copy + Default + Send + Sync>(view: ArrayView5<'_, A>) -> Result
 /// The elements of an array that has been made here or by [`row_major`], and so is row-major.
 fn elements<'a, A>(array: &'a CowArray<'_, A, Ix5>) -> &'a [A] {
     array.as_slice().unwrap_or_default()
-}
-
-/// The elements of an array that has been made here, and so is row-major.
-fn elements_mut<A>(array: &mut Array5<A>) -> &mut [A] {
-    array.as_slice_mut().unwrap_or_default()
 }

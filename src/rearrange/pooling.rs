@@ -2,10 +2,10 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
+use ndarray::{Array5, ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
 
 use super::indices::{IndexSpace, Targets};
-use super::{ANY_AXIS, elements_mut, write_row_major};
+use super::{ANY_AXIS, write_row_major};
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::Error;
@@ -174,19 +174,41 @@ fn number(element: usize) -> i64 {
     element as i64
 }
 
-/// Adds each value of `dy` to the element of `dx` that its index points to; the other elements become zero.
-pub(super) fn add_at<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, dx: ArrayViewMut5<'_, A>) -> Result<(), Error> {
-    // Types that are summed in another one need sums of their own.
-    if A::as_row(&[]).is_none() {
-        let mut sums = alloc::filled("sums of the gradient", dx.dim().into(), A::Row::default())?;
-        targets.scatter(dy, elements_mut(&mut sums), |sum, value| *sum = sum.add(value.to_row()));
-        let mut dx = dx;
-        dx.zip_mut_with(&sums, |out, &sum| *out = A::from_row(sum));
-        return Ok(());
+/// Each value of `dy` added to the element that its index points to.
+pub(super) fn add_at<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, shape: [usize; 5]) -> Result<Array5<A>, Error> {
+    if is_summed_in_itself::<A>() {
+        return alloc::filled_by_pieces("gradient", shape, A::default(), targets.axes(), &adds(targets, dy));
     }
-    write_row_major(dx, |dx| {
-        if let Some(sums) = A::as_row_mut(dx) {
-            targets.scatter(dy, sums, |sum, value| *sum = sum.add(value.to_row()));
-        }
-    })
+    let mut dx = alloc::filled("gradient", shape, A::default())?;
+    add_at_into(targets, dy, dx.view_mut())?;
+    Ok(dx)
+}
+
+/// [`add_at`] into an array that is there.
+pub(super) fn add_at_into<A: FloatElement>(
+    targets: &Targets<'_>,
+    dy: &ArrayView5<'_, A>,
+    mut dx: ArrayViewMut5<'_, A>,
+) -> Result<(), Error> {
+    if is_summed_in_itself::<A>() {
+        return write_row_major(dx, targets.axes(), &adds(targets, dy));
+    }
+    let add = |origin, mut sums: ArrayViewMut5<'_, A::Row>| add_to(targets, dy, origin, sums.as_slice_mut());
+    let sums = alloc::filled_by_pieces("sums of the gradient", dx.dim().into(), A::Row::default(), targets.axes(), &add)?;
+    dx.zip_mut_with(&sums, |out, &sum| *out = A::from_row(sum));
+    Ok(())
+}
+
+fn is_summed_in_itself<A: FloatElement>() -> bool {
+    A::as_row(&[]).is_some()
+}
+
+/// What adds into a piece of zeros, for types that are summed in themselves.
+fn adds<'a, A: FloatElement>(targets: &'a Targets<'_>, dy: &'a ArrayView5<'_, A>) -> impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync {
+    |origin, mut piece| add_to(targets, dy, origin, piece.as_slice_mut().and_then(A::as_row_mut))
+}
+
+fn add_to<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, origin: [usize; 5], sums: Option<&mut [A::Row]>) {
+    let sums = sums.unwrap_or_default(); // never missing: pieces are row-major
+    targets.scatter(dy, targets.first_plane(origin), sums, |sum, value| *sum = sum.add(value.to_row()));
 }
