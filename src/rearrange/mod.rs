@@ -31,7 +31,7 @@ mod pixel_shuffle;
 mod pooling;
 mod zero_insert;
 
-use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis, CowArray, Ix5, Slice};
+use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, CowArray, Ix5, Slice};
 
 use crate::alloc;
 use crate::error::{Axis, Error};
@@ -129,9 +129,4 @@ fn row_major<A: Copy + Default + Send + Sync>(view: ArrayView5<'_, A>) -> Result
     };
     let copy = alloc::filled_by_pieces("row-major copy", view.dim().into(), A::default(), &ANY_AXIS, &copy)?;
     Ok(copy.into())
-}
-
-/// The elements of an array that has been made here or by [`row_major`], and so is row-major.
-fn elements<'a, A>(array: &'a CowArray<'_, A, Ix5>) -> &'a [A] {
-    array.as_slice().unwrap_or_default()
 }
