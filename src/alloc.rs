@@ -64,3 +64,18 @@ fn fill<A: Copy>(mut view: ArrayViewMut5<'_, MaybeUninit<A>>, value: A) -> Array
     // SAFETY: every element has just been written.
     unsafe { view.assume_init() }
 }
+
+/// A new array of `shape`, N×C×D×H×W or in memory N×D×H×W×C. `write` writes every element, or fails.
+pub(crate) fn written<A: Copy>(
+    argument: &'static str,
+    shape: [usize; 5],
+    channels_last: bool,
+    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
+) -> Result<Array5<A>, Error> {
+    let [n, c, d, h, w] = shape;
+    let mut array =
+        if channels_last { uninit(argument, [n, d, h, w, c])?.permuted_axes([0, 4, 1, 2, 3]) } else { uninit(argument, shape)? };
+    write(array.view_mut())?;
+    // SAFETY: the engines that the crate passes here write every element of their output when they succeed.
+    Ok(unsafe { assume_init(array) })
+}

@@ -1,9 +1,12 @@
 //! The types a tensor can hold, and how each is summed, rounded and saturated.
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
 use num_traits::Float;
 
+use crate::conv_transpose::TypedConvolution;
+use crate::interpolate::{TypedResize, TypedResizeAdd};
 use crate::simd::Arithmetic;
 
 pub(crate) mod sealed {
@@ -22,27 +25,17 @@ pub(crate) mod sealed {
 /// | `u16`, `i8`, `i16` | `f32` | rounded half away from zero and saturated |
 /// | `i32` | `f64` | rounded half away from zero and saturated |
 ///
+/// With [`Profile::OpenCv`](crate::Profile::OpenCv) `u8` is summed in `f32` and rounded once, as OpenCV does.
+///
 /// The trait is sealed: the list above is complete. Nearest interpolation and the rearranging operators take any `Copy` type.
-pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + sealed::Sealed + 'static {
+pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResize + Convert<Self::Row> + sealed::Sealed + 'static {
     /// What one axis hands to the next: the type of the rows between the passes.
     #[doc(hidden)]
     type Row: Arithmetic;
 
-    /// The row as it is, where no conversion is needed.
+    /// Whether PyTorch computes positions in `f64` for this type.
     #[doc(hidden)]
-    fn as_row(row: &[Self]) -> Option<&[Self::Row]>;
-
-    /// The output row as one that passes can be summed into, where no conversion is needed.
-    #[doc(hidden)]
-    fn as_row_mut(row: &mut [Self]) -> Option<&mut [Self::Row]>;
-
-    /// Widens an element to the type of the rows.
-    #[doc(hidden)]
-    fn to_row(self) -> Self::Row;
-
-    /// Rounds and saturates.
-    #[doc(hidden)]
-    fn from_row(value: Self::Row) -> Self;
+    const IS_DOUBLE: bool = false;
 
     /// The nearest value of this type, saturated; NaN becomes 0 in integer types.
     #[doc(hidden)]
@@ -52,95 +45,85 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + sealed::Se
 /// An element type that gradients exist for.
 ///
 /// Sums are kept as [`Element`] says: `f16` and `bf16` are summed in `f32`.
-pub trait FloatElement: Element<Row: Float> {}
+pub trait FloatElement: Element<Row: Float> + TypedResizeAdd + TypedConvolution {}
 
-macro_rules! float_element {
-    ($float:ident) => {
-        impl sealed::Sealed for $float {}
+/// How elements become rows of sums of type `T`, and back.
+pub trait Convert<T: Copy>: Copy + Send + Sync {
+    /// Widens an element.
+    fn to_row(self) -> T;
 
-        impl Element for $float {
-            type Row = $float;
+    /// Rounds and saturates.
+    fn from_row(value: T) -> Self;
 
+    /// The elements as they are, where nothing needs to be converted.
+    fn as_rows(_: &[Self]) -> Option<&[T]> {
+        None
+    }
+
+    /// Writable elements as they are, where nothing needs to be converted.
+    fn as_sums(_: &mut [Self]) -> Option<&mut [T]> {
+        None
+    }
+
+    /// Unwritten elements as they are, where nothing needs to be converted.
+    fn as_rows_mut(_: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<T>]> {
+        None
+    }
+
+    /// Widens a row.
+    fn widen(from: &[Self], to: &mut [T]) {
+        for (slot, &value) in to.iter_mut().zip(from) {
+            *slot = value.to_row();
+        }
+    }
+
+    /// Rounds and saturates a row.
+    fn narrow(from: &[T], to: &mut [MaybeUninit<Self>]) {
+        for (slot, &value) in to.iter_mut().zip(from) {
+            slot.write(Self::from_row(value));
+        }
+    }
+}
+
+/// Types whose rows are of their own type.
+macro_rules! own_rows {
+    ($element:ident) => {
+        impl Convert<$element> for $element {
             #[inline(always)]
-            fn as_row(row: &[Self]) -> Option<&[$float]> {
-                Some(row)
-            }
-
-            #[inline(always)]
-            fn as_row_mut(row: &mut [Self]) -> Option<&mut [$float]> {
-                Some(row)
-            }
-
-            #[inline(always)]
-            fn to_row(self) -> $float {
+            fn to_row(self) -> $element {
                 self
             }
 
             #[inline(always)]
-            fn from_row(value: $float) -> $float {
+            fn from_row(value: $element) -> $element {
                 value
             }
 
-            #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
-            fn from_f64(value: f64) -> $float {
-                value as $float
+            #[inline(always)]
+            fn as_rows(row: &[$element]) -> Option<&[$element]> {
+                Some(row)
+            }
+
+            #[inline(always)]
+            fn as_sums(row: &mut [$element]) -> Option<&mut [$element]> {
+                Some(row)
+            }
+
+            #[inline(always)]
+            fn as_rows_mut(row: &mut [MaybeUninit<$element>]) -> Option<&mut [MaybeUninit<$element>]> {
+                Some(row)
             }
         }
-
-        impl FloatElement for $float {}
     };
 }
-float_element!(f32);
-float_element!(f64);
+own_rows!(f32);
+own_rows!(f64);
+own_rows!(u8);
 
-impl sealed::Sealed for u8 {}
-
-impl Element for u8 {
-    type Row = u8;
-
-    #[inline(always)]
-    fn as_row(row: &[u8]) -> Option<&[u8]> {
-        Some(row)
-    }
-
-    #[inline(always)]
-    fn as_row_mut(row: &mut [u8]) -> Option<&mut [u8]> {
-        Some(row)
-    }
-
-    #[inline(always)]
-    fn to_row(self) -> u8 {
-        self
-    }
-
-    #[inline(always)]
-    fn from_row(value: u8) -> u8 {
-        value
-    }
-
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
-    fn from_f64(value: f64) -> u8 {
-        value.round() as u8
-    }
-}
-
-macro_rules! integer_element {
+/// Integers whose rows are of floating-point type.
+macro_rules! float_rows {
     ($integer:ident, $row:ident) => {
-        impl sealed::Sealed for $integer {}
-
-        impl Element for $integer {
-            type Row = $row;
-
-            #[inline(always)]
-            fn as_row(_: &[Self]) -> Option<&[$row]> {
-                None
-            }
-
-            #[inline(always)]
-            fn as_row_mut(_: &mut [Self]) -> Option<&mut [$row]> {
-                None
-            }
-
+        impl Convert<$row> for $integer {
             #[inline(always)]
             fn to_row(self) -> $row {
                 $row::from(self)
@@ -149,58 +132,87 @@ macro_rules! integer_element {
             #[inline(always)]
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
             fn from_row(value: $row) -> Self {
-                value.round() as $integer
+                // Half away from zero: `round()` would be a call to a function.
+                (value + (0.5 as $row).copysign(value)) as $integer
             }
+        }
+    };
+}
+float_rows!(u8, f32);
+float_rows!(u16, f32);
+float_rows!(i8, f32);
+float_rows!(i16, f32);
+float_rows!(i32, f64);
+
+macro_rules! element {
+    ($element:ty, $row:ident, |$value:ident| $from_f64:expr) => {
+        impl sealed::Sealed for $element {}
+
+        impl Element for $element {
+            type Row = $row;
+
+            const IS_DOUBLE: bool = size_of::<$element>() == 8;
 
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
-            fn from_f64(value: f64) -> Self {
-                value.round() as $integer
+            fn from_f64($value: f64) -> Self {
+                $from_f64
             }
         }
     };
 }
-integer_element!(u16, f32);
-integer_element!(i8, f32);
-integer_element!(i16, f32);
-integer_element!(i32, f64);
+element!(f32, f32, |value| value as f32);
+element!(f64, f64, |value| value);
+element!(u8, u8, |value| value.round() as u8);
+element!(u16, f32, |value| value.round() as u16);
+element!(i8, f32, |value| value.round() as i8);
+element!(i16, f32, |value| value.round() as i16);
+element!(i32, f64, |value| value.round() as i32);
+
+impl FloatElement for f32 {}
+impl FloatElement for f64 {}
 
 #[cfg(feature = "half")]
-macro_rules! half_element {
-    ($half:ty) => {
-        impl sealed::Sealed for $half {}
+mod half_precision {
+    use std::mem::MaybeUninit;
 
-        impl Element for $half {
-            type Row = f32;
+    use half::slice::HalfFloatSliceExt;
 
-            #[inline(always)]
-            fn as_row(_: &[Self]) -> Option<&[f32]> {
-                None
+    use super::{Convert, Element, FloatElement, sealed};
+
+    macro_rules! half_rows {
+        ($half:ty) => {
+            impl Convert<f32> for $half {
+                #[inline(always)]
+                fn to_row(self) -> f32 {
+                    self.to_f32()
+                }
+
+                #[inline(always)]
+                fn from_row(value: f32) -> Self {
+                    <$half>::from_f32(value)
+                }
+
+                fn widen(from: &[Self], to: &mut [f32]) {
+                    from.convert_to_f32_slice(&mut to[..from.len()]);
+                }
+
+                fn narrow(from: &[f32], to: &mut [MaybeUninit<Self>]) {
+                    // By way of an array, since `half` converts slices of initialised memory only.
+                    let mut buffer = [<$half>::ZERO; 64];
+                    for (from, to) in from.chunks(64).zip(to.chunks_mut(64)) {
+                        buffer[..from.len()].convert_from_f32_slice(from);
+                        for (slot, &value) in to.iter_mut().zip(&buffer) {
+                            slot.write(value);
+                        }
+                    }
+                }
             }
 
-            #[inline(always)]
-            fn as_row_mut(_: &mut [Self]) -> Option<&mut [f32]> {
-                None
-            }
+            element!($half, f32, |value| <$half>::from_f64(value));
 
-            #[inline(always)]
-            fn to_row(self) -> f32 {
-                self.to_f32()
-            }
-
-            #[inline(always)]
-            fn from_row(value: f32) -> Self {
-                <$half>::from_f32(value)
-            }
-
-            fn from_f64(value: f64) -> Self {
-                <$half>::from_f64(value)
-            }
-        }
-
-        impl FloatElement for $half {}
-    };
+            impl FloatElement for $half {}
+        };
+    }
+    half_rows!(half::f16);
+    half_rows!(half::bf16);
 }
-#[cfg(feature = "half")]
-half_element!(half::f16);
-#[cfg(feature = "half")]
-half_element!(half::bf16);

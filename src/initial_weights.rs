@@ -11,10 +11,10 @@
 //! [`WeightOverlap`](crate::checkerboard::WeightOverlap) shows.
 
 use crate::alloc;
+use crate::each_axis::EachAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
 use crate::output_size::Window;
-use crate::per_axis::PerAxis;
 use crate::rearrange::ChannelOrder;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, five_axes, three_axes};
 
@@ -60,7 +60,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
-    pub fn nearest(factor: impl Into<PerAxis<RANK>>) -> Result<Self, Error> {
+    pub fn nearest(factor: impl Into<EachAxis<RANK>>) -> Result<Self, Error> {
         Self::new(factor.into(), 1, |_| 1.0)
     }
 
@@ -68,7 +68,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
-    pub fn linear(factor: impl Into<PerAxis<RANK>>) -> Result<Self, Error> {
+    pub fn linear(factor: impl Into<EachAxis<RANK>>) -> Result<Self, Error> {
         Self::new(factor.into(), 2, |distance| 1.0 - distance)
     }
 
@@ -77,7 +77,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
-    pub fn cubic(factor: impl Into<PerAxis<RANK>>, a: f64) -> Result<Self, Error> {
+    pub fn cubic(factor: impl Into<EachAxis<RANK>>, a: f64) -> Result<Self, Error> {
         Self::new(factor.into(), 4, |distance| match distance {
             x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
             x => (((x - 5.0) * x + 8.0) * x - 4.0) * a,
@@ -85,7 +85,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     }
 
     /// The kernel that samples a filter `extent` input pixels wide.
-    fn new(factor: PerAxis<RANK>, extent: usize, filter: impl Fn(f64) -> f64) -> Result<Self, Error> {
+    fn new(factor: EachAxis<RANK>, extent: usize, filter: impl Fn(f64) -> f64) -> Result<Self, Error> {
         let factor = factor.get();
         let mut kernel = Self { windows: [Window::new(1); RANK], taps: std::array::from_fn(|_| Vec::new()) };
         for (index, &factor) in factor.iter().enumerate() {
@@ -190,7 +190,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
 #[doc(alias = "ICNR")]
 pub fn icnr<'a, A, const RANK: usize>(
     weight: impl Into<Tensor<'a, A, RANK>>,
-    block: impl Into<PerAxis<RANK>>,
+    block: impl Into<EachAxis<RANK>>,
     order: ChannelOrder,
 ) -> Result<Output<A, RANK>, Error>
 where

@@ -5,8 +5,8 @@ use std::f64::consts::TAU;
 use ndarray::{Array3, ArrayView3, Axis as NdAxis, s};
 
 use crate::alloc;
+use crate::each_axis::EachAxis;
 use crate::error::{Axis, Error};
-use crate::per_axis::PerAxis;
 use crate::tensor::{Spatial, SpatialArray, SpatialRank, Tensor, five_axes, three_axes};
 
 /// How much of a picture repeats with the period of a stride: its energy at the frequencies `j / stride`.
@@ -48,7 +48,7 @@ where
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a stride of 0 or larger than the picture, [`Error::ZeroSize`], and the errors of taking memory.
-    pub fn of<'a, A>(picture: impl Into<Tensor<'a, A, RANK>>, stride: impl Into<PerAxis<RANK>>) -> Result<Self, Error>
+    pub fn of<'a, A>(picture: impl Into<Tensor<'a, A, RANK>>, stride: impl Into<EachAxis<RANK>>) -> Result<Self, Error>
     where
         A: Copy + Into<f64> + 'a,
     {

@@ -4,10 +4,10 @@ use super::indices::{IndexSpace, Targets};
 use super::pooling::{add_at, add_at_into, pool, taps};
 use super::{MaxUnpool, expect_shape};
 use crate::alloc;
+use crate::each_axis::EachAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
 use crate::output_size::{self, Window, element_count};
-use crate::per_axis::PerAxis;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Max pooling with indices: the encoder's half of unpooling.
@@ -42,32 +42,32 @@ pub struct MaxPool<const RANK: usize> {
 impl<const RANK: usize> MaxPool<RANK> {
     /// Windows of `kernel` pixels, one number or one for each spatial axis, which follow one another without overlap (stride = kernel).
     #[must_use]
-    pub fn new(kernel: impl Into<PerAxis<RANK>>) -> Self {
+    pub fn new(kernel: impl Into<EachAxis<RANK>>) -> Self {
         let windows = kernel.into().get().map(|kernel| Window::new(kernel).stride(kernel));
         Self { windows, ceil_mode: false, index_space: IndexSpace::Plane }
     }
 
     /// Sets the distance between windows. By default it is the kernel's size, as in PyTorch; ONNX has 1.
     #[must_use]
-    pub fn stride(self, stride: impl Into<PerAxis<RANK>>) -> Self {
+    pub fn stride(self, stride: impl Into<EachAxis<RANK>>) -> Self {
         self.with(stride.into(), Window::stride)
     }
 
     /// Sets the distance between the pixels of a window.
     #[must_use]
-    pub fn dilation(self, dilation: impl Into<PerAxis<RANK>>) -> Self {
+    pub fn dilation(self, dilation: impl Into<EachAxis<RANK>>) -> Self {
         self.with(dilation.into(), Window::dilation)
     }
 
     /// Lets windows reach this far beyond both ends.
     #[must_use]
-    pub fn padding(self, padding: impl Into<PerAxis<RANK>>) -> Self {
+    pub fn padding(self, padding: impl Into<EachAxis<RANK>>) -> Self {
         self.with(padding.into(), Window::padding)
     }
 
     /// Lets windows reach this far beyond each end.
     #[must_use]
-    pub fn padding_of(self, begin: impl Into<PerAxis<RANK>>, end: impl Into<PerAxis<RANK>>) -> Self {
+    pub fn padding_of(self, begin: impl Into<EachAxis<RANK>>, end: impl Into<EachAxis<RANK>>) -> Self {
         let (begin, end) = (begin.into().get(), end.into().get());
         let windows = std::array::from_fn(|index| self.windows[index].padding_of(begin[index], end[index]));
         Self { windows, ..self }
@@ -85,7 +85,7 @@ impl<const RANK: usize> MaxPool<RANK> {
         Self { index_space, ..self }
     }
 
-    fn with(self, values: PerAxis<RANK>, set: fn(Window, usize) -> Window) -> Self {
+    fn with(self, values: EachAxis<RANK>, set: fn(Window, usize) -> Window) -> Self {
         let values = values.get();
         Self { windows: std::array::from_fn(|index| set(self.windows[index], values[index])), ..self }
     }

@@ -2,8 +2,8 @@
 
 use super::blocks::{self, Blocks};
 use super::{copied, expect_shape};
+use crate::each_axis::EachAxis;
 use crate::error::Error;
-use crate::per_axis::PerAxis;
 use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -48,7 +48,7 @@ pub enum ChannelOrder {
 #[doc(alias("depth_to_space", "DepthToSpace", "PixelShuffle", "sub-pixel", "d2s"))]
 pub fn pixel_shuffle<'a, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    block: impl Into<PerAxis<RANK>>,
+    block: impl Into<EachAxis<RANK>>,
     order: ChannelOrder,
 ) -> Result<Output<A, RANK>, Error>
 where
@@ -66,7 +66,7 @@ where
 /// Those of [`pixel_shuffle`], and [`Error::ShapeMismatch`]. Nothing is written then.
 pub fn pixel_shuffle_into<'a, 'b, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    block: impl Into<PerAxis<RANK>>,
+    block: impl Into<EachAxis<RANK>>,
     order: ChannelOrder,
     output: impl Into<TensorMut<'b, A, RANK>>,
 ) -> Result<(), Error>
@@ -103,7 +103,7 @@ where
 #[doc(alias("space_to_depth", "SpaceToDepth", "PixelUnshuffle", "s2d"))]
 pub fn pixel_unshuffle<'a, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    block: impl Into<PerAxis<RANK>>,
+    block: impl Into<EachAxis<RANK>>,
     order: ChannelOrder,
 ) -> Result<Output<A, RANK>, Error>
 where
@@ -121,7 +121,7 @@ where
 /// Those of [`pixel_unshuffle`], and [`Error::ShapeMismatch`]. Nothing is written then.
 pub fn pixel_unshuffle_into<'a, 'b, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    block: impl Into<PerAxis<RANK>>,
+    block: impl Into<EachAxis<RANK>>,
     order: ChannelOrder,
     output: impl Into<TensorMut<'b, A, RANK>>,
 ) -> Result<(), Error>

@@ -200,12 +200,12 @@ pub(super) fn add_at_into<A: FloatElement>(
 }
 
 fn is_summed_in_itself<A: FloatElement>() -> bool {
-    A::as_row(&[]).is_some()
+    A::as_rows(&[]).is_some()
 }
 
 /// What adds into a piece of zeros, for types that are summed in themselves.
 fn adds<'a, A: FloatElement>(targets: &'a Targets<'_>, dy: &'a ArrayView5<'_, A>) -> impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync {
-    |origin, mut piece| add_to(targets, dy, origin, piece.as_slice_mut().and_then(A::as_row_mut))
+    |origin, mut piece| add_to(targets, dy, origin, piece.as_slice_mut().and_then(A::as_sums))
 }
 
 fn add_to<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, origin: [usize; 5], sums: Option<&mut [A::Row]>) {

@@ -4,8 +4,8 @@ use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, Slice};
 
 use super::{ANY_AXIS, copied, expect_pixels, expect_shape};
 use crate::alloc;
+use crate::each_axis::EachAxis;
 use crate::error::{Axis, Error};
-use crate::per_axis::PerAxis;
 use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
@@ -42,7 +42,7 @@ pub enum NailSpan {
 #[doc(alias("bed of nails", "zero stuffing", "expander", "fractionally-strided"))]
 pub fn zero_insert<'a, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    factor: impl Into<PerAxis<RANK>>,
+    factor: impl Into<EachAxis<RANK>>,
     span: NailSpan,
 ) -> Result<Output<A, RANK>, Error>
 where
@@ -62,7 +62,7 @@ where
 /// Those of [`zero_insert`], and [`Error::ShapeMismatch`]. Nothing is written then.
 pub fn zero_insert_into<'a, 'b, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    factor: impl Into<PerAxis<RANK>>,
+    factor: impl Into<EachAxis<RANK>>,
     span: NailSpan,
     output: impl Into<TensorMut<'b, A, RANK>>,
 ) -> Result<(), Error>
@@ -98,7 +98,7 @@ where
 #[doc(alias("subsample", "downsample"))]
 pub fn decimate<'a, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    factor: impl Into<PerAxis<RANK>>,
+    factor: impl Into<EachAxis<RANK>>,
 ) -> Result<Output<A, RANK>, Error>
 where
     A: Copy + Send + Sync + 'a,
@@ -116,7 +116,7 @@ where
 /// Those of [`decimate`], and [`Error::ShapeMismatch`]. Nothing is written then.
 pub fn decimate_into<'a, 'b, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,
-    factor: impl Into<PerAxis<RANK>>,
+    factor: impl Into<EachAxis<RANK>>,
     output: impl Into<TensorMut<'b, A, RANK>>,
 ) -> Result<(), Error>
 where

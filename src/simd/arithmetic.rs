@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 
-use super::InstructionSet;
+use std::sync::OnceLock;
+
+use super::{InstructionSet, LANES, Table, Tables};
 
 /// The weighted sums over rows of this type.
 pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
@@ -27,12 +29,24 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// `self + other`, for gradients that are added to what is there.
     fn add(self, other: Self) -> Self;
 
+    /// Whether `0 · x` can be something else than 0, so that a row of taps must not be filled up with taps of weight 0.
+    const HAS_INFINITY: bool;
+
+    /// Lane `i` takes element `pick[i]` of the window.
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[Self; REACH], pick: [u8; LANES]) -> [Self; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
+
     /// This type's buffer of the thread's scratch memory.
     fn scratch(scratch: &mut Scratch) -> &mut Vec<Self>;
+
+    /// This type's table of an axis.
+    fn table(tables: &Tables) -> &OnceLock<Table<Self>>;
 }
 
 macro_rules! float_arithmetic {
-    ($float:ident, $buffer:ident) => {
+    ($float:ident, $buffer:ident, { $($permute:item)? }) => {
         impl Arithmetic for $float {
             type Weight = $float;
             type Sum = $float;
@@ -63,11 +77,24 @@ macro_rules! float_arithmetic {
             fn scratch(scratch: &mut Scratch) -> &mut Vec<$float> {
                 &mut scratch.$buffer
             }
+
+            const HAS_INFINITY: bool = true;
+
+            $($permute)?
+
+            fn table(tables: &Tables) -> &OnceLock<Table<$float>> {
+                &tables.$buffer
+            }
         }
     };
 }
-float_arithmetic!(f32, single);
-float_arithmetic!(f64, double);
+float_arithmetic!(f32, single, {
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
+        I::permute(window, pick)
+    }
+});
+float_arithmetic!(f64, double, {});
 
 /// Fractional bits of a weight of the fixed-point arithmetic, as in Pillow (`32 - 8 - 2`): sums of weighted bytes
 /// stay inside 32 bits even where the weights of a sharpening filter overshoot.
@@ -104,6 +131,17 @@ impl Arithmetic for u8 {
     fn scratch(scratch: &mut Scratch) -> &mut Vec<u8> {
         &mut scratch.bytes
     }
+
+    const HAS_INFINITY: bool = false;
+
+    #[inline(always)]
+    fn permute<I: InstructionSet, const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
+        I::permute_bytes(window, pick)
+    }
+
+    fn table(tables: &Tables) -> &OnceLock<Table<u8>> {
+        &tables.fixed
+    }
 }
 
 /// Memory that a thread keeps from call to call, so that running a plan allocates nothing after the first time.
@@ -112,6 +150,7 @@ pub struct Scratch {
     single: Vec<f32>,
     double: Vec<f64>,
     bytes: Vec<u8>,
+    tags: Vec<usize>,
 }
 
 thread_local! {
@@ -127,5 +166,15 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
     }
     let result = work(&mut buffer[..len]);
     SCRATCH.with_borrow_mut(|scratch| *T::scratch(scratch) = buffer);
+    result
+}
+
+/// Lends `len` tags of a ring, all set to `usize::MAX`.
+pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> R {
+    let mut tags = SCRATCH.with_borrow_mut(|scratch| std::mem::take(&mut scratch.tags));
+    tags.clear();
+    tags.resize(len, usize::MAX);
+    let result = work(&mut tags);
+    SCRATCH.with_borrow_mut(|scratch| scratch.tags = tags);
     result
 }

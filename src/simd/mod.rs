@@ -4,10 +4,22 @@
 //! `#[target_feature]` shell of [`Backend::run`]. Nothing else needs to be written for a new loop or a new instruction set.
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
-mod arithmetic;
+use std::mem::MaybeUninit;
 
-pub(crate) use arithmetic::with_scratch;
-pub use arithmetic::{Arithmetic, Scratch};
+mod arithmetic;
+mod passes;
+mod streaming;
+mod strip_product;
+mod table;
+
+pub use arithmetic::Arithmetic;
+pub(crate) use arithmetic::{with_scratch, with_tags};
+pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub use streaming::{How, StreamingStores};
+pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
+pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
+pub(crate) use table::LANES;
+pub use table::{Table, Tables};
 
 /// An instruction set that the inner loops can be run with.
 ///
@@ -90,6 +102,24 @@ pub trait InstructionSet: 'static {
     const LANES: usize;
     /// Which backend this is.
     const BACKEND: Backend;
+
+    /// Lane `i` takes element `pick[i]` of the window.
+    #[inline(always)]
+    fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
+
+    /// Copies `from` into `to` past the caches, where the instruction set can.
+    #[inline(always)]
+    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+        to.copy_from_slice(from);
+    }
+
+    /// Lane `i` takes byte `pick[i]` of the window.
+    #[inline(always)]
+    fn permute_bytes<const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
+        pick.map(|element| window[element as usize % REACH])
+    }
 }
 
 /// No assumption beyond the target's own.
@@ -119,32 +149,4 @@ pub(crate) trait Kernel {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod x86 {
-    use super::{Backend, InstructionSet, Kernel};
-
-    /// AVX2, FMA and F16C.
-    pub(crate) struct Avx2;
-    impl InstructionSet for Avx2 {
-        const FUSED: bool = true;
-        const LANES: usize = 8;
-        const BACKEND: Backend = Backend::Avx2;
-    }
-
-    /// AVX-512 F, BW, DQ and VL.
-    pub(crate) struct Avx512;
-    impl InstructionSet for Avx512 {
-        const FUSED: bool = true;
-        const LANES: usize = 16;
-        const BACKEND: Backend = Backend::Avx512;
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx2>()
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-    pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Avx512>()
-    }
-}
+mod x86;

@@ -2,11 +2,11 @@
 
 /// A setting of every spatial axis: one number for all of them, or an array with one for each, in the order depth, height, width.
 ///
-/// Arguments are `impl Into<PerAxis<RANK>>`, so `2` and `[2, 3]` go straight in.
+/// Arguments are `impl Into<EachAxis<RANK>>`, so `2` and `[2, 3]` go straight in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PerAxis<const RANK: usize>([usize; RANK]);
+pub struct EachAxis<const RANK: usize>([usize; RANK]);
 
-impl<const RANK: usize> PerAxis<RANK> {
+impl<const RANK: usize> EachAxis<RANK> {
     /// One number for each axis.
     #[must_use]
     pub const fn get(self) -> [usize; RANK] {
@@ -14,13 +14,13 @@ impl<const RANK: usize> PerAxis<RANK> {
     }
 }
 
-impl<const RANK: usize> From<usize> for PerAxis<RANK> {
+impl<const RANK: usize> From<usize> for EachAxis<RANK> {
     fn from(all: usize) -> Self {
         Self([all; RANK])
     }
 }
 
-impl<const RANK: usize> From<[usize; RANK]> for PerAxis<RANK> {
+impl<const RANK: usize> From<[usize; RANK]> for EachAxis<RANK> {
     fn from(each: [usize; RANK]) -> Self {
         Self(each)
     }

@@ -1,0 +1,43 @@
+//! Any operator of the crate on NumPy files, to hold it against your own framework.
+//!
+//! ```text
+//! cargo run --release --example apply -- resize --input x.npy --output y.npy --method linear --scale 2,2
+//! ```
+//!
+//! The rank comes from the file (3: N×C×L, 4: N×C×H×W, 5: N×C×D×H×W), the element type too. What cannot be done ends with exit code 2
+//! and one line on standard error.
+
+#[path = "apply/npy.rs"]
+mod npy;
+#[path = "apply/resize.rs"]
+mod resize;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Runs an operator of the crate on NumPy files", version)]
+struct Cli {
+    #[command(subcommand)]
+    operator: Operator,
+}
+
+#[derive(Subcommand)]
+enum Operator {
+    /// Nearest, linear, cubic and other interpolation, or its gradient.
+    Resize(resize::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().operator {
+        Operator::Resize(args) => resize::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("apply: {}", message.replace('\n', " "));
+            ExitCode::from(2)
+        }
+    }
+}

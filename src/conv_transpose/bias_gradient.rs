@@ -1,0 +1,85 @@
+//! The bias gradient: the sum of each channel over batch and space.
+
+use ndarray::{Array1, ArrayRef1, ArrayView4, ArrayView5, ArrayViewMut1, Axis};
+use num_traits::{Float, NumCast, ToPrimitive, Zero};
+
+use super::store::Slot;
+use crate::alloc;
+use crate::element::FloatElement;
+use crate::error::{self, Error};
+use crate::parallel;
+use crate::tensor::Tensor;
+
+/// Elements that are summed in the row's own type before `f64` takes over: error does not grow with the picture.
+const CHUNK: usize = 4096;
+/// Partial sums, so that neighbouring elements need not wait for each other.
+const LANES: usize = 16;
+/// Below so many elements a call stays on its thread.
+const SMALL_WORK: usize = 1 << 17;
+
+/// The sums as a new array.
+pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -> Result<Array1<A>, Error> {
+    let shape = [dy.channels(), 1, 1, 1, 1];
+    let sums = alloc::written("bias gradient", shape, false, |out| {
+        A::sum_channels(
+            dy.view5(),
+            out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0),
+        );
+        Ok(())
+    })?;
+    Ok(sums.into_iter().collect())
+}
+
+/// The sums into `db`.
+pub(crate) fn into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
+    check(&dy, db)?;
+    db.fill(A::default());
+    A::sum_channels_add(dy.view5(), db.view_mut());
+    Ok(())
+}
+
+/// The sums, added to what `db` holds.
+pub(crate) fn add_into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
+    check(&dy, db)?;
+    A::sum_channels_add(dy.view5(), db.view_mut());
+    Ok(())
+}
+
+fn check<A, const RANK: usize>(dy: &Tensor<'_, A, RANK>, db: &ArrayRef1<A>) -> Result<(), Error> {
+    if db.len() == dy.channels() {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { argument: "bias gradient", axis: error::Axis::Channel, expected: dy.channels(), found: db.len() })
+}
+
+/// Puts the sum of each channel of `dy` into `out`, which has as many entries.
+pub(crate) fn channel_sums<A: FloatElement, S: Slot<A>>(dy: ArrayView5<'_, A>, mut out: ArrayViewMut1<'_, S>) {
+    if out.len() > 1 && dy.len() >= SMALL_WORK {
+        let middle = out.len() / 2;
+        let (left, right) = dy.split_at(Axis(1), middle);
+        let (out_left, out_right) = out.split_at(Axis(0), middle);
+        return parallel::join(|| channel_sums(left, out_left), || channel_sums(right, out_right));
+    }
+    for (channel, slot) in dy.axis_iter(Axis(1)).zip(out.iter_mut()) {
+        slot.put(NumCast::from(channel_sum(channel)).unwrap_or_else(A::Row::nan));
+    }
+}
+
+fn channel_sum<A: FloatElement>(channel: ArrayView4<'_, A>) -> f64 {
+    let rows = channel.rows().into_iter();
+    rows.map(|row| match row.to_slice() {
+        Some(row) => row.chunks(CHUNK).map(|chunk| chunk_sum(chunk)).sum(),
+        None => row.iter().filter_map(|value| value.to_row().to_f64()).sum::<f64>(),
+    })
+    .sum()
+}
+
+fn chunk_sum<A: FloatElement>(chunk: &[A]) -> f64 {
+    let mut sums = [A::Row::zero(); LANES];
+    for values in chunk.chunks(LANES) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum = *sum + value.to_row();
+        }
+    }
+    sums.iter().filter_map(ToPrimitive::to_f64).sum()
+}

@@ -1,0 +1,388 @@
+//! `ConvTranspose`: the description, without sizes.
+
+use ndarray::{Array1, ArrayRef1};
+
+use super::bias_gradient;
+use super::params::{AutoPad, OutputRule, Parameters};
+use super::plan::{ConvTransposePlan, PreparedConvTranspose};
+use crate::coordinates::PerAxis;
+use crate::element::FloatElement;
+use crate::error::{Axis, Error};
+use crate::output_size::{self, Window};
+use crate::simd::Backend;
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+/// A transposed convolution of signals, pictures or volumes: what PyTorch's `conv_transpose1d/2d/3d` and ONNX's `ConvTranspose` compute,
+/// and every gradient. [The module](crate::conv_transpose) explains it.
+///
+/// Describe it, then run it; or [`plan`](Self::plan) it for a size, or [`prepare`](Self::prepare) it with its weights for many calls.
+/// Stride, padding and the like are one number for all axes or an array with one for each, in the order depth, height, width.
+///
+/// ```
+/// use ndarray::{Array1, Array4};
+/// use upsample::ConvTranspose;
+///
+/// let x = Array4::<f32>::ones((1, 8, 16, 16));
+/// let weight = Array4::<f32>::ones((8, 3, 4, 4)); // C_in, C_out / groups, kH, kW
+/// let bias = Array1::<f32>::zeros(3);
+///
+/// let deconv = ConvTranspose::new().stride(2).padding(1); // (n - 1)·2 + 4 - 2 = 2n
+/// let y = deconv.forward(&x, &weight, Some(&bias))?;
+/// assert_eq!(y.dim(), (1, 3, 32, 32));
+/// assert_eq!(y[[0, 0, 16, 16]], 32.0); // 8 channels × 2×2 taps
+///
+/// let dy = Array4::<f32>::ones(y.dim()); // the gradient of a loss that sums all outputs
+/// assert_eq!(deconv.input_gradient(&dy, &weight)?.dim(), x.dim());
+/// assert_eq!(deconv.weight_gradient(&x, &dy, [4, 4])?.dim(), weight.dim());
+/// assert_eq!(deconv.bias_gradient(&dy)?.to_vec(), [1024.0; 3]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+#[doc(alias = "deconvolution")]
+#[doc(alias = "deconv")]
+#[doc(alias = "fractionally-strided convolution")]
+#[doc(alias = "up-convolution")]
+#[doc(alias = "upconv")]
+#[doc(alias = "backward convolution")]
+#[doc(alias = "conv_transpose2d")]
+#[doc(alias = "ConvTranspose2d")]
+#[doc(alias = "Conv2DTranspose")]
+pub struct ConvTranspose {
+    parameters: Parameters,
+    rule: OutputRule,
+}
+
+/// The options.
+impl ConvTranspose {
+    /// Stride 1, no padding, dilation 1, one group.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The one that makes every axis exactly twice as long with a kernel of this size: stride 2, and the padding and output padding
+    /// that [`output_size::solve`] finds. `k = 4` needs padding 1, `k = 2` none; `k = 3` padding 1 and output padding 1, the classic
+    /// "crop one pixel".
+    ///
+    /// ```
+    /// use upsample::ConvTranspose;
+    /// assert_eq!(ConvTranspose::doubling(3)?, ConvTranspose::new().stride(2).padding(1).output_padding(1));
+    /// assert_eq!(ConvTranspose::doubling([2, 4])?.plan([5, 7], [2, 4])?.output_size(), [10, 14]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidAxisParameter`] for a kernel of 0, [`Error::SizeOverflow`].
+    pub fn doubling(kernel: impl Into<PerAxis<usize>>) -> Result<Self, Error> {
+        let solve = |axis: usize, kernel: usize| {
+            // Which input size does not matter: each further pixel adds 2 to both sides.
+            output_size::solve_of(Axis::Number(axis), 1, 2, &Window::new(kernel).stride(2))
+        };
+        let (padding, output_padding) = match kernel.into() {
+            PerAxis::All(kernel) => {
+                let window = solve(0, kernel)?;
+                (PerAxis::All(window.padding_begin), PerAxis::All(window.output_padding))
+            }
+            PerAxis::Each(kernel) => {
+                let windows: Vec<Window> =
+                    kernel.into_iter().enumerate().map(|(axis, kernel)| solve(axis, kernel)).collect::<Result<_, _>>()?;
+                let padding = windows.iter().map(|window| window.padding_begin).collect::<Vec<_>>();
+                (padding.into(), windows.iter().map(|window| window.output_padding).collect::<Vec<_>>().into())
+            }
+        };
+        Ok(Self::new().stride(2).padding(padding).output_padding(output_padding))
+    }
+
+    /// s: how many times longer each axis becomes.
+    #[must_use]
+    pub fn stride(mut self, stride: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.stride = stride.into();
+        self
+    }
+
+    /// p: pixels cropped from both ends of each axis of the output.
+    #[must_use]
+    pub fn padding(mut self, padding: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.padding_begin = padding.into();
+        self.parameters.padding_end = self.parameters.padding_begin.clone();
+        self
+    }
+
+    /// p of the beginning and of the end of each axis. ONNX's `pads` are all beginnings, then all ends.
+    #[must_use]
+    pub fn padding_of(mut self, begin: impl Into<PerAxis<usize>>, end: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.padding_begin = begin.into();
+        self.parameters.padding_end = end.into();
+        self
+    }
+
+    /// Pixels added to the end of each axis of the output; fewer than the stride or the dilation.
+    #[must_use]
+    pub fn output_padding(mut self, output_padding: impl Into<PerAxis<usize>>) -> Self {
+        self.rule.output_padding = output_padding.into();
+        self
+    }
+
+    /// d: the distance between neighbouring taps.
+    #[must_use]
+    #[doc(alias = "atrous")]
+    pub fn dilation(mut self, dilation: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.dilation = dilation.into();
+        self
+    }
+
+    /// Divides the channels into groups that are convolved each by itself. As many groups as input channels: depthwise.
+    #[must_use]
+    #[doc(alias = "depthwise")]
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.parameters.groups = groups;
+        self
+    }
+
+    /// Computes the padding by ONNX's rule instead of taking it from [`padding`](Self::padding).
+    ///
+    /// ```
+    /// use upsample::{AutoPad, ConvTranspose};
+    /// let same = ConvTranspose::new().stride(2).auto_pad(AutoPad::SameUpper);
+    /// assert_eq!(same.plan([5], [3])?.output_size(), [10]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    #[must_use]
+    pub fn auto_pad(mut self, auto_pad: AutoPad) -> Self {
+        self.rule.auto_pad = Some(auto_pad);
+        self
+    }
+
+    /// Asks for an output size; the padding follows from it by ONNX's rule, and [`padding`](Self::padding) is ignored.
+    /// `total = (n - 1)·s + output_padding + d·(k - 1) + 1 - size` pixels are cropped, half of them from each end; of an odd total the larger
+    /// part from the end with [`AutoPad::SameUpper`], from the beginning otherwise. A size that is a little larger than the natural one is
+    /// filled up at the end, by fewer pixels than the stride or the dilation.
+    #[must_use]
+    pub fn output_shape(mut self, size: impl Into<PerAxis<usize>>) -> Self {
+        self.rule.output_shape = Some(size.into());
+        self
+    }
+
+    /// Runs the loops compiled for a certain instruction set, for comparisons. One that the machine lacks runs as
+    /// [`Backend::Portable`].
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.parameters.backend = Some(backend);
+        self
+    }
+}
+
+/// Planning.
+impl ConvTranspose {
+    /// Fixes the spatial sizes of input and kernel, and checks everything that depends on them.
+    ///
+    /// # Errors
+    /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, stride or
+    /// dilation of 0 or too large an output padding; [`Error::InvalidParameter`] for 0 groups; [`Error::ZeroSize`],
+    /// [`Error::NoOutput`] if padding crops everything, [`Error::UnreachableSize`] if no padding gives the
+    /// [`output_shape`](Self::output_shape), [`Error::SizeOverflow`]; [`Error::Unsupported`] for padding beside
+    /// [`auto_pad`](Self::auto_pad).
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error> {
+        let windows = self.rule.apply(self.parameters.windows(kernel)?, input)?;
+        let mut output = [0; RANK];
+        for (index, window) in windows.iter().enumerate() {
+            output[index] = output_size::conv_transpose_of(Axis::spatial(RANK, index), input[index], window)?;
+        }
+        Ok(ConvTransposePlan::new(input, output, windows, self.parameters.groups, self.parameters.backend))
+    }
+
+    /// A plan with its weights packed: for many calls with the same weights.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan) and of [`ConvTransposePlan::prepare`].
+    pub fn prepare<'w, A: FloatElement, const RANK: usize>(
+        &self,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        input: [usize; RANK],
+    ) -> Result<PreparedConvTranspose<A, RANK>, Error> {
+        let weight = weight.into();
+        self.plan(input, weight.spatial())?.prepare(weight)
+    }
+
+    /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error> {
+        if self.rule.output_shape.is_some() {
+            let what = "an input gradient with output_shape, but without an input size".to_owned();
+            return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
+        }
+        let windows = self.parameters.windows(kernel)?;
+        let output_padding = self.rule.output_padding.resolve::<RANK>("output padding")?;
+        let same = matches!(self.rule.auto_pad, Some(AutoPad::SameUpper | AutoPad::SameLower));
+        let mut input = [0; RANK];
+        for index in 0..RANK {
+            let (axis, window) = (Axis::spatial(RANK, index), &windows[index]);
+            input[index] = if same {
+                output[index] / window.stride.max(1)
+            } else {
+                let shorter = output[index].saturating_sub(output_padding[index]);
+                output_size::convolution_of(axis, shorter, window).unwrap_or(1)
+            };
+        }
+        let plan = self.plan(input.map(|size| size.max(1)), kernel)?;
+        // Of the sizes between two outputs there is no input: the check of the output gradient says so.
+        Ok(plan)
+    }
+}
+
+/// One call each. Sizes come from the arguments.
+impl ConvTranspose {
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
+    /// an entry for each output channel.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan) and of [`ConvTransposePlan::forward`].
+    pub fn forward<'x, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
+    }
+
+    /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if `y` does not have the output's shape.
+    pub fn forward_into<'x, 'w, 'y, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        bias: Option<&ArrayRef1<A>>,
+        y: impl Into<TensorMut<'y, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
+    }
+
+    /// The gradient of the input, given that of the output: a [`Convolution`](crate::Convolution) of `dy` with the same weights.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
+    /// [`output_shape`](Self::output_shape), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
+    pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (dy, weight) = (dy.into(), weight.into());
+        self.plan_backwards(dy.spatial(), weight.spatial())?.input_gradient(dy, weight)
+    }
+
+    /// [`input_gradient`](Self::input_gradient) into `dx`, whose size is that of the input.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        dx: impl Into<TensorMut<'x, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (weight, dx) = (weight.into(), dx.into());
+        self.plan(dx.spatial(), weight.spatial())?.input_gradient_into(dy, weight, dx)
+    }
+
+    /// [`input_gradient`](Self::input_gradient), added to what `dx` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn input_gradient_add_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        dx: impl Into<TensorMut<'x, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (weight, dx) = (weight.into(), dx.into());
+        self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
+    }
+
+    /// The gradient of the weights of a kernel of the given size.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn weight_gradient<'x, 'y, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        kernel: [usize; RANK],
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let x = x.into();
+        self.plan(x.spatial(), kernel)?.weight_gradient(x, dy)
+    }
+
+    /// [`weight_gradient`](Self::weight_gradient) into `dw`, whose size is that of the kernel.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        dw: impl Into<TensorMut<'w, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, dw) = (x.into(), dw.into());
+        self.plan(x.spatial(), dw.spatial())?.weight_gradient_into(x, dy, dw)
+    }
+
+    /// [`weight_gradient`](Self::weight_gradient), added to what `dw` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn weight_gradient_add_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        dw: impl Into<TensorMut<'w, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, dw) = (x.into(), dw.into());
+        self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
+    }
+
+    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+        bias_gradient::new(dy.into())
+    }
+
+    /// [`bias_gradient`](Self::bias_gradient) into `db`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
+    pub fn bias_gradient_into<'y, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        db: &mut ArrayRef1<A>,
+    ) -> Result<(), Error> {
+        bias_gradient::into(dy.into(), db)
+    }
+
+    /// [`bias_gradient`](Self::bias_gradient), added to what `db` holds.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
+    pub fn bias_gradient_add_into<'y, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        db: &mut ArrayRef1<A>,
+    ) -> Result<(), Error> {
+        bias_gradient::add_into(dy.into(), db)
+    }
+}

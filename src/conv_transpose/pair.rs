@@ -1,0 +1,296 @@
+//! Both operators for given sizes: every shape is checked here, then the engines run and cannot fail.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayRef1, ArrayViewMut5};
+
+use super::panels::Packed;
+use super::phases::{AxisGeometry, Direction, Geometry};
+use crate::alloc;
+use crate::element::FloatElement;
+use crate::error::{Axis, Error};
+use crate::output_size::{Window, element_count};
+use crate::simd::Backend;
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+/// A coarse and a fine grid, and the kernel between them.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair<const RANK: usize> {
+    pub(crate) coarse: [usize; RANK],
+    pub(crate) fine: [usize; RANK],
+    pub(crate) kernel: [usize; RANK],
+    geometry: Geometry,
+    backend: Backend,
+}
+
+/// Which way, and what the tensors are called in errors.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) direction: Direction,
+    pub(crate) source: &'static str,
+    pub(crate) target: &'static str,
+}
+
+impl<const RANK: usize> Pair<RANK> {
+    /// The sizes have been computed from the windows by [`crate::output_size`].
+    pub(crate) fn new(
+        coarse: [usize; RANK],
+        fine: [usize; RANK],
+        windows: &[Window; RANK],
+        groups: usize,
+        backend: Option<Backend>,
+    ) -> Self {
+        let mut axes = [AxisGeometry::POINT; 3];
+        for (index, window) in windows.iter().enumerate() {
+            axes[3 - RANK + index] = AxisGeometry {
+                coarse: coarse[index],
+                fine: fine[index],
+                kernel: window.kernel,
+                stride: window.stride,
+                dilation: window.dilation,
+                padding: window.padding_begin,
+            };
+        }
+        let kernel = windows.map(|window| window.kernel);
+        Self { coarse, fine, kernel, geometry: Geometry { axes, groups }, backend: backend.unwrap_or_else(Backend::best) }
+    }
+
+    /// Coarse and fine channels of a weight.
+    fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
+        weight.expect_spatial("weight", self.kernel)?;
+        let groups = self.geometry.groups;
+        let fine = weight.channels().checked_mul(groups).ok_or(Error::TooLarge { argument: "output", shape: weight.shape() })?;
+        self.group_channels("weight", weight.batch())?;
+        Ok((weight.batch(), fine))
+    }
+
+    /// The channels of one group.
+    fn group_channels(&self, argument: &'static str, channels: usize) -> Result<usize, Error> {
+        let groups = self.geometry.groups;
+        if channels.is_multiple_of(groups) { Ok(channels / groups) } else { Err(Error::Groups { argument, channels, groups }) }
+    }
+
+    fn source_size(&self, direction: Direction) -> [usize; RANK] {
+        match direction {
+            Direction::Expand => self.coarse,
+            Direction::Contract => self.fine,
+        }
+    }
+
+    fn target_size(&self, direction: Direction) -> [usize; RANK] {
+        match direction {
+            Direction::Expand => self.fine,
+            Direction::Contract => self.coarse,
+        }
+    }
+
+    /// Checks all that a call reads; returns the channels of its target.
+    fn check_source<A>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        (coarse, fine): (usize, usize),
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<usize, Error> {
+        let (channels, expected) = match call.direction {
+            Direction::Expand => (fine, coarse),
+            Direction::Contract => (coarse, fine),
+        };
+        source.expect_spatial(call.source, self.source_size(call.direction))?;
+        source.expect_batch_channels(call.source, source.batch(), expected)?;
+        match bias {
+            Some(bias) if bias.len() != channels => {
+                Err(Error::ShapeMismatch { argument: "bias", axis: Axis::Channel, expected: channels, found: bias.len() })
+            }
+            _ => Ok(channels),
+        }
+    }
+
+    fn check_target<A>(&self, call: Call, target: &TensorMut<'_, A, RANK>, batch: usize, channels: usize) -> Result<(), Error> {
+        target.expect_spatial(call.target, self.target_size(call.direction))?;
+        target.expect_batch_channels(call.target, batch, channels)
+    }
+
+    /// Packs a weight for many calls.
+    pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
+        self.weight_channels(weight)?;
+        A::pack(&self.geometry, direction, weight.view5())
+    }
+
+    /// The channels of packed weights, coarse and fine.
+    fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
+        let (out, source) = (packed.channels.out * packed.channels.groups, packed.channels.source * packed.channels.groups);
+        match direction {
+            Direction::Expand => (source, out),
+            Direction::Contract => (out, source),
+        }
+    }
+
+    fn gather<A: FloatElement>(
+        &self,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+        out: ArrayViewMut5<'_, MaybeUninit<A>>,
+    ) {
+        A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out);
+    }
+
+    /// Runs packed weights into `target`.
+    pub(crate) fn run_packed_into<A: FloatElement>(
+        &self,
+        call: Call,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+        target: TensorMut<'_, A, RANK>,
+    ) -> Result<(), Error> {
+        let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
+        self.check_target(call, &target, source.batch(), channels)?;
+        self.gather(packed, source, bias, alloc::as_uninit(target.into_view5()));
+        Ok(())
+    }
+
+    /// Runs into `target`.
+    pub(crate) fn run_into<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+        target: TensorMut<'_, A, RANK>,
+    ) -> Result<(), Error> {
+        let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
+        self.check_target(call, &target, source.batch(), channels)?;
+        let packed = self.pack(call.direction, weight)?;
+        self.gather(&packed, source, bias, alloc::as_uninit(target.into_view5()));
+        Ok(())
+    }
+
+    /// Runs and adds to what `target` holds.
+    pub(crate) fn run_add_into<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+        target: TensorMut<'_, A, RANK>,
+    ) -> Result<(), Error> {
+        let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
+        self.check_target(call, &target, source.batch(), channels)?;
+        let packed = self.pack(call.direction, weight)?;
+        A::gather_add(&packed, source.view5(), self.backend, target.into_view5());
+        Ok(())
+    }
+
+    /// The weight gradient's channels: coarse, and fine of a group.
+    fn gradient_channels<A>(
+        &self,
+        (coarse_name, coarse): (&'static str, &Tensor<'_, A, RANK>),
+        (fine_name, fine): (&'static str, &Tensor<'_, A, RANK>),
+    ) -> Result<(usize, usize), Error> {
+        coarse.expect_spatial(coarse_name, self.coarse)?;
+        fine.expect_spatial(fine_name, self.fine)?;
+        fine.expect_batch_channels(fine_name, coarse.batch(), fine.channels())?;
+        self.group_channels(coarse_name, coarse.channels())?;
+        Ok((coarse.channels(), self.group_channels(fine_name, fine.channels())?))
+    }
+
+    fn check_weight_gradient<A>(&self, channels: (usize, usize), dw: &TensorMut<'_, A, RANK>) -> Result<(), Error> {
+        dw.expect_spatial("weight gradient", self.kernel)?;
+        for (axis, expected, found) in [(0, channels.0, dw.batch()), (1, channels.1, dw.channels())] {
+            if expected != found {
+                return Err(Error::ShapeMismatch { argument: "weight gradient", axis: Axis::Number(axis), expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// The weight gradient into `dw`.
+    pub(crate) fn weight_gradient_into<A: FloatElement>(
+        &self,
+        coarse: (&'static str, &Tensor<'_, A, RANK>),
+        fine: (&'static str, &Tensor<'_, A, RANK>),
+        dw: TensorMut<'_, A, RANK>,
+    ) -> Result<(), Error> {
+        self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
+        A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, alloc::as_uninit(dw.into_view5()))
+    }
+
+    /// The weight gradient, added to what `dw` holds.
+    pub(crate) fn weight_gradient_add_into<A: FloatElement>(
+        &self,
+        coarse: (&'static str, &Tensor<'_, A, RANK>),
+        fine: (&'static str, &Tensor<'_, A, RANK>),
+        dw: TensorMut<'_, A, RANK>,
+    ) -> Result<(), Error> {
+        self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
+        A::correlate_add(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, dw.into_view5())
+    }
+}
+
+/// What returns new arrays.
+impl<const RANK: usize> Pair<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    /// Runs packed weights into a new array, channels last if the source has them last.
+    pub(crate) fn run_packed<A: FloatElement>(
+        &self,
+        call: Call,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Output<A, RANK>, Error> {
+        let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
+        let shape = five(source.batch(), channels, self.target_size(call.direction));
+        new(call.target, shape, source.is_channels_last(), |out| {
+            self.gather(packed, source, bias, out);
+            Ok(())
+        })
+    }
+
+    /// Runs into a new array, channels last if the source has them last.
+    pub(crate) fn run<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Output<A, RANK>, Error> {
+        let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
+        element_count::<A>(call.target, &five(source.batch(), channels, self.target_size(call.direction)))?;
+        let packed = self.pack(call.direction, weight)?;
+        self.run_packed(call, &packed, source, bias)
+    }
+
+    /// The weight gradient as a new array.
+    pub(crate) fn weight_gradient<A: FloatElement>(
+        &self,
+        coarse: (&'static str, &Tensor<'_, A, RANK>),
+        fine: (&'static str, &Tensor<'_, A, RANK>),
+    ) -> Result<Output<A, RANK>, Error> {
+        let channels = self.gradient_channels(coarse, fine)?;
+        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| {
+            A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, out)
+        })
+    }
+}
+
+fn new<A: FloatElement, const RANK: usize>(
+    argument: &'static str,
+    shape: [usize; 5],
+    channels_last: bool,
+    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
+) -> Result<Output<A, RANK>, Error>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    Ok(<Spatial<RANK> as SpatialRank>::narrow(alloc::written(argument, shape, channels_last, write)?))
+}
+
+/// N×C×D×H×W of a tensor with fewer spatial axes.
+fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
+    let mut shape = [batch, channels, 1, 1, 1];
+    shape[5 - RANK..].copy_from_slice(&spatial);
+    shape
+}

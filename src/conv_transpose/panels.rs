@@ -1,0 +1,132 @@
+//! Weights in the order in which the inner loop reads them.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView5, s};
+
+use super::phases::{Direction, Geometry, Phases, RowGroup};
+use crate::element::FloatElement;
+use crate::error::Error;
+use crate::output_size::element_count;
+use crate::simd::panel_heights;
+
+/// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
+const ROWS: usize = 256;
+/// Below so many output channels in a group, phases that read the same pixels are made rows of one product.
+const FEW_CHANNELS: usize = 12;
+/// Source channels that are packed together, so that what is read and what is written both stay in the cache.
+const CHANNELS_AT_ONCE: usize = 16;
+
+/// The channels of one group, and how those of the output are cut into chunks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Channels {
+    pub(crate) groups: usize,
+    /// Output channels of a group.
+    pub(crate) out: usize,
+    /// Source channels of a group.
+    pub(crate) source: usize,
+    /// Output channels of a chunk; the last one may have fewer.
+    pub(crate) chunk: usize,
+    /// Chunks of a group.
+    pub(crate) chunks: usize,
+}
+
+impl Channels {
+    fn new(groups: usize, out: usize, source: usize, phases: usize) -> Self {
+        let most = (ROWS / phases).max(1);
+        let chunks = out.div_ceil(most).max(1);
+        let chunk = out.div_ceil(chunks).max(1);
+        Self { groups, out, source, chunk, chunks: out.div_ceil(chunk) }
+    }
+
+    /// The output channels of a chunk, counted from the first of its group.
+    pub(crate) fn chunk_range(&self, chunk: usize) -> Range<usize> {
+        chunk * self.chunk..((chunk + 1) * self.chunk).min(self.out)
+    }
+}
+
+/// The weights of a (transposed) convolution, packed: by group, chunk of output channels, row group, panel.
+#[derive(Debug, Clone)]
+pub struct Packed<T> {
+    pub(crate) phases: Phases,
+    pub(crate) channels: Channels,
+    weights: Vec<T>,
+}
+
+impl<T> Packed<T> {
+    /// The panels of all row groups for a chunk, one row group after the other.
+    pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
+        let per_channel = self.phases.tap_count() * self.channels.source;
+        let range = self.channels.chunk_range(chunk);
+        let first = group * self.channels.out;
+        &self.weights[(first + range.start) * per_channel..(first + range.end) * per_channel]
+    }
+}
+
+/// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
+pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
+    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
+    let (out, source) = match direction {
+        Direction::Expand => (fine, coarse),
+        Direction::Contract => (coarse, fine),
+    };
+    let phases = Phases::new(geometry, direction, out < FEW_CHANNELS);
+    let channels = Channels::new(geometry.groups, out, source, phases.count());
+    let count = element_count::<A::Row>("packed weights", &[geometry.groups, out, source, phases.tap_count()])?;
+    let mut weights = Vec::new();
+    let bytes = count * size_of::<A::Row>();
+    weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+    weights.resize(count, A::Row::default());
+    let mut rest = weights.as_mut_slice();
+    for group in 0..channels.groups {
+        let of_group = weight.slice(s![group * coarse..(group + 1) * coarse, .., .., .., ..]);
+        let of_group = match direction {
+            Direction::Expand => of_group.permuted_axes([1, 0, 2, 3, 4]),
+            Direction::Contract => of_group,
+        };
+        for chunk in 0..channels.chunks {
+            for row_group in &phases.groups {
+                let range = channels.chunk_range(chunk);
+                let len = row_group.phases.len() * range.len() * row_group.taps.len() * source;
+                let (panels, behind) = rest.split_at_mut(len);
+                pack_row_group(&phases, row_group, of_group, range, panels);
+                rest = behind;
+            }
+        }
+    }
+    Ok(Packed { phases, channels, weights })
+}
+
+/// Packs the panels of one row group. `weight` is output channels × source channels × kernel.
+fn pack_row_group<A: FloatElement>(
+    phases: &Phases,
+    group: &RowGroup,
+    weight: ArrayView5<'_, A>,
+    channels: Range<usize>,
+    panels: &mut [A::Row],
+) {
+    let (taps, source) = (group.taps.len(), weight.dim().1);
+    let depth = source * taps;
+    if depth == 0 {
+        return;
+    }
+    let kernel: Vec<[usize; 3]> =
+        group.phases.iter().flat_map(|&phase| group.taps.iter().map(move |&tap| phases.kernel_index(phase, tap))).collect();
+    for first in (0..source).step_by(CHANNELS_AT_ONCE) {
+        let (mut start, mut row) = (0, 0);
+        for height in panel_heights(group.phases.len() * channels.len()) {
+            let panel = &mut panels[start..start + depth * height];
+            for lane in 0..height {
+                let (phase, channel) = ((row + lane) / channels.len(), (row + lane) % channels.len());
+                let of_channel = weight.slice(s![channels.start + channel, .., .., .., ..]);
+                for c in first..source.min(first + CHANNELS_AT_ONCE) {
+                    for (tap, &[d, h, w]) in kernel[phase * taps..][..taps].iter().enumerate() {
+                        panel[(c * taps + tap) * height + lane] = of_channel[[c, d, h, w]].to_row();
+                    }
+                }
+            }
+            start += depth * height;
+            row += height;
+        }
+    }
+}

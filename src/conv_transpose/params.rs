@@ -1,0 +1,115 @@
+//! The numbers of a (transposed) convolution as they are given, and what they come to for given sizes.
+
+use crate::coordinates::PerAxis;
+use crate::error::{Axis, Error};
+use crate::output_size::{self, Window};
+use crate::simd::Backend;
+
+/// How ONNX pads by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AutoPad {
+    /// The output is `n · stride`; of an odd padding the larger part is at the end.
+    SameUpper,
+    /// The output is `n · stride`; of an odd padding the larger part is at the beginning.
+    SameLower,
+    /// No padding.
+    Valid,
+}
+
+/// What both operators have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Parameters {
+    pub(crate) stride: PerAxis<usize>,
+    pub(crate) padding_begin: PerAxis<usize>,
+    pub(crate) padding_end: PerAxis<usize>,
+    pub(crate) dilation: PerAxis<usize>,
+    pub(crate) groups: usize,
+    pub(crate) backend: Option<Backend>,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        let (zero, one) = (PerAxis::All(0), PerAxis::All(1));
+        Self { stride: one.clone(), padding_begin: zero.clone(), padding_end: zero, dilation: one, groups: 1, backend: None }
+    }
+}
+
+impl Parameters {
+    /// The windows of all axes, without output padding.
+    pub(crate) fn windows<const RANK: usize>(&self, kernel: [usize; RANK]) -> Result<[Window; RANK], Error> {
+        if self.groups == 0 {
+            return Err(Error::InvalidParameter { parameter: "groups", value: 0.0, requirement: "at least 1" });
+        }
+        let stride = self.stride.resolve::<RANK>("stride")?;
+        let begin = self.padding_begin.resolve::<RANK>("padding")?;
+        let end = self.padding_end.resolve::<RANK>("padding")?;
+        let dilation = self.dilation.resolve::<RANK>("dilation")?;
+        let window =
+            |axis: usize| Window::new(kernel[axis]).stride(stride[axis]).padding_of(begin[axis], end[axis]).dilation(dilation[axis]);
+        Ok(std::array::from_fn(window))
+    }
+}
+
+/// What a transposed convolution has besides.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OutputRule {
+    pub(crate) output_padding: PerAxis<usize>,
+    pub(crate) auto_pad: Option<AutoPad>,
+    pub(crate) output_shape: Option<PerAxis<usize>>,
+}
+
+impl Default for OutputRule {
+    fn default() -> Self {
+        Self { output_padding: PerAxis::All(0), auto_pad: None, output_shape: None }
+    }
+}
+
+impl OutputRule {
+    /// The windows with the padding that the rule asks for.
+    pub(crate) fn apply<const RANK: usize>(&self, windows: [Window; RANK], input: [usize; RANK]) -> Result<[Window; RANK], Error> {
+        let output_padding = self.output_padding.resolve::<RANK>("output padding")?;
+        let output_shape = self.output_shape.as_ref().map(|shape| shape.resolve::<RANK>("output shape")).transpose()?;
+        if self.auto_pad.is_some() && windows.iter().any(|window| window.padding_begin + window.padding_end > 0) {
+            let what = "padding together with auto_pad".to_owned();
+            return Err(Error::Unsupported { what, why: "auto_pad computes the padding" });
+        }
+        let mut padded = windows;
+        for (index, window) in padded.iter_mut().enumerate() {
+            let axis = Axis::spatial(RANK, index);
+            *window = window.output_padding(output_padding[index]);
+            let target = match (self.auto_pad, output_shape) {
+                (_, Some(shape)) => Some(shape[index]),
+                (Some(AutoPad::SameUpper | AutoPad::SameLower), None) => {
+                    let size = input[index].checked_mul(window.stride);
+                    Some(size.ok_or(Error::SizeOverflow { argument: "output", axis })?)
+                }
+                (Some(AutoPad::Valid) | None, None) => None,
+            };
+            if let Some(target) = target {
+                *window = fit(axis, input[index], target, window, self.auto_pad == Some(AutoPad::SameUpper))?;
+            }
+        }
+        Ok(padded)
+    }
+}
+
+/// ONNX: the padding that leaves an output of `target`. Where the output is too small even without padding, zeros (or the bias) follow it,
+/// as output padding does.
+fn fit(axis: Axis, input: usize, target: usize, window: &Window, odd_at_end: bool) -> Result<Window, Error> {
+    let bare = window.padding(0);
+    let natural = output_size::conv_transpose_of(axis, input, &bare)?;
+    let unreachable = |nearest| Error::UnreachableSize { axis, input, requested: target, nearest };
+    if target == 0 {
+        return Err(unreachable(1));
+    }
+    if target <= natural {
+        let total = natural - target;
+        let (less, more) = (total / 2, total - total / 2);
+        return Ok(if odd_at_end { bare.padding_of(less, more) } else { bare.padding_of(more, less) });
+    }
+    let room = window.stride.max(window.dilation) - 1 - window.output_padding;
+    if target - natural > room {
+        return Err(unreachable(natural + room));
+    }
+    Ok(bare.output_padding(window.output_padding + target - natural))
+}

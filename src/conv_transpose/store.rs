@@ -1,0 +1,100 @@
+//! From rows of sums, one a phase, to rows of output, where the phases take turns.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayViewMut1, ArrayViewMut5, Axis};
+use num_traits::Float;
+
+use super::phases::Phases;
+use super::strips::Strips;
+use crate::element::FloatElement;
+
+/// An output element, and what a sum does to it.
+pub(crate) trait Slot<A: FloatElement>: Send {
+    fn put(&mut self, sum: A::Row);
+}
+
+/// Overwritten.
+impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
+    #[inline(always)]
+    fn put(&mut self, sum: A::Row) {
+        self.write(A::from_row(sum));
+    }
+}
+
+/// Added to.
+impl<A: FloatElement> Slot<A> for A {
+    #[inline(always)]
+    fn put(&mut self, sum: A::Row) {
+        *self = A::from_row(self.to_row() + sum);
+    }
+}
+
+/// The finished sums of a block.
+pub(crate) struct Block<'a, T> {
+    pub(crate) phases: &'a Phases,
+    pub(crate) strips: &'a Strips,
+    pub(crate) sums: &'a [T],
+    /// Of each channel of the chunk; empty without bias.
+    pub(crate) bias: &'a [T],
+}
+
+impl<T: Float> Block<'_, T> {
+    /// Writes the piece of the output that the block covers.
+    pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>) {
+        let channels = out.dim().1;
+        for (n, mut picture) in out.outer_iter_mut().enumerate() {
+            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+                let bias = self.bias.get(channel).copied();
+                for (d, mut slice) in volume.outer_iter_mut().enumerate() {
+                    for (h, row) in slice.outer_iter_mut().enumerate() {
+                        self.store_row(row, channels, channel, bias, [n, d, h]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn store_row<A: FloatElement<Row = T>, S: Slot<A>>(
+        &self,
+        mut row: ArrayViewMut1<'_, S>,
+        channels: usize,
+        channel: usize,
+        bias: Option<T>,
+        [n, d, h]: [usize; 3],
+    ) {
+        let [depths, heights, widths] = &self.phases.axes;
+        let (phase_d, phase_h) = (d % depths.out_stride, h % heights.out_stride);
+        let strides = self.strips.sum_strides;
+        let start = n * strides[0]
+            + (d / depths.out_stride + depths.phases[phase_d].shift) * strides[1]
+            + (h / heights.out_stride + heights.phases[phase_h].shift) * strides[2];
+        let sums_of = |phase_w: usize| {
+            let slot = self.phases.slots[self.phases.index([phase_d, phase_h, phase_w])];
+            &self.sums[(slot * channels + channel) * self.strips.sums_len + start + widths.phases[phase_w].shift..]
+        };
+        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
+        let len = row.len();
+        match (row.as_slice_mut(), widths.out_stride) {
+            (Some(row), 1) => row.iter_mut().zip(sums_of(0)).for_each(|(to, &sum)| to.put(finish(sum))),
+            (Some(row), 2) if len >= 2 => {
+                let (first, second) = (sums_of(0), sums_of(1));
+                let mut pairs = row.chunks_exact_mut(2);
+                for ((pair, &a), &b) in pairs.by_ref().zip(first).zip(second) {
+                    pair[0].put(finish(a));
+                    pair[1].put(finish(b));
+                }
+                if let [last] = pairs.into_remainder() {
+                    last.put(finish(first[len / 2]));
+                }
+            }
+            _ => {
+                for phase in 0..widths.phases.len().min(len) {
+                    let every =
+                        row.slice_axis_mut(Axis(0), ndarray::Slice::new(phase.cast_signed(), None, widths.out_stride.cast_signed()));
+                    every.into_iter().zip(sums_of(phase)).for_each(|(to, &sum)| to.put(finish(sum)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The filters: how much a pixel counts at a distance.
+//!
+//! A filter is a function of the distance in pixels, zero beyond its *support*. Enlarging evaluates it as it is; antialiasing
+//! stretches it by the factor of shrinking, so that every input pixel counts somewhere.
+
+use std::f64::consts::PI;
+use std::fmt;
+use std::sync::Arc;
+
+/// An interpolation filter.
+///
+/// ```
+/// use upsample::Filter;
+///
+/// assert_eq!(Filter::Linear.weight(0.25), 0.75);
+/// assert_eq!(Filter::Cubic { a: -0.75 }.weight(1.5), -0.09375);
+/// let tent = Filter::custom(1.0, |distance| 1.0 - distance.abs());
+/// assert_eq!(tent.weight(0.25), 0.75);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Filter {
+    /// 1 inside half a pixel, 0 outside: the average when shrinking. Support 0.5. Pillow's `BOX`.
+    Box,
+    /// `1 - |x|`: linear, bilinear, trilinear. Support 1.
+    Linear,
+    /// `sinc(x)·(0.54 + 0.46 cos πx)`: as quick as linear, sharper. Support 1. Pillow's `HAMMING`.
+    Hamming,
+    /// The cubic of Keys (1981): interpolates, continuous in its slope. Support 2.
+    /// PyTorch and OpenCV use `a = -0.75`, Pillow, JAX and TensorFlow -0.5.
+    Cubic {
+        /// The slope at distance 1.
+        a: f64,
+    },
+    /// The cubic of Mitchell and Netravali (1988), B = C = 1/3: a little blur for less ringing. Support 2.
+    Mitchell,
+    /// `sinc(x)·sinc(x/lobes)`: the sharpest, with ringing (Duchon 1979). Support `lobes`. Pillow's `LANCZOS` has 3, OpenCV's 4.
+    Lanczos {
+        /// How many lobes of the sinc are kept on each side.
+        lobes: u8,
+    },
+    /// `exp(-x²/(2σ²))` with σ = 0.5, cut at 1.5 = 3σ: no ringing, more blur. TensorFlow's `gaussian`.
+    Gaussian,
+    /// A function of yours.
+    Custom(CustomFilter),
+}
+
+/// A user's own filter: made by [`Filter::custom`].
+#[derive(Clone)]
+pub struct CustomFilter {
+    support: f64,
+    function: Arc<dyn Fn(f64) -> f64 + Send + Sync>,
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Box => f.write_str("Box"),
+            Self::Linear => f.write_str("Linear"),
+            Self::Hamming => f.write_str("Hamming"),
+            Self::Cubic { a } => write!(f, "Cubic {{ a: {a} }}"),
+            Self::Mitchell => f.write_str("Mitchell"),
+            Self::Lanczos { lobes } => write!(f, "Lanczos {{ lobes: {lobes} }}"),
+            Self::Gaussian => f.write_str("Gaussian"),
+            Self::Custom(custom) => write!(f, "Custom {{ support: {} }}", custom.support),
+        }
+    }
+}
+
+impl fmt::Debug for CustomFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CustomFilter {{ support: {} }}", self.support)
+    }
+}
+
+impl Filter {
+    /// A filter of your own: `function` of the distance in pixels, taken as 0 at and beyond `support`.
+    /// The weights of a pixel are normalised to sum 1, so the function's own integral does not matter.
+    pub fn custom(support: f64, function: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
+        Self::Custom(CustomFilter { support, function: Arc::new(function) })
+    }
+
+    /// The distance in pixels beyond which the filter is 0.
+    #[must_use]
+    pub fn support(&self) -> f64 {
+        match self {
+            Self::Box => 0.5,
+            Self::Linear | Self::Hamming => 1.0,
+            Self::Cubic { .. } | Self::Mitchell => 2.0,
+            Self::Lanczos { lobes } => f64::from(*lobes),
+            Self::Gaussian => 1.5,
+            Self::Custom(custom) => custom.support,
+        }
+    }
+
+    /// The weight, not yet normalised, of a pixel at `distance`.
+    #[must_use]
+    pub fn weight(&self, distance: f64) -> f64 {
+        let x = distance.abs();
+        if x > self.support() {
+            return 0.0;
+        }
+        match self {
+            // Half open, as Pillow has it: a position between two pixels belongs to one of them.
+            Self::Box => f64::from(distance > -0.5 && distance <= 0.5),
+            Self::Linear => 1.0 - x,
+            Self::Hamming if x >= 1.0 => 0.0,
+            Self::Hamming => sinc(x) * (0.54 + 0.46 * (PI * x).cos()),
+            Self::Cubic { a } => cubic(x, *a),
+            Self::Mitchell => mitchell(x),
+            Self::Lanczos { lobes } if x >= f64::from(*lobes) => 0.0,
+            Self::Lanczos { lobes } => sinc(x) * sinc(x / f64::from(*lobes)),
+            Self::Gaussian if x >= 1.5 => 0.0,
+            Self::Gaussian => (-2.0 * x * x).exp(),
+            Self::Custom(custom) if x >= custom.support => 0.0,
+            Self::Custom(custom) => (custom.function)(distance),
+        }
+    }
+}
+
+/// `sin(πx) / (πx)`.
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
+}
+
+/// The cubic convolution kernel of Keys (1981) at distance `x >= 0`; `a` is its slope at 1.
+fn cubic(x: f64, a: f64) -> f64 {
+    if x <= 1.0 {
+        ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
+    } else {
+        0.0
+    }
+}
+
+/// The kernel of Mitchell and Netravali (1988) with B = C = 1/3 at distance `x >= 0`.
+fn mitchell(x: f64) -> f64 {
+    if x <= 1.0 {
+        (7.0 * x / 6.0 - 2.0) * x * x + 8.0 / 9.0
+    } else if x < 2.0 {
+        ((-7.0 / 18.0 * x + 2.0) * x - 10.0 / 3.0) * x + 16.0 / 9.0
+    } else {
+        0.0
+    }
+}

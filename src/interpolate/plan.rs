@@ -1,0 +1,346 @@
+//! `ResizePlan`: weights for given sizes, ready to run.
+
+use std::any::TypeId;
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+use ndarray::{ArrayViewMut5, Axis as NdAxis};
+
+use crate::alloc;
+use crate::element::{Element, FloatElement};
+use crate::error::{Axis, Error};
+use crate::nearest::NearestIndices;
+use crate::simd::How;
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+use super::separable::Separable;
+use super::taps::{AxisTaps, Taps};
+
+/// A resize of given sizes: the weights are computed, any number of threads can run it any number of times.
+///
+/// Made by [`Resize::plan`](super::Resize::plan).
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Resize;
+///
+/// let up = Resize::bilinear().plan([64, 48], 2.0)?;
+/// assert_eq!(up.output_size(), [128, 96]);
+///
+/// let x = Array4::<f32>::ones((2, 3, 64, 48));
+/// let y = up.forward(&x)?; // allocates the output
+/// let mut reused = y.clone();
+/// up.forward_into(&x, &mut reused)?; // or writes into yours
+/// assert_eq!(y, reused);
+///
+/// // The gradient is the transposed table: every output pixel gives its weights back to the pixels it was made of.
+/// let dx = up.backward(&y)?;
+/// assert!((dx.sum() - y.sum()).abs() < 1e-2 * y.sum());
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ResizePlan<const RANK: usize> {
+    input: [usize; RANK],
+    output: [usize; RANK],
+    /// Output pixels of depth, height and width whose position is extrapolated.
+    outside: [Vec<u32>; 3],
+    extrapolation: f64,
+    operator: Operator,
+    how: How,
+}
+
+/// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
+#[derive(Debug)]
+struct Operator {
+    single: Variant,
+    double: Option<Variant>,
+}
+
+/// The tables in one direction, and in the other when they are first asked for.
+#[derive(Debug)]
+struct Variant {
+    forward: Forward,
+    backward: OnceLock<Separable>,
+}
+
+#[derive(Debug)]
+enum Forward {
+    Filter(Separable),
+    /// Indices to copy by; as tables they are needed for the gradient.
+    Nearest(NearestIndices, [Taps; 3]),
+}
+
+/// How a plan runs, besides its tables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunOptions {
+    pub(crate) nearest: bool,
+    /// Bytes are rounded once, at the end.
+    pub(crate) round_once: bool,
+    pub(crate) extrapolation: f64,
+    pub(crate) how: How,
+}
+
+/// One axis on its way into a plan.
+pub(crate) struct AxisPlan {
+    taps: Taps,
+    /// For `f64`, where they differ.
+    double: Option<Taps>,
+    outside: Vec<u32>,
+}
+
+impl AxisPlan {
+    /// An axis of one pixel: one that the rank does not have.
+    pub(crate) fn identity() -> Result<Self, Error> {
+        Ok(Self::of_taps(Taps::of_indices(Axis::Depth, 1, &[Some(0)])?))
+    }
+
+    pub(crate) fn of_taps(taps: Taps) -> Self {
+        let outside = (0..taps.output()).filter(|&o| taps.row(o).0.is_empty()).map(|o| o as u32).collect();
+        Self { taps, double: None, outside }
+    }
+
+    pub(crate) fn of_both(single: Taps, double: Taps) -> Self {
+        let double = (single != double).then_some(double);
+        Self { double, ..Self::of_taps(single) }
+    }
+
+    pub(crate) fn of_nearest(axis: Axis, input: usize, single: &[Option<u32>], double: &[Option<u32>]) -> Result<Self, Error> {
+        Ok(Self::of_both(Taps::of_indices(axis, input, single)?, Taps::of_indices(axis, input, double)?))
+    }
+}
+
+impl Variant {
+    fn new(taps: [Taps; 3], options: RunOptions) -> Self {
+        let forward = if options.nearest {
+            // An extrapolated pixel copies pixel 0 first and is filled afterwards.
+            let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
+            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
+        } else {
+            Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
+        };
+        Self { forward, backward: OnceLock::new() }
+    }
+
+    fn backward(&self) -> &Separable {
+        self.backward.get_or_init(|| match &self.forward {
+            Forward::Filter(forward) => forward.transposed(),
+            Forward::Nearest(_, taps) => {
+                Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(taps[axis].transposed())), round_once: false }
+            }
+        })
+    }
+}
+
+impl Operator {
+    fn new(axes: [AxisPlan; 3], options: RunOptions) -> Self {
+        let differs = axes.iter().any(|axis| axis.double.is_some());
+        let double = differs.then(|| {
+            let taps = [0, 1, 2].map(|axis| axes[axis].double.as_ref().unwrap_or(&axes[axis].taps).clone());
+            Variant::new(taps, options)
+        });
+        Self { single: Variant::new(axes.map(|axis| axis.taps), options), double }
+    }
+
+    /// The tables for elements of type `A`.
+    fn of<A: Element>(&self) -> &Variant {
+        if A::IS_DOUBLE { self.double.as_ref().unwrap_or(&self.single) } else { &self.single }
+    }
+}
+
+impl<const RANK: usize> ResizePlan<RANK> {
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
+        let RunOptions { extrapolation, how, .. } = options;
+        let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
+        let operator = Operator::new(axes, options);
+        Self { input, output, outside, extrapolation, operator, how }
+    }
+
+    /// The spatial size of the input that the plan is for.
+    #[must_use]
+    pub fn input_size(&self) -> [usize; RANK] {
+        self.input
+    }
+
+    /// The spatial size of the output.
+    #[must_use]
+    pub fn output_size(&self) -> [usize; RANK] {
+        self.output
+    }
+
+    /// Shapes have been checked.
+    fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
+        match &self.operator.of::<A>().forward {
+            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how),
+            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.how),
+        }
+        let value = A::from_f64(self.extrapolation);
+        for (axis, outside) in self.outside.iter().enumerate() {
+            for &o in outside {
+                y.index_axis_mut(NdAxis(2 + axis), o as usize).fill(MaybeUninit::new(value));
+            }
+        }
+    }
+}
+
+impl<const RANK: usize> ResizePlan<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    /// Resizes a batch into a new array, channels last if the input has them last.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `x` has another spatial size than the plan, [`Error::TooLarge`] or [`Error::OutOfMemory`] if there is no
+    /// memory for the output.
+    pub fn forward<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            self.run(&x, y);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
+    }
+
+    /// Resizes a batch into `y`: N×C as the input, spatial sizes [`output_size`](Self::output_size).
+    /// After the first call on a thread nothing is allocated.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if a shape is not the plan's; `y` is then untouched.
+    pub fn forward_into<'a, 'b, A: Element>(
+        &self,
+        x: impl Into<Tensor<'a, A, RANK>>,
+        y: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        x.expect_spatial("input", self.input)?;
+        y.expect_spatial("output", self.output)?;
+        y.expect_batch_channels("output", x.batch(), x.channels())?;
+        self.run(&x, alloc::as_uninit(y.into_view5()));
+        Ok(())
+    }
+
+    /// Resizes elements of any type, by a plan of nearest: labels, masks, pixels of your own.
+    ///
+    /// ```
+    /// use ndarray::{Array4, array};
+    /// use upsample::Resize;
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq)]
+    /// enum Label { Road, Tree }
+    /// let map = Array4::from_shape_vec((1, 1, 1, 2), vec![Label::Road, Label::Tree]).unwrap();
+    /// let y = Resize::nearest().plan([1, 2], 2.0)?.forward_any(&map)?;
+    /// assert_eq!(y[[0, 0, 1, 2]], Label::Tree);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::Unsupported`] if the plan computes with the elements or extrapolates.
+    pub fn forward_any<'a, A: Copy + Send + Sync + 'static>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let indices = self.indices_for_any::<A>()?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
+            indices.run(x.view5(), y, self.how);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
+    }
+
+    /// [`forward_any`](Self::forward_any) into `y`.
+    ///
+    /// # Errors
+    /// As [`forward_any`](Self::forward_any) and [`forward_into`](Self::forward_into).
+    pub fn forward_any_into<'a, 'b, A: Copy + Send + Sync + 'static>(
+        &self,
+        x: impl Into<Tensor<'a, A, RANK>>,
+        y: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        x.expect_spatial("input", self.input)?;
+        y.expect_spatial("output", self.output)?;
+        y.expect_batch_channels("output", x.batch(), x.channels())?;
+        self.indices_for_any::<A>()?.run(x.view5(), alloc::as_uninit(y.into_view5()), self.how);
+        Ok(())
+    }
+
+    /// What to copy, if the plan only copies.
+    fn indices_for_any<A: 'static>(&self) -> Result<&NearestIndices, Error> {
+        let operator = &self.operator;
+        let double = TypeId::of::<A>() == TypeId::of::<f64>();
+        let variant = if double { operator.double.as_ref().unwrap_or(&operator.single) } else { &operator.single };
+        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        let why = match &variant.forward {
+            Forward::Nearest(indices, _) if !extrapolates => return Ok(indices),
+            Forward::Nearest(..) => "positions outside the input have no value of this type",
+            Forward::Filter(_) => "only nearest can copy elements that are not numbers",
+        };
+        Err(Error::Unsupported { what: "elements of any type".to_owned(), why })
+    }
+
+    /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward), `<forward(x), dy> = <x, backward(dy)>`.
+    /// Since resizing is linear, the gradient of this with respect to `dy` is [`forward`](Self::forward) again.
+    /// Extrapolated pixels are constants and give nothing back.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), with `dy` of the plan's output size.
+    #[doc(alias = "gradient")]
+    pub fn backward<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+        let dy = dy.into();
+        dy.expect_spatial("output gradient", self.output)?;
+        let shape = five(dy.batch(), dy.channels(), self.input);
+        let passes = self.operator.of::<A>().backward();
+        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
+            A::resize(passes, dy.view5(), dx, self.how);
+            Ok(())
+        })?;
+        Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
+    }
+
+    /// [`backward`](Self::backward) into `dx`.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn backward_into<'a, 'b, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'a, A, RANK>>,
+        dx: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
+        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.how);
+        Ok(())
+    }
+
+    /// [`backward`](Self::backward), added to what `dx` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn backward_add_into<'a, 'b, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'a, A, RANK>>,
+        dx: impl Into<TensorMut<'b, A, RANK>>,
+    ) -> Result<(), Error> {
+        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
+        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.how);
+        Ok(())
+    }
+
+    fn check_backward<'a, 'b, A>(
+        &self,
+        dy: Tensor<'a, A, RANK>,
+        dx: TensorMut<'b, A, RANK>,
+    ) -> Result<(Tensor<'a, A, RANK>, TensorMut<'b, A, RANK>), Error> {
+        dy.expect_spatial("output gradient", self.output)?;
+        dx.expect_spatial("input gradient", self.input)?;
+        dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
+        Ok((dy, dx))
+    }
+}
+
+/// N×C×D×H×W of a tensor with fewer spatial axes.
+fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
+    let mut shape = [batch, channels, 1, 1, 1];
+    shape[5 - RANK..].copy_from_slice(&spatial);
+    shape
+}

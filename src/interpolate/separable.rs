@@ -1,0 +1,393 @@
+//! The engine: runs any three tables (depth, height, width) over a batch in one pass over memory.
+//!
+//! Enlarging, a row is first resized along its width into a small ring of rows that stays in the cache; ring rows are then combined
+//! over the height straight into the output, and for volumes the resulting slices over the depth. Shrinking, the order is turned
+//! round (depth, height, width), so that the costlier pass along the width sees the fewest rows. Gradients are the transposed tables
+//! run by the same code: sums are gathered, never scattered, so the result does not depend on the number of threads.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut6, Axis};
+
+use crate::element::Convert;
+use crate::parallel;
+use crate::simd::{Arithmetic, Backend, Combine, Gather, GatherRows, How, Keep, Put, Table, finish_streaming, with_scratch, with_tags};
+
+use super::lines::{CombineRow, ComputeRow, Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row};
+use super::taps::AxisTaps;
+
+/// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
+const TASK: usize = 1 << 17;
+
+/// Elements of the slices that a ring over the depth may hold, so that it stays in the second-level cache.
+const DEPTH_RING: usize = 1 << 16;
+
+/// Rows that the pass along the width takes at a time when it comes last.
+const ROWS: usize = GatherRows::<'static, f32>::ROWS;
+
+/// The tables of the three spatial axes.
+#[derive(Debug)]
+pub struct Separable {
+    /// Depth, height, width; a missing axis is an identity of one pixel.
+    pub(crate) axes: [AxisTaps; 3],
+    /// Bytes are summed in `f32` and rounded once, at the end, instead of after each pass.
+    pub(crate) round_once: bool,
+}
+
+impl Separable {
+    pub(crate) fn transposed(&self) -> Self {
+        let [depth, height, width] = &self.axes;
+        Self { axes: [depth.transposed(), height.transposed(), width.transposed()], round_once: self.round_once }
+    }
+
+    /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
+    /// the tables.
+    pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How)
+    where
+        T: Arithmetic,
+        A: Convert<T>,
+    {
+        let streams = how.streaming.streams(y.len() * size_of::<A>());
+        let backend = how.backend;
+        self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, view, origin| {
+            engine.task::<T, _, _>(x, Fresh { view, streams, backend }, origin);
+            if streams {
+                finish_streaming();
+            }
+        });
+    }
+
+    /// Adds the resized `x` to `y`.
+    pub(crate) fn add<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, A>, how: How)
+    where
+        T: Arithmetic,
+        A: Convert<T>,
+    {
+        self.start(x, y, how.backend, |engine: Engine<'_>, x: &Input<'_, A>, y, origin| engine.task::<T, _, _>(x, Sum(y), origin));
+    }
+
+    fn start<T, A, S, F>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, S>, backend: Backend, task: F)
+    where
+        T: Arithmetic,
+        A: Convert<T>,
+        S: Send,
+        F: Fn(Engine<'_>, &Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 2]) + Copy + Sync + Send,
+    {
+        if y.is_empty() {
+            return;
+        }
+        let order = if is_interleaved(&y) { [0, 5, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4, 5] };
+        let x = x.insert_axis(Axis(5)).permuted_axes(order);
+        let y = y.insert_axis(Axis(5)).permuted_axes(order);
+        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
+        divide(x, y, [0, 0], move |x, y, origin| task(engine, x, y, origin));
+    }
+
+    /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
+    fn widens_first<T: Arithmetic>(&self) -> bool {
+        let [depth, height, width] = &self.axes;
+        let (d, h, w) = (depth.taps.input, height.taps.input, width.taps.input);
+        let (od, oh, ow) = (depth.taps.output(), height.taps.output(), width.taps.output());
+        if !T::HAS_INFINITY {
+            return oh >= h || ow <= w;
+        }
+        // Multiplications of each order; one along the width costs about three across rows.
+        let taps = |axis: &AxisTaps| if axis.identity { 0 } else { axis.taps.longest_row() };
+        let first = d * h * ow * 3 * taps(width) + d * oh * ow * taps(height) + od * oh * ow * taps(depth);
+        let last = od * h * w * taps(depth) + od * oh * w * taps(height) + od * oh * ow * 3 * taps(width);
+        first <= last
+    }
+}
+
+/// Whether the channels of an output pixel lie side by side and pixels follow without gaps.
+fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
+    let channels = y.len_of(Axis(1));
+    channels > 1 && y.stride_of(Axis(1)) == 1 && (y.len_of(Axis(4)) == 1 || y.stride_of(Axis(4)) == channels as isize)
+}
+
+/// Cuts the work in halves, by shape alone, down to tasks: one channel, or one picture of interleaved channels, and of it the output
+/// depths and heights that begin at `origin`. Axes are `[batch, channel, depth, height, width, interleaved]`.
+fn divide<A, S, F>(x: ArrayView6<'_, A>, y: ArrayViewMut6<'_, S>, origin: [usize; 2], task: F)
+where
+    A: Copy + Send + Sync,
+    S: Send,
+    F: Fn(&Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 2]) + Copy + Sync + Send,
+{
+    if y.len() > TASK {
+        let candidates = if y.len_of(Axis(2)) > y.len_of(Axis(3)) { [0, 1, 2, 3] } else { [0, 1, 3, 2] };
+        if let Some(axis) = candidates.into_iter().find(|&axis| y.len_of(Axis(axis)) > 1) {
+            let half = y.len_of(Axis(axis)) / 2;
+            let (left, right) = y.split_at(Axis(axis), half);
+            let (x_left, x_right) = if axis < 2 { x.split_at(Axis(axis), half) } else { (x, x) };
+            let mut origin_right = origin;
+            if axis >= 2 {
+                origin_right[axis - 2] += half;
+            }
+            return parallel::join(|| divide(x_left, left, origin, task), || divide(x_right, right, origin_right, task));
+        }
+    }
+    let mut y = y;
+    for (x, mut y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
+        for (x, y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
+            task(&Input::new(x), y, origin);
+        }
+    }
+}
+
+/// A run: the tables with what does not change from task to task.
+#[derive(Clone, Copy)]
+struct Engine<'a> {
+    passes: &'a Separable,
+    widen_first: bool,
+    backend: Backend,
+}
+
+/// The buffers of a task, cut from the thread's scratch memory.
+struct Buffers<'a, T> {
+    /// Rows made by the first passes, reused while output rows share them.
+    ring: &'a mut [T],
+    /// Which row a place in the ring holds.
+    tags: &'a mut [usize],
+    /// Input rows that had to be copied.
+    spare: &'a mut [T],
+    /// Rows between the passes over height and width.
+    middle: &'a mut [T],
+    /// Rows on their way to an output that cannot take them as they are.
+    last: &'a mut [T],
+    /// The rows of `middle` turned into columns.
+    columns: &'a mut [T],
+}
+
+impl Engine<'_> {
+    fn task<T: Arithmetic, X: Source<T>, Y: Sink<T>>(self, x: &X, mut y: Y, origin: [usize; 2]) {
+        self.bands(x as &dyn Source<T>, &mut y, origin);
+    }
+
+    /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.
+    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 2]) {
+        let [depth, height, width] = &self.passes.axes;
+        let (height_table, depth_table) = (height.table::<T>(), depth.table::<T>());
+        let (input, output) = (x.len(), width.taps.output() * x.inner());
+        let line = if self.widen_first { output } else { input };
+        let [depths, heights] = y.size();
+        let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
+        let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
+        let together = if self.widen_first { 1 } else { ROWS.min(heights) };
+        let columns = if self.widen_first || x.inner() > 1 { 0 } else { ROWS * input };
+        let sizes =
+            [height_table.span * line, input * depth_table.width, together * input, together * output, columns, slices * band * output];
+        with_tags(height_table.span + slices, |tags| {
+            with_scratch(sizes.iter().sum(), |scratch| {
+                let (tags, slice_tags) = tags.split_at_mut(height_table.span);
+                let (ring, scratch) = scratch.split_at_mut(sizes[0]);
+                let (spare, scratch) = scratch.split_at_mut(sizes[1]);
+                let (middle, scratch) = scratch.split_at_mut(sizes[2]);
+                let (last, scratch) = scratch.split_at_mut(sizes[3]);
+                let (columns, slice_ring) = scratch.split_at_mut(sizes[4]);
+                let mut buffers = Buffers { ring, tags, spare, middle, last, columns };
+                for first in (0..heights).step_by(band) {
+                    let rows = first..heights.min(first + band);
+                    slice_tags.fill(usize::MAX);
+                    for d in 0..depths {
+                        let place = Place { depth: origin[0] + d, sink_depth: d, height: origin[1], rows: rows.clone() };
+                        if slices == 0 {
+                            self.slice(x, y, place, &mut buffers);
+                        } else {
+                            self.deep_slice(x, y, place, &mut buffers, slice_ring, slice_tags);
+                        }
+                    }
+                }
+            });
+        });
+    }
+
+    /// One output slice, where the depth is an identity, comes first or is still to come.
+    fn slice<T: Arithmetic>(self, source: &dyn Source<T>, y: &mut dyn Sink<T>, place: Place, buffers: &mut Buffers<'_, T>) {
+        let [depth, _, width] = &self.passes.axes;
+        let Buffers { ring, tags, spare, middle, last, columns } = buffers;
+        tags.fill(usize::MAX);
+        let rest = Rest { ring: Ring { rows: ring, tags }, middle, last, columns, inner: source.inner() };
+        let backend = self.backend;
+        let gather = (!width.identity && !self.widen_first).then(|| width.table());
+        if self.widen_first && !width.identity {
+            let lines = Widened { source, depth: place.depth, table: width.table(), spare, backend };
+            self.combine_height(lines, y, place, rest, None);
+        } else if depth.identity || self.widen_first {
+            self.combine_height(Plain { source, depth: place.depth, spare }, y, place, rest, gather);
+        } else {
+            let lines = Deepened { source, depth: place.depth, table: depth.table(), spare, backend };
+            self.combine_height(lines, y, place, rest, gather);
+        }
+    }
+
+    /// One output slice of a volume, where the depth comes last: input slices are resized into a ring, then combined.
+    fn deep_slice<T: Arithmetic>(
+        self,
+        source: &dyn Source<T>,
+        y: &mut dyn Sink<T>,
+        place: Place,
+        buffers: &mut Buffers<'_, T>,
+        slice_ring: &mut [T],
+        slice_tags: &mut [usize],
+    ) {
+        let table = self.passes.axes[0].table::<T>();
+        let len = buffers.last.len();
+        let size = place.rows.len() * len;
+        if table.is_empty_row(place.depth) {
+            for h in place.rows {
+                put_row(y, place.sink_depth, h, buffers.last, Row::<T, Plain<'_, dyn Source<T>, T>>::Zero);
+            }
+            return;
+        }
+        let (index, weight) = table.row(place.depth);
+        for &d in index {
+            let (d, ring) = (d as usize, d as usize % table.span);
+            if slice_tags[ring] != d {
+                slice_tags[ring] = d;
+                let mut slice = Slice { rows: &mut slice_ring[ring * size..][..size], len };
+                let height = place.height + place.rows.start;
+                self.slice(source, &mut slice, Place { depth: d, sink_depth: 0, height, rows: 0..place.rows.len() }, buffers);
+            }
+        }
+        for (number, h) in place.rows.clone().enumerate() {
+            let row = |t: usize| &slice_ring[index[t] as usize % table.span * size + number * len..][..len];
+            put_row(y, place.sink_depth, h, buffers.last, CombineRow { row, weight, backend: self.backend });
+        }
+    }
+
+    /// Combines lines over the height into rows of `y`; then along the width, if that comes last.
+    fn combine_height<T: Arithmetic, L: Lines<T>>(
+        self,
+        mut lines: L,
+        y: &mut dyn Sink<T>,
+        place: Place,
+        rest: Rest<'_, T>,
+        gather: Option<&Table<T>>,
+    ) {
+        let Rest { mut ring, middle, last, columns, inner } = rest;
+        let together = if self.widen_first { 1 } else { ROWS.min(y.size()[1]) };
+        let (input, output) = (middle.len() / together, last.len() / together);
+        let Some(table) = gather else {
+            for h in place.rows {
+                let last = &mut last[..output];
+                let row = self.combined_row(&mut lines, place.height + h, &mut ring);
+                put_row(y, place.sink_depth, h, last, row);
+            }
+            return;
+        };
+        if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
+            let middle = &mut middle[..input];
+            for h in place.rows {
+                self.combined_row(&mut lines, place.height + h, &mut ring).compute(middle, Keep);
+                put_row(y, place.sink_depth, h, &mut last[..output], GatherRow { row: middle, table, inner, backend: self.backend });
+            }
+            return;
+        }
+        for first in place.rows.clone().step_by(ROWS) {
+            let group = first..place.rows.end.min(first + ROWS);
+            let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
+            for (h, out) in group.clone().zip(middle.chunks_exact_mut(input)) {
+                self.combined_row(&mut lines, place.height + h, &mut ring).compute(out, Keep);
+            }
+            self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
+            for (h, row) in group.zip(last.chunks_exact(output)) {
+                y.store(place.sink_depth, h, row);
+            }
+        }
+    }
+
+    /// Row `h` of the output's height, ready to be computed.
+    fn combined_row<'s, T: Arithmetic, L: Lines<T>>(self, lines: &'s mut L, h: usize, ring: &'s mut Ring<'_, T>) -> Row<'s, T, L>
+    where
+        Self: 's,
+    {
+        let axis = &self.passes.axes[1];
+        if axis.identity {
+            return Row::Line(lines, h);
+        }
+        let table = axis.table::<T>();
+        if table.is_empty_row(h) {
+            return Row::Zero;
+        }
+        let (index, weight) = table.row(h);
+        if lines.ready(0).is_some() {
+            return Row::Ready { lines, index, weight, backend: self.backend };
+        }
+        let len = ring.rows.len() / table.span;
+        for &h in index {
+            let place = h as usize % table.span;
+            if ring.tags[place] != h as usize {
+                ring.tags[place] = h as usize;
+                lines.make(h as usize, &mut ring.rows[place * len..][..len], Keep);
+            }
+        }
+        Row::Ring { ring: ring.rows, len, span: table.span, index, weight, backend: self.backend }
+    }
+}
+
+/// A row resized along its width.
+struct GatherRow<'a, T: Arithmetic> {
+    row: &'a [T],
+    table: &'a Table<T>,
+    inner: usize,
+    backend: Backend,
+}
+
+impl<T: Arithmetic> ComputeRow<T> for GatherRow<'_, T> {
+    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
+        self.backend.run(Gather { row: self.row, table: self.table, inner: self.inner, out, put });
+    }
+}
+
+/// A row of the output's height: where its taps are.
+enum Row<'a, T: Arithmetic, L> {
+    Zero,
+    Line(&'a mut L, usize),
+    Ready { lines: &'a L, index: &'a [u32], weight: &'a [T::Weight], backend: Backend },
+    Ring { ring: &'a [T], len: usize, span: usize, index: &'a [u32], weight: &'a [T::Weight], backend: Backend },
+}
+
+impl<T: Arithmetic, L: Lines<T>> ComputeRow<T> for Row<'_, T, L> {
+    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
+        match self {
+            Self::Zero => out.iter_mut().for_each(|slot| P::put(slot, T::default())),
+            Self::Line(lines, h) => lines.make(*h, out, put),
+            Self::Ready { lines, index, weight, backend } => {
+                let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
+                backend.run(Combine { row, weight, out, put });
+            }
+            Self::Ring { ring, len, span, index, weight, backend } => {
+                let row = |t: usize| &ring[index[t] as usize % *span * *len..][..*len];
+                backend.run(Combine { row, weight, out, put });
+            }
+        }
+    }
+}
+
+/// Which output rows are computed, and where they go.
+#[derive(Clone)]
+struct Place {
+    /// The output depth (or input depth, for a slice of a ring).
+    depth: usize,
+    /// Where that lies in the sink.
+    sink_depth: usize,
+    /// The output height of the sink's row 0.
+    height: usize,
+    /// Rows of the sink.
+    rows: std::ops::Range<usize>,
+}
+
+/// Rows made by the first passes, and which row each place holds.
+struct Ring<'a, T> {
+    rows: &'a mut [T],
+    tags: &'a mut [usize],
+}
+
+/// What of the buffers the last passes use.
+struct Rest<'a, T> {
+    ring: Ring<'a, T>,
+    middle: &'a mut [T],
+    last: &'a mut [T],
+    columns: &'a mut [T],
+    inner: usize,
+}

@@ -1,0 +1,185 @@
+//! Nearest interpolation: which input pixel an output pixel copies, and the copying.
+//!
+//! Conventions differ where a position lies between two pixels; [`NearestRule`] names them. Nothing is computed with the values, so any
+//! `Copy` type can be enlarged: labels, indices, masks, pixels of your own.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayView4, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis};
+
+use crate::coordinates::{Coordinates, Geometry, Rounding};
+use crate::parallel;
+use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
+
+/// Which input pixel nearest interpolation copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum NearestRule {
+    /// PyTorch's `nearest`, OpenCV's `INTER_NEAREST`: `⌊o·n/m⌋`, in the arithmetic of PyTorch: `n/m` and the product are rounded to
+    /// `f32` (for `f64` tensors the product of `f64`s is), so that the result is sometimes *not* the exact floor: enlarging 2 pixels
+    /// to 82, pixel 41 copies pixel 0. Pictures whose output height and width add up to 128 at most take another loop of PyTorch's,
+    /// in which equal sizes copy and doubling takes `⌊o/2⌋` whatever the scale says.
+    #[default]
+    Torch,
+    /// PyTorch's `nearest-exact`, Pillow's and scikit-image's rule: `⌊(o + 0.5)·n/m⌋`, in the arithmetic of PyTorch.
+    TorchExact,
+    /// `⌊o·n/m⌋` in exact integer arithmetic. A scale counts only for the output size.
+    Integer,
+    /// `⌊(o + 0.5)·n/m⌋` in exact integer arithmetic. A scale counts only for the output size.
+    IntegerExact,
+    /// The position by [`Coordinates`], rounded. ONNX.
+    Rounded(Rounding),
+}
+
+/// How PyTorch computes an index, which depends on the picture and on the element type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TorchArithmetic {
+    /// The element type is `f64`.
+    pub(crate) double: bool,
+    /// A picture whose output height and width add up to 128 at most: PyTorch then has another loop, in `f32` for every type.
+    pub(crate) small_picture: bool,
+}
+
+impl NearestRule {
+    /// The input pixel of every output pixel; `None` where the position is extrapolated.
+    pub(crate) fn indices(self, coordinates: Coordinates, axis: &Geometry, torch: TorchArithmetic) -> Vec<Option<u32>> {
+        (0..axis.output).map(|o| self.index(o, coordinates, axis, torch)).collect()
+    }
+
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
+    fn index(self, o: usize, coordinates: Coordinates, axis: &Geometry, torch: TorchArithmetic) -> Option<u32> {
+        let (n, m) = (axis.input, axis.output);
+        let pixel = match self {
+            Self::Torch if n == m && torch.small_picture => return Some(o as u32),
+            Self::Torch if m == 2 * n && torch.small_picture => return Some((o / 2) as u32),
+            Self::Torch if torch.double && !torch.small_picture => f64::from((o as f64 * axis.ratio) as f32),
+            Self::Torch => f64::from(o as f32 * axis.ratio as f32),
+            Self::TorchExact if torch.small_picture => f64::from((o as f32 + 0.5) * axis.ratio as f32),
+            Self::TorchExact if torch.double => f64::from(((o as f64 + 0.5) * axis.ratio) as f32),
+            // PyTorch shifts by half a pixel and back, the first time in a fused multiply-add; f64 holds that product exactly.
+            Self::TorchExact => {
+                let source = (f64::from(axis.ratio as f32) * (o as f64 + 0.5) - 0.5) as f32;
+                f64::from(source.max(0.0) + 0.5)
+            }
+            Self::Integer => return Some((o as u128 * n as u128 / m as u128) as u32),
+            Self::IntegerExact => return Some(((2 * o as u128 + 1) * n as u128 / (2 * m as u128)) as u32),
+            Self::Rounded(rounding) => {
+                let position = coordinates.position_in(o, axis);
+                if coordinates.extrapolates() && !(0.0..=(n - 1) as f64).contains(&position) {
+                    return None;
+                }
+                rounding.round(position)
+            }
+        };
+        Some(pixel.floor().clamp(0.0, (n - 1) as f64) as u32)
+    }
+}
+
+/// Output elements that one task copies.
+const TASK: usize = 1 << 17;
+
+/// The input pixel of every output pixel, for depth, height and width.
+#[derive(Debug, Clone)]
+pub(crate) struct NearestIndices {
+    axes: [Vec<u32>; 3],
+    /// How often each input pixel comes along the width, where that is the same for all; otherwise 0.
+    repeats: usize,
+}
+
+impl NearestIndices {
+    /// From the input pixel of every output pixel of depth, height and width.
+    pub(crate) fn new(axes: [Vec<u32>; 3]) -> Self {
+        let width = &axes[2];
+        let times = width.iter().take_while(|&&i| i == width[0]).count();
+        let even = width.iter().enumerate().all(|(o, &i)| o / times == i as usize);
+        Self { repeats: if even { times } else { 0 }, axes }
+    }
+
+    /// Copies every output pixel from its input pixel. Shapes have been checked.
+    pub(crate) fn run<A: Copy + Send + Sync>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How) {
+        if y.is_empty() {
+            return;
+        }
+        // Channels go last where they lie last in the output, so that a row can be written in one go.
+        let channels_last = y.len_of(NdAxis(1)) > 1 && y.stride_of(NdAxis(1)) == 1;
+        let order = if channels_last { [0, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4] };
+        let spatial = if channels_last { 1 } else { 2 };
+        let streams = how.streaming.streams(y.len() * size_of::<A>());
+        let job = Job { indices: self, first_spatial: spatial, backend: how.backend, streams };
+        job.divide(x.permuted_axes(order), y.permuted_axes(order), 0);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    indices: &'a NearestIndices,
+    /// The number of the depth axis: 2, or 1 where the channels come last.
+    first_spatial: usize,
+    backend: Backend,
+    /// Repeated rows are written past the caches.
+    streams: bool,
+}
+
+impl Job<'_> {
+    /// Cuts the work in halves, by shape alone; `first` is the first output index along the height.
+    fn divide<A: Copy + Send + Sync>(self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, first: usize) {
+        let height = self.first_spatial + 1;
+        if y.len() > TASK
+            && let Some(axis) = (0..self.first_spatial).chain([height]).find(|&axis| y.len_of(NdAxis(axis)) > 1)
+        {
+            let half = y.len_of(NdAxis(axis)) / 2;
+            let (top, bottom) = y.split_at(NdAxis(axis), half);
+            if axis == height {
+                return parallel::join(|| self.divide(x, top, first), || self.divide(x, bottom, first + half));
+            }
+            let (x_top, x_bottom) = x.split_at(NdAxis(axis), half);
+            return parallel::join(|| self.divide(x_top, top, first), || self.divide(x_bottom, bottom, first));
+        }
+        let mut y = y;
+        for (x, mut y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
+            if self.first_spatial == 1 {
+                self.volume(x, y, first);
+            } else {
+                for (x, y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
+                    self.volume(x.insert_axis(NdAxis(3)), y.insert_axis(NdAxis(3)), first);
+                }
+            }
+        }
+        if self.streams {
+            finish_streaming();
+        }
+    }
+
+    /// `[depth, height, width, interleaved channels]`.
+    fn volume<A: Copy>(self, x: ArrayView4<'_, A>, mut y: ArrayViewMut4<'_, MaybeUninit<A>>, first: usize) {
+        let NearestIndices { axes: [depths, heights, widths], repeats } = self.indices;
+        for (&d, mut y) in depths.iter().zip(y.outer_iter_mut()) {
+            let x = x.index_axis(NdAxis(0), d as usize);
+            for o in 0..y.len_of(NdAxis(0)) {
+                let h = heights[first + o];
+                let (done, rest) = y.view_mut().split_at(NdAxis(0), o);
+                let mut row = rest.index_axis_move(NdAxis(0), 0);
+                if o > 0 && heights[first + o - 1] == h {
+                    let above = done.index_axis_move(NdAxis(0), o - 1);
+                    match (above.as_slice(), row.as_slice_mut()) {
+                        (Some(from), Some(to)) if self.streams => self.backend.run(StreamRow { from, to }),
+                        (Some(from), Some(to)) => to.copy_from_slice(from),
+                        _ => row.assign(&above),
+                    }
+                    continue;
+                }
+                let x = x.index_axis(NdAxis(0), h as usize);
+                let inner = x.len_of(NdAxis(1));
+                if let (Some(from), Some(to)) = (x.to_slice(), row.as_slice_mut()) {
+                    self.backend.run(CopyPixels { row: from, index: widths, repeats: *repeats, inner, out: to });
+                } else {
+                    for (mut pixel, &w) in row.outer_iter_mut().zip(widths) {
+                        for (slot, &value) in pixel.iter_mut().zip(x.index_axis(NdAxis(0), w as usize)) {
+                            slot.write(value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

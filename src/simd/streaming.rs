@@ -1,0 +1,71 @@
+//! Stores that go past the caches.
+//!
+//! An ordinary store first reads the line it writes to. For an output that does not fit into the last-level cache anyway that is a
+//! third memory transfer for nothing; streaming ("non-temporal") stores do without. A smaller output is better left in the cache.
+
+use std::mem::MaybeUninit;
+
+use super::{Backend, InstructionSet, Kernel};
+
+/// Whether outputs are written past the caches. It never changes a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum StreamingStores {
+    /// For outputs of more than [`THRESHOLD`](Self::THRESHOLD) bytes.
+    #[default]
+    Auto,
+    /// For every output.
+    Always,
+    /// For none.
+    Never,
+}
+
+impl StreamingStores {
+    /// 24 MiB: what the last-level caches of today's servers and desktops leave to an output beside its input.
+    pub const THRESHOLD: usize = 24 << 20;
+
+    /// Whether an output of `bytes` is streamed.
+    pub(crate) fn streams(self, bytes: usize) -> bool {
+        match self {
+            Self::Auto => bytes > Self::THRESHOLD,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// How the loops run, whatever they compute.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    pub(crate) backend: Backend,
+    pub(crate) streaming: StreamingStores,
+}
+
+/// Copies a row that was assembled in the cache into the output, past the cache.
+pub(crate) struct StreamRow<'a, T> {
+    pub(crate) from: &'a [MaybeUninit<T>],
+    pub(crate) to: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Copy> Kernel for StreamRow<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        I::stream(self.from, self.to);
+    }
+}
+
+/// Orders streamed rows before whatever tells other threads that they are there. To be called by the thread that streamed.
+pub(crate) fn finish_streaming() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has SSE.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+/// Written elements seen as ones that need not be.
+pub(crate) fn as_maybe_uninit<T>(elements: &[T]) -> &[MaybeUninit<T>] {
+    // SAFETY: `MaybeUninit<T>` has the layout of `T`, the length is the same, and nothing can be written through the result.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }
+}
