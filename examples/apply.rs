@@ -7,6 +7,8 @@
 //! The rank comes from the file (3: N×C×L, 4: N×C×H×W, 5: N×C×D×H×W), the element type too. What cannot be done ends with exit code 2
 //! and one line on standard error.
 
+#[path = "apply/conv_transpose.rs"]
+mod conv_transpose;
 #[path = "apply/npy.rs"]
 mod npy;
 #[path = "apply/resize.rs"]
@@ -27,17 +29,29 @@ struct Cli {
 enum Operator {
     /// Nearest, linear, cubic and other interpolation, or its gradient.
     Resize(resize::Args),
+    /// Transposed convolution, or one of its gradients.
+    ConvTranspose(conv_transpose::Args),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().operator {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return refuse(error.to_string().split("\n\n").next().unwrap_or_default()),
+        Err(help) => help.exit(),
+    };
+    let result = match cli.operator {
         Operator::Resize(args) => resize::run(&args),
+        Operator::ConvTranspose(args) => conv_transpose::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("apply: {}", message.replace('\n', " "));
-            ExitCode::from(2)
-        }
+        Err(message) => refuse(&message),
     }
+}
+
+/// One line on standard error, and exit code 2.
+fn refuse(message: &str) -> ExitCode {
+    let line: Vec<&str> = message.split_whitespace().collect();
+    eprintln!("apply: {}", line.join(" "));
+    ExitCode::from(2)
 }

@@ -3,11 +3,9 @@
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
-use num_traits::Float;
-
 use crate::conv_transpose::TypedConvolution;
 use crate::interpolate::{TypedResize, TypedResizeAdd};
-use crate::simd::Arithmetic;
+use crate::simd::{Arithmetic, Real};
 
 pub(crate) mod sealed {
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
@@ -45,7 +43,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// An element type that gradients exist for.
 ///
 /// Sums are kept as [`Element`] says: `f16` and `bf16` are summed in `f32`.
-pub trait FloatElement: Element<Row: Float> + TypedResizeAdd + TypedConvolution {}
+pub trait FloatElement: Element<Row: Real> + TypedResizeAdd + TypedConvolution {}
 
 /// How elements become rows of sums of type `T`, and back.
 pub trait Convert<T: Copy>: Copy + Send + Sync {

@@ -91,7 +91,9 @@ impl NearestIndices {
     pub(crate) fn new(axes: [Vec<u32>; 3]) -> Self {
         let width = &axes[2];
         let times = width.iter().take_while(|&&i| i == width[0]).count();
-        let even = width.iter().enumerate().all(|(o, &i)| o / times == i as usize);
+        // The last pixel too: an incomplete group would not be written.
+        let whole = times > 0 && width.len().is_multiple_of(times);
+        let even = whole && width.iter().enumerate().all(|(o, &i)| o / times == i as usize);
         Self { repeats: if even { times } else { 0 }, axes }
     }
 

@@ -255,3 +255,23 @@ fn rules_of_their_own() {
         line(&Resize::linear().profile(Profile::Onnx).plan([9], [20]).unwrap(), &x)
     );
 }
+
+/// Every output pixel is written and is the one that the rule names, whatever the sizes and the number of interleaved channels.
+#[test]
+fn nearest_writes_every_pixel() {
+    for channels in 1..6 {
+        for input in 1..7 {
+            for output in 1..24 {
+                let x = Array4::from_shape_fn((1, input, input, channels), |(_, h, w, c)| (h * 40 + w * 6 + c) as u8);
+                let plan = Resize::nearest_by(NearestRule::IntegerExact).plan([input; 2], [output; 2]).unwrap();
+                let mut y = Array4::from_elem((1, output, output, channels), 255);
+                plan.forward_into(Tensor4::from_nhwc(x.view()), Tensor4Mut::from_nhwc(y.view_mut())).unwrap();
+                let source = |o: usize| (2 * o + 1) * input / (2 * output);
+                let expected = Array4::from_shape_fn(y.dim(), |(_, h, w, c)| x[[0, source(h), source(w), c]]);
+                assert_eq!(y, expected, "{input} to {output}, {channels} channels");
+                let planes = plan.forward(&x.view().permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned()).unwrap();
+                assert_eq!(planes.permuted_axes([0, 2, 3, 1]), expected, "planes, {input} to {output}");
+            }
+        }
+    }
+}

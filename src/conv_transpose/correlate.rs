@@ -11,11 +11,11 @@ use num_traits::Zero;
 
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::store::Slot;
-use super::strips::{AxisPlanes, Strips, block_of};
+use super::strips::{Strips, block_of};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::parallel;
-use crate::simd::{Backend, StripProduct, Vector, lanes, panel_heights, with_scratch};
+use crate::simd::{Backend, Positions, StripProduct, lanes, panel_heights, with_scratch};
 
 /// Positions of a block: a row of them, for 48 channels, stays in the nearest cache.
 const POSITIONS: usize = 192;
@@ -76,8 +76,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let phases = Phases::new(geometry, Direction::Contract, false);
         let lanes = lanes::<A::Row>(backend);
         let batch = coarse.dim().0;
-        let planes = phases.axes.each_ref().map(|axis| AxisPlanes::new(axis, false));
-        let strips = Strips::with_layout(&phases, batch, block_of(&phases, batch, POSITIONS), planes, 3, 1);
+        let block = block_of(&phases, batch, POSITIONS);
+        let strips = Strips::with_fewest_pixels(&phases, batch, block);
         let tap_offsets: Vec<usize> = phases.groups.iter().flat_map(|group: &RowGroup| strips.tap_offsets(group)).collect();
         let (of_group_coarse, of_group_fine) = (coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups);
         let of_fine = Tiling::new(of_group_fine, VECTORS * lanes, lanes);
@@ -207,10 +207,11 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         }
         for (tap, sums) in self.tap_offsets.iter().zip(sums.chunks_exact_mut(self.of_coarse.size * pitch)) {
             let starts = (0..fine).step_by(self.lanes);
-            let vectors: Vec<Vector> = starts.map(|start| Vector { from: tap * pitch + start, to: start }).collect();
+            let positions: Vec<Positions> = starts.map(|start| Positions { from: tap * pitch + start, to: start }).collect();
             let (weights, depth) = (panels, offsets.len());
-            let (offsets, vectors) = (offsets.as_slice(), vectors.as_slice());
-            self.backend.run(StripProduct { weights, rows, depth, first: 0, offsets, strip, vectors, sums, pitch, accumulate: true });
+            let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
+            let product = StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: true };
+            product.run(self.backend);
         }
     }
 

@@ -107,7 +107,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         let size = ranges.each_ref().map(|range| range.len());
         let (group, chunk) = (chunk / channels.chunks, chunk % channels.chunks);
         let range = channels.chunk_range(chunk);
-        let vectors = strips.vectors(size, self.lanes);
+        let positions = strips.vectors(size, self.lanes);
         let weights = self.packed.of_chunk(group, chunk);
         let sums_len = phases.count() * range.len() * strips.sums_len;
         // A vector may reach past the last pixel; what it computes there is not stored.
@@ -118,7 +118,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
                 let last = channels.source.min(first + self.channels_at_once);
                 let of_source = group * channels.source;
                 strips.fill(&self.source, of_source + first..of_source + last, start, size, strip);
-                self.multiply(weights, range.len(), first..last, strip, &vectors, sums);
+                self.multiply(weights, range.len(), first..last, strip, &positions, sums);
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
@@ -133,7 +133,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         channels: usize,
         source: std::ops::Range<usize>,
         strip: &[A::Row],
-        vectors: &[crate::simd::Vector],
+        positions: &[crate::simd::Positions],
         sums: &mut [A::Row],
     ) {
         let (mut weights, mut sums) = (weights, sums);
@@ -142,18 +142,19 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             let depth = taps * self.packed.channels.source;
             let (panels, weights_behind) = weights.split_at(rows * depth);
             let (of_group, sums_behind) = sums.split_at_mut(rows * self.strips.sums_len);
-            self.backend.run(StripProduct {
+            let product = StripProduct {
                 weights: panels,
                 rows,
                 depth,
                 first: source.start * taps,
                 offsets: &offsets[..source.len() * taps],
                 strip,
-                vectors,
+                positions,
                 sums: of_group,
                 pitch: self.strips.sums_len,
                 accumulate: source.start > 0,
-            });
+            };
+            product.run(self.backend);
             (weights, sums) = (weights_behind, sums_behind);
         }
     }

@@ -9,7 +9,7 @@ use super::phases::{AxisGeometry, Direction, Geometry};
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::output_size::{Window, element_count};
+use crate::output_size::Window;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -42,11 +42,13 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Self {
         let mut axes = [AxisGeometry::POINT; 3];
         for (index, window) in windows.iter().enumerate() {
+            // One coarse pixel is next to none: any stride past the fine grid is as good, and one that fits an isize is better.
+            let enough = if coarse[index] == 1 { fine[index].saturating_add(window.padding_begin) } else { window.stride };
             axes[3 - RANK + index] = AxisGeometry {
                 coarse: coarse[index],
                 fine: fine[index],
                 kernel: window.kernel,
-                stride: window.stride,
+                stride: window.stride.min(enough),
                 dilation: window.dilation,
                 padding: window.padding_begin,
             };
@@ -258,9 +260,12 @@ where
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
-        element_count::<A>(call.target, &five(source.batch(), channels, self.target_size(call.direction)))?;
-        let packed = self.pack(call.direction, weight)?;
-        self.run_packed(call, &packed, source, bias)
+        let shape = five(source.batch(), channels, self.target_size(call.direction));
+        new(call.target, shape, source.is_channels_last(), |out| {
+            let packed = self.pack(call.direction, weight)?;
+            self.gather(&packed, source, bias, out);
+            Ok(())
+        })
     }
 
     /// The weight gradient as a new array.

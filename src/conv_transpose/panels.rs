@@ -33,7 +33,7 @@ pub(crate) struct Channels {
 
 impl Channels {
     fn new(groups: usize, out: usize, source: usize, phases: usize) -> Self {
-        let most = (ROWS / phases).max(1);
+        let most = (ROWS / phases.max(1)).max(1);
         let chunks = out.div_ceil(most).max(1);
         let chunk = out.div_ceil(chunks).max(1);
         Self { groups, out, source, chunk, chunks: out.div_ceil(chunk) }

@@ -69,7 +69,7 @@ impl OutputRule {
     pub(crate) fn apply<const RANK: usize>(&self, windows: [Window; RANK], input: [usize; RANK]) -> Result<[Window; RANK], Error> {
         let output_padding = self.output_padding.resolve::<RANK>("output padding")?;
         let output_shape = self.output_shape.as_ref().map(|shape| shape.resolve::<RANK>("output shape")).transpose()?;
-        if self.auto_pad.is_some() && windows.iter().any(|window| window.padding_begin + window.padding_end > 0) {
+        if self.auto_pad.is_some() && windows.iter().any(|window| window.padding_begin > 0 || window.padding_end > 0) {
             let what = "padding together with auto_pad".to_owned();
             return Err(Error::Unsupported { what, why: "auto_pad computes the padding" });
         }

@@ -50,9 +50,10 @@ pub(crate) struct Tap {
     pub(crate) origin: isize,
 }
 
-/// The outputs of one residue modulo the output stride.
-#[derive(Debug, Clone, Default)]
+/// The outputs of one residue modulo the output stride, if there is a tap for them.
+#[derive(Debug, Clone)]
 pub(crate) struct AxisPhase {
+    pub(crate) residue: usize,
     /// The sums of output `out_stride·m + phase` are computed at position `m + shift`.
     pub(crate) shift: usize,
     pub(crate) taps: Vec<Tap>,
@@ -64,6 +65,7 @@ pub(crate) struct AxisPhases {
     pub(crate) out_len: usize,
     pub(crate) out_stride: usize,
     pub(crate) source_stride: usize,
+    /// By residue. Outputs of the other residues are 0.
     pub(crate) phases: Vec<AxisPhase>,
     /// The phases that read the same source pixels, so that one table of offsets serves them.
     classes: Vec<Vec<usize>>,
@@ -72,21 +74,22 @@ pub(crate) struct AxisPhases {
 impl AxisPhases {
     /// With `align`, phases that read the same pattern of pixels one pixel apart are shifted onto each other.
     fn new(axis: &AxisGeometry, direction: Direction, align: bool) -> Self {
-        let mut phases = match direction {
-            Direction::Expand => vec![AxisPhase::default(); axis.stride.min(axis.fine)],
-            Direction::Contract => vec![AxisPhase::default()],
-        };
+        let mut phases = Vec::<AxisPhase>::new();
         for kernel in 0..axis.kernel {
             // Sizes were checked to fit an isize.
             let reach = (kernel * axis.dilation).cast_signed() - axis.padding.cast_signed();
             let stride = axis.stride.cast_signed();
-            let (phase, origin) = match direction {
+            let (residue, origin) = match direction {
                 Direction::Expand => (reach.rem_euclid(stride).cast_unsigned(), -reach.div_euclid(stride)),
                 Direction::Contract => (0, reach),
             };
-            // A phase past the end of a very short output has no pixels.
-            if let Some(phase) = phases.get_mut(phase) {
-                phase.taps.push(Tap { kernel, origin });
+            // A residue past the end of a very short output has no pixels.
+            if direction == Direction::Contract || residue < axis.fine {
+                let tap = Tap { kernel, origin };
+                match phases.binary_search_by_key(&residue, |phase| phase.residue) {
+                    Ok(phase) => phases[phase].taps.push(tap),
+                    Err(place) => phases.insert(place, AxisPhase { residue, shift: 0, taps: vec![tap] }),
+                }
             }
         }
         if align {
@@ -100,7 +103,12 @@ impl AxisPhases {
         Self { out_len, out_stride, source_stride, phases, classes }
     }
 
-    /// How many outputs the longest phase has, which is the first.
+    /// The number of the phase that an output belongs to, if it has taps.
+    pub(crate) fn phase_of(&self, output: usize) -> Option<usize> {
+        self.phases.binary_search_by_key(&(output % self.out_stride), |phase| phase.residue).ok()
+    }
+
+    /// How many outputs the longest phase can have.
     pub(crate) fn positions(&self) -> usize {
         self.out_len.div_ceil(self.out_stride)
     }
@@ -170,12 +178,12 @@ impl Phases {
         phases
     }
 
-    /// The number of phases.
+    /// The number of phases that have taps.
     pub(crate) fn count(&self) -> usize {
         self.axes.iter().map(|axis| axis.phases.len()).product()
     }
 
-    /// The number of a phase.
+    /// The number of a phase among those of all axes.
     pub(crate) fn index(&self, [depth, height, width]: [usize; 3]) -> usize {
         let [_, heights, widths] = &self.axes;
         (depth * heights.phases.len() + height) * widths.phases.len() + width

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayViewMut1, ArrayViewMut5, Axis};
+use ndarray::{ArrayViewMut1, ArrayViewMut5, Axis, Slice};
 use num_traits::Float;
 
 use super::phases::Phases;
@@ -64,7 +64,13 @@ impl<T: Float> Block<'_, T> {
         [n, d, h]: [usize; 3],
     ) {
         let [depths, heights, widths] = &self.phases.axes;
-        let (phase_d, phase_h) = (d % depths.out_stride, h % heights.out_stride);
+        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
+        if widths.phases.len() < widths.out_stride.min(row.len()) {
+            row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
+        }
+        let (Some(phase_d), Some(phase_h)) = (depths.phase_of(d), heights.phase_of(h)) else {
+            return row.iter_mut().for_each(|to| to.put(finish(T::zero())));
+        };
         let strides = self.strips.sum_strides;
         let start = n * strides[0]
             + (d / depths.out_stride + depths.phases[phase_d].shift) * strides[1]
@@ -73,11 +79,10 @@ impl<T: Float> Block<'_, T> {
             let slot = self.phases.slots[self.phases.index([phase_d, phase_h, phase_w])];
             &self.sums[(slot * channels + channel) * self.strips.sums_len + start + widths.phases[phase_w].shift..]
         };
-        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
         let len = row.len();
-        match (row.as_slice_mut(), widths.out_stride) {
-            (Some(row), 1) => row.iter_mut().zip(sums_of(0)).for_each(|(to, &sum)| to.put(finish(sum))),
-            (Some(row), 2) if len >= 2 => {
+        match (row.as_slice_mut(), &*widths.phases) {
+            (Some(row), [_]) if widths.out_stride == 1 => row.iter_mut().zip(sums_of(0)).for_each(|(to, &sum)| to.put(finish(sum))),
+            (Some(row), [_, _]) if widths.out_stride == 2 => {
                 let (first, second) = (sums_of(0), sums_of(1));
                 let mut pairs = row.chunks_exact_mut(2);
                 for ((pair, &a), &b) in pairs.by_ref().zip(first).zip(second) {
@@ -89,10 +94,10 @@ impl<T: Float> Block<'_, T> {
                 }
             }
             _ => {
-                for phase in 0..widths.phases.len().min(len) {
-                    let every =
-                        row.slice_axis_mut(Axis(0), ndarray::Slice::new(phase.cast_signed(), None, widths.out_stride.cast_signed()));
-                    every.into_iter().zip(sums_of(phase)).for_each(|(to, &sum)| to.put(finish(sum)));
+                for (number, phase) in widths.phases.iter().enumerate().filter(|(_, phase)| phase.residue < len) {
+                    let every = Slice::new(phase.residue.cast_signed(), None, widths.out_stride.cast_signed());
+                    let every = row.slice_axis_mut(Axis(0), every);
+                    every.into_iter().zip(sums_of(number)).for_each(|(to, &sum)| to.put(finish(sum)));
                 }
             }
         }

@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, ArrayView5, Axis, s};
 
 use super::phases::{AxisPhases, Phases, RowGroup, product};
 use crate::element::FloatElement;
-use crate::simd::Vector;
+use crate::simd::Positions;
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -20,7 +20,7 @@ const FEWEST_POSITIONS: usize = 48;
 
 /// The planes of one axis.
 #[derive(Debug, Clone)]
-pub(crate) struct AxisPlanes {
+struct AxisPlanes {
     /// The source pixel of each plane at position 0.
     pub(crate) origins: Vec<isize>,
     /// How far the taps of a plane shift.
@@ -31,7 +31,7 @@ pub(crate) struct AxisPlanes {
 }
 
 impl AxisPlanes {
-    pub(crate) fn new(axis: &AxisPhases, separate: bool) -> Self {
+    fn new(axis: &AxisPhases, separate: bool) -> Self {
         let source_stride = axis.source_stride.cast_signed();
         let mut origins: Vec<isize> = axis.phases.iter().flat_map(|phase| phase.taps.iter().map(|tap| tap.origin)).collect();
         let mut halo = 0;
@@ -43,6 +43,22 @@ impl AxisPlanes {
         origins.sort_unstable();
         origins.dedup();
         Self { origins, halo, source_stride, separate }
+    }
+
+    /// One plane a residue on every axis.
+    fn shared(phases: &Phases) -> [Self; 3] {
+        phases.axes.each_ref().map(|axis| Self::new(axis, false))
+    }
+
+    /// Every sensible choice of planes for the three axes: shared, which needs fewer pixels where taps are many and near, or separate.
+    pub(crate) fn choices(phases: &Phases) -> impl Iterator<Item = [Self; 3]> {
+        let (shared, apart) = (Self::shared(phases), phases.axes.each_ref().map(|axis| Self::new(axis, true)));
+        (0..8_usize).filter_map(move |choice| {
+            let separate = [choice & 4 != 0, choice & 2 != 0, choice & 1 != 0];
+            // Where the taps of an axis do not shift, planes of their own would be the same planes.
+            let sensible = (0..3).all(|axis| !separate[axis] || shared[axis].halo > 0);
+            sensible.then(|| std::array::from_fn(|axis| if separate[axis] { apart[axis].clone() } else { shared[axis].clone() }))
+        })
     }
 
     /// The plane that holds what is read from `origin` on, and how far along it.
@@ -60,7 +76,7 @@ impl AxisPlanes {
 /// How the positions of an operator are cut into blocks, and how the strip and the sums of a block are laid out.
 #[derive(Debug, Clone)]
 pub(crate) struct Strips {
-    pub(crate) planes: [AxisPlanes; 3],
+    planes: [AxisPlanes; 3],
     source_strides: [usize; 3],
     /// Batch and positions of the whole output.
     pub(crate) positions: [usize; 4],
@@ -85,45 +101,38 @@ impl Strips {
     /// Cuts `batch` pictures for the given rows of sums and products at each position, so that little is computed in vain.
     pub(crate) fn new(phases: &Phases, batch: usize, rows: usize, lanes: usize) -> Self {
         let block = block_of(phases, batch, (SUMS / rows.max(1)).clamp(FEWEST_POSITIONS, POSITIONS));
-        let products = phases.tap_count().max(1) * rows / phases.count();
-        let shared = phases.axes.each_ref().map(|axis| AxisPlanes::new(axis, false));
-        let apart = phases.axes.each_ref().map(|axis| AxisPlanes::new(axis, true));
-        let layouts = (0..8_usize).filter_map(|choice| {
-            let separate = [choice & 4 != 0, choice & 2 != 0, choice & 1 != 0];
-            // Where the taps of an axis do not shift, planes of their own would be the same planes.
-            let worthwhile = (0..3).all(|axis| !separate[axis] || shared[axis].halo > 0);
-            worthwhile.then(|| std::array::from_fn(|axis| if separate[axis] { apart[axis].clone() } else { shared[axis].clone() }))
-        });
-        let layouts = layouts.flat_map(|planes: [AxisPlanes; 3]| {
-            (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes))
-        });
+        let products = phases.tap_count().max(1) * rows / phases.count().max(1);
+        let layouts = AxisPlanes::choices(phases)
+            .flat_map(|planes| (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes)));
         // A vector of sums takes a cycle a product, a pixel copied about one too.
         let cost = |strips: &Self| (strips.sums_len / lanes).saturating_mul(products).saturating_add(strips.channel_len);
         let best = layouts.min_by_key(cost);
-        best.unwrap_or_else(|| Self::with_layout(phases, batch, block, shared.clone(), 3, lanes))
+        best.unwrap_or_else(|| Self::with_layout(phases, batch, block, AxisPlanes::shared(phases), 3, lanes))
+    }
+
+    /// The layout that copies the fewest pixels, for sums that are not over taps.
+    pub(crate) fn with_fewest_pixels(phases: &Phases, batch: usize, block: [usize; 4]) -> Self {
+        let layouts = AxisPlanes::choices(phases).map(|planes| Self::with_layout(phases, batch, block, planes, 3, 1));
+        let best = layouts.min_by_key(|strips| strips.channel_len);
+        best.unwrap_or_else(|| Self::with_layout(phases, batch, block, AxisPlanes::shared(phases), 3, 1))
     }
 
     /// A layout whose planes are as given and whose runs span the axes from `run_axis` on.
-    pub(crate) fn with_layout(
-        phases: &Phases,
-        batch: usize,
-        block: [usize; 4],
-        planes: [AxisPlanes; 3],
-        run_axis: usize,
-        lanes: usize,
-    ) -> Self {
+    fn with_layout(phases: &Phases, batch: usize, block: [usize; 4], planes: [AxisPlanes; 3], run_axis: usize, lanes: usize) -> Self {
         let extension: [usize; 3] = std::array::from_fn(|axis| phases.axes[axis].extension());
         let computed = [block[0], block[1] + extension[0], block[2] + extension[1], block[3] + extension[2]];
-        let held: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1] + planes[axis].halo);
-        let strides = [held[0] * held[1] * held[2], held[1] * held[2], held[2], 1];
-        let plane_len = computed[0] * strides[0];
-        let channel_len = planes.iter().map(|axis| axis.origins.len()).product::<usize>() * plane_len;
-        let pitch = run_len(computed, strides, run_axis).next_multiple_of(lanes);
+        // Taps can be so far apart that shared planes would not fit any memory; then the product saturates, and another layout is better.
+        let product = |sizes: &[usize]| sizes.iter().fold(1_usize, |product, &size| product.saturating_mul(size));
+        let held: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1].saturating_add(planes[axis].halo));
+        let strides = [product(&held), product(&held[1..]), held[2], 1];
+        let plane_len = product(&[computed[0], strides[0]]);
+        let channel_len = product(&planes.each_ref().map(|axis| axis.origins.len())).saturating_mul(plane_len);
+        let pitch = run_len(computed, strides, run_axis).checked_next_multiple_of(lanes).unwrap_or(usize::MAX);
         let mut sum_strides = strides;
         let mut sums_len = pitch;
         for axis in (0..run_axis).rev() {
             sum_strides[axis] = sums_len;
-            sums_len *= computed[axis];
+            sums_len = sums_len.saturating_mul(computed[axis]);
         }
         let source_strides = std::array::from_fn(|axis| phases.axes[axis].source_stride);
         let [depth, height, width] = &phases.axes;
@@ -152,7 +161,7 @@ impl Strips {
     }
 
     /// The positions of a block of `size`, as vectors.
-    pub(crate) fn vectors(&self, size: [usize; 4], lanes: usize) -> Vec<Vector> {
+    pub(crate) fn vectors(&self, size: [usize; 4], lanes: usize) -> Vec<Positions> {
         let computed = self.computed(size);
         let len = run_len(computed, self.strides, self.run_axis);
         let outer: [usize; 3] = std::array::from_fn(|axis| if axis < self.run_axis { computed[axis] } else { 1 });
@@ -162,7 +171,7 @@ impl Strips {
                 for h in 0..outer[2] {
                     let at = |strides: [usize; 4]| n * strides[0] + d * strides[1] + h * strides[2];
                     let (from, to) = (at(self.strides), at(self.sum_strides));
-                    vectors.extend((0..len).step_by(lanes).map(|start| Vector { from: from + start, to: to + start }));
+                    vectors.extend((0..len).step_by(lanes).map(|start| Positions { from: from + start, to: to + start }));
                 }
             }
         }
@@ -255,7 +264,7 @@ fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize,
 
 /// How far a run over the axes from `axis` on extends.
 fn run_len(computed: [usize; 4], strides: [usize; 4], axis: usize) -> usize {
-    (axis..4).map(|axis| (computed[axis] - 1) * strides[axis]).sum::<usize>() + 1
+    (axis..4).fold(1, |len: usize, axis| len.saturating_add((computed[axis] - 1).saturating_mul(strides[axis])))
 }
 
 /// Whole rows, then whole slices, then whole pictures, while they fit `positions`; blocks of an axis are as even as can be.

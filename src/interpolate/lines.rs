@@ -1,6 +1,7 @@
 //! Where the engine's rows come from and go to: the element type ends here, the passes know only the type of the sums.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use ndarray::{ArrayView4, ArrayViewMut4, Axis};
 
@@ -30,8 +31,21 @@ pub(crate) trait Sink<T> {
     /// Row `h` of slice `d`, where it can be written in place.
     fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>>;
 
+    /// Neighbouring rows of slice `d` as one, where they can be written in place and follow each other without gaps.
+    fn direct_rows(&mut self, _: usize, _: Range<usize>) -> Option<Place<'_, T>> {
+        None
+    }
+
     /// Puts a finished row into row `h` of slice `d`.
     fn store(&mut self, d: usize, h: usize, row: &[T]);
+
+    /// Puts finished rows into neighbouring rows of slice `d`.
+    fn store_rows(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
+        let len = values.len() / rows.len();
+        for (h, row) in rows.zip(values.chunks_exact(len)) {
+            self.store(d, h, row);
+        }
+    }
 }
 
 /// A row that can be written in place.
@@ -115,20 +129,34 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
         row.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
     }
 
+    fn direct_rows(&mut self, d: usize, rows: Range<usize>) -> Option<Place<'_, T>> {
+        if self.streams {
+            return None;
+        }
+        let mut slice = self.view.view_mut().index_axis_move(Axis(0), d);
+        slice.slice_axis_inplace(Axis(0), rows.into());
+        slice.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
+    }
+
     fn store(&mut self, d: usize, h: usize, row: &[T]) {
-        let mut y = self.view.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
+        self.store_rows(d, h..h + 1, row);
+    }
+
+    fn store_rows(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
+        let mut y = self.view.view_mut().index_axis_move(Axis(0), d);
+        y.slice_axis_inplace(Axis(0), rows.into());
         let Some(y) = y.as_slice_mut() else {
-            for (slot, &value) in y.iter_mut().zip(row) {
+            for (slot, &value) in y.iter_mut().zip(values) {
                 slot.write(A::from_row(value));
             }
             return;
         };
-        if !self.streams {
-            return A::narrow(row, y);
-        }
-        match A::as_rows_mut(y) {
-            Some(to) => self.backend.run(StreamRow { from: as_maybe_uninit(row), to }),
-            None => A::narrow(row, y),
+        if self.streams
+            && let Some(to) = A::as_rows_mut(y)
+        {
+            self.backend.run(StreamRow { from: as_maybe_uninit(values), to });
+        } else {
+            A::narrow(values, y);
         }
     }
 }
@@ -273,6 +301,24 @@ fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(source: &'s X, d: usize, h: u
             let spare = &mut spare[..source.len()];
             source.load(d, h, spare);
             spare
+        }
+    }
+}
+
+/// Writes neighbouring rows of slice `d` of `sink`, which are computed as one, in place or by way of `spare`.
+pub(crate) fn put_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
+    sink: &mut Y,
+    d: usize,
+    rows: Range<usize>,
+    spare: &mut [T],
+    mut row: impl ComputeRow<T>,
+) {
+    match sink.direct_rows(d, rows.clone()) {
+        Some(Place::Fresh(out)) => row.compute(out, Write),
+        Some(Place::Own(out)) => row.compute(out, Keep),
+        None => {
+            row.compute(spare, Keep);
+            sink.store_rows(d, rows, spare);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::element::Convert;
 use crate::parallel;
 use crate::simd::{Arithmetic, Backend, Combine, Gather, GatherRows, How, Keep, Put, Table, finish_streaming, with_scratch, with_tags};
 
-use super::lines::{CombineRow, ComputeRow, Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row};
+use super::lines::{CombineRow, ComputeRow, Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
 use super::taps::AxisTaps;
 
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
@@ -21,6 +21,9 @@ const TASK: usize = 1 << 17;
 
 /// Elements of the slices that a ring over the depth may hold, so that it stays in the second-level cache.
 const DEPTH_RING: usize = 1 << 16;
+
+/// Elements that are combined over the depth at a time.
+const DEPTH_PIECE: usize = 1 << 12;
 
 /// Rows that the pass along the width takes at a time when it comes last.
 const ROWS: usize = GatherRows::<'static, f32>::ROWS;
@@ -172,7 +175,7 @@ impl Engine<'_> {
         let [depths, heights] = y.size();
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
         let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
-        let together = if self.widen_first { 1 } else { ROWS.min(heights) };
+        let together = self.rows_together(slices > 0, output).min(heights);
         let columns = if self.widen_first || x.inner() > 1 { 0 } else { ROWS * input };
         let sizes =
             [height_table.span * line, input * depth_table.width, together * input, together * output, columns, slices * band * output];
@@ -204,9 +207,10 @@ impl Engine<'_> {
     /// One output slice, where the depth is an identity, comes first or is still to come.
     fn slice<T: Arithmetic>(self, source: &dyn Source<T>, y: &mut dyn Sink<T>, place: Place, buffers: &mut Buffers<'_, T>) {
         let [depth, _, width] = &self.passes.axes;
+        let output = width.taps.output() * source.inner();
         let Buffers { ring, tags, spare, middle, last, columns } = buffers;
         tags.fill(usize::MAX);
-        let rest = Rest { ring: Ring { rows: ring, tags }, middle, last, columns, inner: source.inner() };
+        let rest = Rest { ring: Ring { rows: ring, tags }, middle, last, columns, inner: source.inner(), input: source.len(), output };
         let backend = self.backend;
         let gather = (!width.identity && !self.widen_first).then(|| width.table());
         if self.widen_first && !width.identity {
@@ -231,17 +235,17 @@ impl Engine<'_> {
         slice_tags: &mut [usize],
     ) {
         let table = self.passes.axes[0].table::<T>();
-        let len = buffers.last.len();
+        let len = self.passes.axes[2].taps.output() * source.inner();
         let size = place.rows.len() * len;
         if table.is_empty_row(place.depth) {
             for h in place.rows {
-                put_row(y, place.sink_depth, h, buffers.last, Row::<T, Plain<'_, dyn Source<T>, T>>::Zero);
+                put_row(y, place.sink_depth, h, &mut buffers.last[..len], Row::<T, Plain<'_, dyn Source<T>, T>>::Zero);
             }
             return;
         }
         let (index, weight) = table.row(place.depth);
         for &d in index {
-            let (d, ring) = (d as usize, d as usize % table.span);
+            let (d, ring) = (d as usize, d as usize & (table.span - 1));
             if slice_tags[ring] != d {
                 slice_tags[ring] = d;
                 let mut slice = Slice { rows: &mut slice_ring[ring * size..][..size], len };
@@ -249,9 +253,29 @@ impl Engine<'_> {
                 self.slice(source, &mut slice, Place { depth: d, sink_depth: 0, height, rows: 0..place.rows.len() }, buffers);
             }
         }
-        for (number, h) in place.rows.clone().enumerate() {
-            let row = |t: usize| &slice_ring[index[t] as usize % table.span * size + number * len..][..len];
-            put_row(y, place.sink_depth, h, buffers.last, CombineRow { row, weight, backend: self.backend });
+        let together = (buffers.last.len() / len).max(1);
+        for first in (0..place.rows.len()).step_by(together) {
+            let count = together.min(place.rows.len() - first);
+            let (begin, size_of_rows) = (first * len, count * len);
+            let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + begin..][..size_of_rows];
+            let combined = CombineRow { row, weight, backend: self.backend };
+            put_rows(
+                y,
+                place.sink_depth,
+                place.rows.start + first..place.rows.start + first + count,
+                &mut buffers.last[..size_of_rows],
+                combined,
+            );
+        }
+    }
+
+    /// Rows on their way to the output at a time.
+    fn rows_together(self, deep: bool, output: usize) -> usize {
+        match (self.widen_first, deep) {
+            (false, _) => ROWS,
+            (true, false) => 1,
+            // Whole slices are combined, in pieces that stay in the first-level cache.
+            (true, true) => (DEPTH_PIECE / output).max(1),
         }
     }
 
@@ -264,9 +288,7 @@ impl Engine<'_> {
         rest: Rest<'_, T>,
         gather: Option<&Table<T>>,
     ) {
-        let Rest { mut ring, middle, last, columns, inner } = rest;
-        let together = if self.widen_first { 1 } else { ROWS.min(y.size()[1]) };
-        let (input, output) = (middle.len() / together, last.len() / together);
+        let Rest { mut ring, middle, last, columns, inner, input, output } = rest;
         let Some(table) = gather else {
             for h in place.rows {
                 let last = &mut last[..output];
@@ -315,7 +337,7 @@ impl Engine<'_> {
         }
         let len = ring.rows.len() / table.span;
         for &h in index {
-            let place = h as usize % table.span;
+            let place = h as usize & (table.span - 1);
             if ring.tags[place] != h as usize {
                 ring.tags[place] = h as usize;
                 lines.make(h as usize, &mut ring.rows[place * len..][..len], Keep);
@@ -357,7 +379,7 @@ impl<T: Arithmetic, L: Lines<T>> ComputeRow<T> for Row<'_, T, L> {
                 backend.run(Combine { row, weight, out, put });
             }
             Self::Ring { ring, len, span, index, weight, backend } => {
-                let row = |t: usize| &ring[index[t] as usize % *span * *len..][..*len];
+                let row = |t: usize| &ring[(index[t] as usize & (*span - 1)) * *len..][..*len];
                 backend.run(Combine { row, weight, out, put });
             }
         }
@@ -390,4 +412,8 @@ struct Rest<'a, T> {
     last: &'a mut [T],
     columns: &'a mut [T],
     inner: usize,
+    /// Elements of an input row.
+    input: usize,
+    /// Elements of an output row.
+    output: usize,
 }

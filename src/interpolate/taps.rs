@@ -189,7 +189,7 @@ impl Taps {
 
     /// The table in the arithmetic of `T`, all rows of one width.
     fn typed<T: Arithmetic>(&self) -> Table<T> {
-        let width = self.longest_row().max(1);
+        let width = padded_width(self.longest_row());
         let mut table = Table {
             width,
             index: Vec::new(),
@@ -225,7 +225,19 @@ impl Taps {
                 table.weight.extend(std::iter::repeat_n(T::weight(share), missing));
             }
         }
+        // A power of two: places in the ring are then found without a division.
+        table.span = table.span.next_power_of_two();
         table
+    }
+}
+
+/// The width of a table whose longest row has `taps`: a little more where the engine then has a loop for that very number.
+fn padded_width(taps: usize) -> usize {
+    match taps {
+        0 => 1,
+        5 => 6,
+        7 => 8,
+        _ => taps,
     }
 }
 

@@ -5,21 +5,24 @@
 //! This folder holds the crate's only unsafe code besides [`crate::alloc`]; each block states the bound it relies on.
 
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 mod arithmetic;
 mod passes;
 mod streaming;
 mod strip_product;
 mod table;
+mod vector;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
 pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
 pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
-pub(crate) use strip_product::{StripProduct, Vector, lanes, panel_heights};
+pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
 pub(crate) use table::LANES;
 pub use table::{Table, Tables};
+pub use vector::{Real, Vector};
 
 /// An instruction set that the inner loops can be run with.
 ///
@@ -57,14 +60,20 @@ impl Backend {
 
     /// Whether this machine can run it.
     #[must_use]
+    #[inline]
     pub fn is_available(self) -> bool {
+        static AVAILABLE: OnceLock<[bool; 4]> = OnceLock::new();
+        AVAILABLE.get_or_init(|| [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].map(Self::detect))[self as usize]
+    }
+
+    fn detect(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
-                Self::Avx2.is_available()
+                Self::Avx2.detect()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
@@ -100,8 +109,14 @@ pub trait InstructionSet: 'static {
     const FUSED: bool;
     /// How many `f32` a register holds.
     const LANES: usize;
+    /// How many registers there are.
+    const REGISTERS: usize;
     /// Which backend this is.
     const BACKEND: Backend;
+    /// A register of `f32`.
+    type Single: Vector<f32>;
+    /// A register of `f64`.
+    type Double: Vector<f64>;
 
     /// Lane `i` takes element `pick[i]` of the window.
     #[inline(always)]
@@ -127,7 +142,10 @@ pub(crate) struct Portable;
 impl InstructionSet for Portable {
     const FUSED: bool = false;
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
     const BACKEND: Backend = Backend::Portable;
+    type Single = vector::Lanes<f32, 4, false>;
+    type Double = vector::Lanes<f64, 2, false>;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -136,7 +154,10 @@ pub(crate) struct Neon;
 impl InstructionSet for Neon {
     const FUSED: bool = true;
     const LANES: usize = 4;
+    const REGISTERS: usize = 32;
     const BACKEND: Backend = Backend::Neon;
+    type Single = vector::Lanes<f32, 4, true>;
+    type Double = vector::Lanes<f64, 2, true>;
 }
 
 /// A loop that is compiled once for each instruction set.

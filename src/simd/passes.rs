@@ -53,7 +53,15 @@ where
 fn combine<'r, I: InstructionSet, T: Arithmetic, S, P: Put<S, T>>(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight], out: &mut [S]) {
     match *weight {
         [w0, w1] => combine_few::<I, T, S, P, 2>([row(0), row(1)], [w0, w1], out),
+        [w0, w1, w2] => combine_few::<I, T, S, P, 3>([row(0), row(1), row(2)], [w0, w1, w2], out),
         [w0, w1, w2, w3] => combine_few::<I, T, S, P, 4>([row(0), row(1), row(2), row(3)], [w0, w1, w2, w3], out),
+        [a, b, c, d, e, f] => {
+            combine_few::<I, T, S, P, 6>([row(0), row(1), row(2), row(3), row(4), row(5)], [a, b, c, d, e, f], out);
+        }
+        [a, b, c, d, e, f, g, h] => {
+            let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
+            combine_few::<I, T, S, P, 8>(rows, [a, b, c, d, e, f, g, h], out);
+        }
         _ => combine_many::<I, T, S, P>(row, weight, out),
     }
 }

@@ -4,9 +4,7 @@
 //! A table of offsets says where each factor of the sum begins in the strip, and neighbouring positions are neighbours in memory, so
 //! one strip serves every tap that looks at it. Up to [`MOST_ROWS`] rows and three vectors of positions stay in registers.
 
-use num_traits::Float;
-
-use super::{Backend, InstructionSet, Kernel};
+use super::{Backend, InstructionSet, Kernel, Real, Vector};
 
 /// The most rows that a panel of packed weights has. With 6 rows and 2 (AVX2) or 3 (AVX-512) vectors the sums fill the registers.
 pub(crate) const MOST_ROWS: usize = 6;
@@ -19,7 +17,7 @@ pub(crate) fn panel_heights(rows: usize) -> impl Iterator<Item = usize> {
 
 /// As many neighbouring positions as a register has lanes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Vector {
+pub(crate) struct Positions {
     /// Where they begin in the strip, before the offset of a tap is added.
     pub(crate) from: usize,
     /// Where their sums begin in a row of the sums.
@@ -54,7 +52,7 @@ pub(crate) struct StripProduct<'a, T> {
     /// The pixels, with room for a vector behind the last.
     pub(crate) strip: &'a [T],
     /// The positions.
-    pub(crate) vectors: &'a [Vector],
+    pub(crate) positions: &'a [Positions],
     /// The sums, `rows` × `pitch`.
     pub(crate) sums: &'a mut [T],
     /// The length of a row of sums.
@@ -63,64 +61,21 @@ pub(crate) struct StripProduct<'a, T> {
     pub(crate) accumulate: bool,
 }
 
-impl<T: Float> Kernel for StripProduct<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let single = size_of::<T>() == size_of::<f32>();
-        match (I::LANES, single) {
-            (16, true) => self.by_threes::<I, 16>(),
-            (16, false) => self.by_threes::<I, 8>(),
-            (8, true) => self.by_twos::<I, 8>(),
-            (_, true) => self.by_twos::<I, 4>(),
-            (8, false) => self.by_twos::<I, 4>(),
-            (_, false) => self.by_twos::<I, 2>(),
-        }
-    }
-}
-
-impl<T: Float> StripProduct<'_, T> {
-    /// With 32 registers: three vectors at a time.
-    #[inline(always)]
-    fn by_threes<I: InstructionSet, const LANES: usize>(mut self) {
-        let mut threes = self.vectors.chunks_exact(3);
-        for vectors in threes.by_ref() {
-            self.column::<I, 3, LANES>(vectors);
-        }
-        match threes.remainder() {
-            [] => {}
-            rest @ [_] => self.column::<I, 1, LANES>(rest),
-            rest => self.column::<I, 2, LANES>(rest),
-        }
-    }
-
-    /// With 16 registers: two vectors at a time.
-    #[inline(always)]
-    fn by_twos<I: InstructionSet, const LANES: usize>(mut self) {
-        let mut twos = self.vectors.chunks_exact(2);
-        for vectors in twos.by_ref() {
-            self.column::<I, 2, LANES>(vectors);
-        }
-        if let rest @ [_] = twos.remainder() {
-            self.column::<I, 1, LANES>(rest);
-        }
-    }
-
-    /// All rows of `WIDTH` vectors.
-    #[inline(always)]
-    fn column<I: InstructionSet, const WIDTH: usize, const LANES: usize>(&mut self, vectors: &[Vector]) {
+impl<T: Real> StripProduct<'_, T> {
+    /// Runs it, panel by panel.
+    pub(crate) fn run(self, backend: Backend) {
+        let Self { offsets, strip, positions, pitch, accumulate, .. } = self;
         let (mut row, mut start) = (0, 0);
         for height in panel_heights(self.rows) {
-            let panel = &self.weights[start + self.first * height..][..self.offsets.len() * height];
-            let sums = &mut self.sums[row * self.pitch..];
+            let weights = &self.weights[start + self.first * height..][..offsets.len() * height];
+            let sums = &mut self.sums[row * pitch..(row + height) * pitch];
             match height {
-                1 => tile::<T, I, 1, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
-                2 => tile::<T, I, 2, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
-                3 => tile::<T, I, 3, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
-                4 => tile::<T, I, 4, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
-                5 => tile::<T, I, 5, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
-                _ => tile::<T, I, 6, WIDTH, LANES>(panel, self.offsets, self.strip, vectors, sums, self.pitch, self.accumulate),
+                1 => backend.run(Panel::<T, 1> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                2 => backend.run(Panel::<T, 2> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                3 => backend.run(Panel::<T, 3> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                4 => backend.run(Panel::<T, 4> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                5 => backend.run(Panel::<T, 5> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                _ => backend.run(Panel::<T, MOST_ROWS> { weights, offsets, strip, positions, sums, pitch, accumulate }),
             }
             start += self.depth * height;
             row += height;
@@ -128,43 +83,68 @@ impl<T: Float> StripProduct<'_, T> {
     }
 }
 
-/// `HEIGHT` rows of `WIDTH` vectors, their sums in registers from the first product to the last.
-#[inline(always)]
-fn tile<T: Float, I: InstructionSet, const HEIGHT: usize, const WIDTH: usize, const LANES: usize>(
-    panel: &[T],
-    offsets: &[usize],
-    strip: &[T],
-    vectors: &[Vector],
-    sums: &mut [T],
+/// One panel of `HEIGHT` rows, times all positions.
+struct Panel<'a, T, const HEIGHT: usize> {
+    weights: &'a [T],
+    offsets: &'a [usize],
+    strip: &'a [T],
+    positions: &'a [Positions],
+    sums: &'a mut [T],
     pitch: usize,
     accumulate: bool,
-) {
-    let mut registers = [[[T::zero(); LANES]; WIDTH]; HEIGHT];
-    let from: [usize; WIDTH] = std::array::from_fn(|v| vectors[v].from);
-    if accumulate {
-        for row in 0..HEIGHT {
-            for v in 0..WIDTH {
-                registers[row][v].copy_from_slice(&sums[row * pitch + vectors[v].to..][..LANES]);
-            }
+}
+
+impl<T: Real, const HEIGHT: usize> Kernel for Panel<'_, T, HEIGHT> {
+    type Output = ();
+
+    /// Three vectors at a time where the registers hold their sums, else two.
+    #[inline(always)]
+    fn run<I: InstructionSet>(mut self) {
+        let positions = self.positions;
+        let rest = if I::REGISTERS >= 32 {
+            let (threes, rest) = positions.as_chunks::<3>();
+            threes.iter().for_each(|positions| self.tile::<I, 3>(positions));
+            rest
+        } else {
+            let (twos, rest) = positions.as_chunks::<2>();
+            twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
+            rest
+        };
+        match *rest {
+            [] => {}
+            [one] => self.tile::<I, 1>(&[one]),
+            [one, two, ..] => self.tile::<I, 2>(&[one, two]),
         }
     }
-    for (offset, weights) in offsets.iter().zip(panel.chunks_exact(HEIGHT)) {
-        let mut pixels = [[T::zero(); LANES]; WIDTH];
-        for v in 0..WIDTH {
-            pixels[v].copy_from_slice(&strip[offset + from[v]..][..LANES]);
-        }
-        for row in 0..HEIGHT {
-            for v in 0..WIDTH {
-                for lane in 0..LANES {
-                    let (weight, pixel, sum) = (weights[row], pixels[v][lane], registers[row][v][lane]);
-                    registers[row][v][lane] = if I::FUSED { weight.mul_add(pixel, sum) } else { weight * pixel + sum };
+}
+
+impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
+    /// `HEIGHT` rows of `WIDTH` vectors, their sums in registers from the first product to the last.
+    #[inline(always)]
+    fn tile<I: InstructionSet, const WIDTH: usize>(&mut self, positions: &[Positions; WIDTH]) {
+        let Self { weights, offsets, strip, pitch, .. } = *self;
+        let mut registers = [[T::Vector::<I>::splat(T::zero()); WIDTH]; HEIGHT];
+        if self.accumulate {
+            for row in 0..HEIGHT {
+                for v in 0..WIDTH {
+                    registers[row][v] = T::Vector::<I>::load(&self.sums[row * pitch + positions[v].to..]);
                 }
             }
         }
-    }
-    for row in 0..HEIGHT {
-        for v in 0..WIDTH {
-            sums[row * pitch + vectors[v].to..][..LANES].copy_from_slice(&registers[row][v]);
+        let (weights, _) = weights.as_chunks::<HEIGHT>();
+        for (offset, weights) in offsets.iter().zip(weights) {
+            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| T::Vector::<I>::load(&strip[offset + positions[v].from..]));
+            for row in 0..HEIGHT {
+                let weight = T::Vector::<I>::splat(weights[row]);
+                for v in 0..WIDTH {
+                    registers[row][v] = weight.multiply_add(pixels[v], registers[row][v]);
+                }
+            }
+        }
+        for row in 0..HEIGHT {
+            for v in 0..WIDTH {
+                registers[row][v].store(&mut self.sums[row * pitch + positions[v].to..]);
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Table<T: Arithmetic> {
     pub(crate) weight: Vec<T::Weight>,
     /// The output pixels that no input pixel reaches; they are 0.
     pub(crate) empty: Vec<u32>,
-    /// One more than the largest distance between two taps of an output pixel: how many input rows a ring has to hold.
+    /// How many input rows a ring has to hold: a power of two above the largest distance between two taps of an output pixel.
     pub(crate) span: usize,
     /// Input pixels.
     pub(crate) input: usize,

@@ -3,9 +3,10 @@
 use std::mem::MaybeUninit;
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m512, _mm_loadl_epi64, _mm_loadu_si128, _mm_shuffle_epi8, _mm_storel_epi64, _mm256_blendv_ps, _mm256_castsi256_ps,
-    _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permutevar8x32_ps, _mm256_permutex2var_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm256_stream_si256, _mm512_castps512_ps256, _mm512_castsi256_si512, _mm512_loadu_ps, _mm512_permutex2var_ps,
+    __m128i, __m256, __m256d, __m512, __m512d, _mm_loadl_epi64, _mm_loadu_si128, _mm_shuffle_epi8, _mm_storel_epi64, _mm256_blendv_ps,
+    _mm256_castsi256_ps, _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permutevar8x32_ps, _mm256_permutex2var_ps,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_stream_si256, _mm512_castps512_ps256, _mm512_castsi256_si512, _mm512_loadu_ps,
+    _mm512_permutex2var_ps,
 };
 
 use super::{Backend, InstructionSet, Kernel, LANES};
@@ -16,7 +17,10 @@ pub(crate) struct Avx2;
 impl InstructionSet for Avx2 {
     const FUSED: bool = true;
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
     const BACKEND: Backend = Backend::Avx2;
+    type Single = __m256;
+    type Double = __m256d;
 
     #[inline(always)]
     fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
@@ -56,7 +60,10 @@ pub(crate) struct Avx512;
 impl InstructionSet for Avx512 {
     const FUSED: bool = true;
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
     const BACKEND: Backend = Backend::Avx512;
+    type Single = __m512;
+    type Double = __m512d;
 
     #[inline(always)]
     fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {

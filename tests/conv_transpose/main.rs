@@ -1,0 +1,10 @@
+//! Transposed convolution and convolution through the public API.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod conformance;
+mod errors;
+mod naive;
+mod oracle;
+mod properties;
+mod threads;

@@ -1,0 +1,83 @@
+//! What the examples draw, read and write.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+
+#[path = "../examples/common/label.rs"]
+mod label;
+#[path = "../examples/common/picture.rs"]
+mod picture;
+#[path = "../examples/common/test_card.rs"]
+mod test_card;
+
+use picture::{Picture, Pixels};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name)
+}
+
+fn pixels(channels: usize, bits: usize) -> Pixels {
+    let value = |(y, x, c): (usize, usize, usize)| 1000 * y + 77 * x + 13 * c;
+    let shape = (5, 7, channels);
+    if bits == 8 {
+        Pixels::U8(Array3::from_shape_fn(shape, |index| (value(index) / 30) as u8))
+    } else {
+        Pixels::U16(Array3::from_shape_fn(shape, |index| value(index) as u16))
+    }
+}
+
+#[test]
+fn png_keeps_every_kind_of_picture() {
+    for (channels, bits) in [(1, 8), (2, 8), (3, 8), (4, 8), (1, 16), (2, 16), (3, 16), (4, 16)] {
+        let profile = [&[0; 16][..], if channels < 3 { b"GRAY" } else { b"RGB " }].concat();
+        for profile in [None, Some(profile)] {
+            let path = file(&format!("{channels}-channels-{bits}-bits.png"));
+            let written = Picture { pixels: pixels(channels, bits), profile };
+            picture::write(&path, &written).unwrap();
+            assert_eq!(picture::read(&path).unwrap(), written, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn jpeg_keeps_gray_and_rgb_and_refuses_the_rest() {
+    for (channels, bits, kept) in [(1, 8, true), (3, 8, true), (2, 8, false), (4, 8, false), (1, 16, false), (3, 16, false)] {
+        let path = file(&format!("{channels}-channels-{bits}-bits.jpg"));
+        let written = Picture { pixels: pixels(channels, bits), profile: None };
+        assert_eq!(picture::write(&path, &written).is_ok(), kept, "{}", path.display());
+        assert_eq!(path.exists(), kept, "{}", path.display());
+        if kept {
+            assert_eq!(picture::read(&path).unwrap().pixels.kind(), written.pixels.kind());
+        }
+    }
+}
+
+#[test]
+fn alpha_comes_back() {
+    let opaque_or_half = Array3::from_shape_fn((4, 4, 4), |(y, x, c)| if c == 3 { [255, 128][x % 2] } else { (16 * y + x + c) as u8 });
+    assert_eq!(picture::unpremultiplied::<u8>(picture::premultiplied(&opaque_or_half)), opaque_or_half);
+    let transparent = Array3::<u16>::from_shape_fn((1, 1, 2), |(_, _, c)| if c == 1 { 0 } else { 777 });
+    assert_eq!(picture::unpremultiplied::<u16>(picture::premultiplied(&transparent)), Array3::zeros((1, 1, 2)));
+    let overshot = Array3::from_shape_vec((1, 2, 2), vec![300.0, 260.0, -3.0, -2.0]).unwrap();
+    assert_eq!(picture::unpremultiplied::<u8>(overshot).into_raw_vec_and_offset().0, [255, 255, 0, 0]);
+}
+
+#[test]
+fn test_card_of_any_size() {
+    for (height, width) in [(0, 0), (1, 1), (2, 3), (1, 40), (90, 17), (180, 240)] {
+        let card = test_card::test_card(height, width);
+        assert_eq!(card.dim(), (height, width, 3));
+        assert_eq!(card, test_card::test_card(height, width));
+        assert!(test_card::gray_test_card(height, width).iter().all(|value| (0.0..=1.0).contains(value)));
+    }
+}
+
+#[test]
+fn labels_are_cut_at_the_border() {
+    let mut page = Array3::zeros((12, 20, 3));
+    label::draw(&mut page, [1, 1], 2, &[9, 8, 7], "A long label");
+    assert_eq!(page[[1, 3, 1]], 8, "the top of A");
+    assert!(page.iter().any(|&value| value == 0));
+    assert_eq!(label::extent("AB", 2), [20, 24]);
+}
