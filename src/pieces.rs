@@ -28,25 +28,6 @@ impl<A: Send> Cut for ArrayViewMut5<'_, A> {
     }
 }
 
-/// Row-major planes one after the other, cut between planes along axis 0.
-pub(crate) struct Planes<'a, A> {
-    /// The elements of all planes.
-    pub(crate) elements: &'a mut [A],
-    /// How many elements a plane has, at least 1.
-    pub(crate) pixels: usize,
-}
-
-impl<A: Send> Cut for Planes<'_, A> {
-    fn shape(&self) -> [usize; 5] {
-        [self.elements.len() / self.pixels, 1, 1, 1, self.pixels]
-    }
-
-    fn cut(self, _: usize, at: usize) -> (Self, Self) {
-        let (left, right) = self.elements.split_at_mut(at * self.pixels);
-        (Self { elements: left, pixels: self.pixels }, Self { elements: right, pixels: self.pixels })
-    }
-}
-
 /// Two outputs of one loop. They agree on the axes that are cut; the first says how much work there is.
 impl<V: Cut, W: Cut> Cut for (V, W) {
     fn shape(&self) -> [usize; 5] {

@@ -6,7 +6,7 @@ use ndarray::{ArrayView3, ArrayView5, s};
 
 use crate::error::Error;
 use crate::parallel;
-use crate::pieces::{Planes, for_each_piece};
+use crate::simd::{Backend, InstructionSet, Kernel};
 
 /// What the indices of max pooling count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -47,8 +47,8 @@ impl<'a> Targets<'a> {
 
     /// Whether every index points into its own plane; or the first index that is out of range, with its position.
     fn check_planes(&self, planes: Range<usize>, limit: usize) -> Result<bool, (i64, usize)> {
-        let pixels = self.pooled_pixels();
-        if planes.len() > 1 && planes.len() * pixels > CHECKED_AT_ONCE {
+        let pooled = self.pooled_pixels();
+        if planes.len() > 1 && planes.len() * pooled > CHECKED_AT_ONCE {
             let middle = planes.start + planes.len() / 2;
             let (mut left, mut right) = (Ok(true), Ok(true));
             let (before, from) = (planes.start..middle, middle..planes.end);
@@ -57,25 +57,35 @@ impl<'a> Targets<'a> {
         }
         let mut own_plane = true;
         for plane in planes {
-            for (pixel, &index) in self.of(plane).iter().enumerate() {
+            let indices = self.indices_of(plane);
+            let range = AllInRange { indices: indices.to_slice(), begin: self.begin_of(plane), len: self.counted_pixels() };
+            if Backend::best().run(range) {
+                continue;
+            }
+            // One by one: they may lie in another layout, point into other planes, or be wrong.
+            for (pixel, &index) in indices.iter().enumerate() {
                 match usize::try_from(index) {
-                    Ok(at) if at < limit => own_plane &= self.space == IndexSpace::Plane || at / self.counted_pixels() == plane,
-                    _ => return Err((index, plane * pixels + pixel)),
+                    Ok(at) if at < limit => own_plane &= at.wrapping_sub(self.begin_of(plane)) < self.counted_pixels(),
+                    _ => return Err((index, plane * pooled + pixel)),
                 }
             }
         }
         Ok(own_plane)
     }
 
-    /// The axes of [`Planes`](crate::pieces::Planes) along which the work may be cut: one thread does all of it, in row-major order,
-    /// where indices point from one plane into another.
+    /// The axes along which the work may be cut: one thread does all of it where indices point from one plane into another.
     pub(super) fn axes(&self) -> &'static [usize] {
-        if self.own_plane { &[0] } else { &[] }
+        if self.own_plane { &[0, 1] } else { &[] }
+    }
+
+    /// The number of the first plane of a piece that begins at `origin`.
+    pub(super) fn first_plane(&self, origin: [usize; 5]) -> usize {
+        origin[0] * self.indices.dim().1 + origin[1]
     }
 
     /// The indices of a plane: of a channel of a picture, counted through the batch.
-    pub(super) fn of(&self, plane: usize) -> ArrayView3<'_, i64> {
-        self.indices.slice(s![plane / self.indices.dim().1, plane % self.indices.dim().1, .., .., ..])
+    pub(super) fn indices_of(&self, plane: usize) -> ArrayView3<'_, i64> {
+        plane_of(&self.indices, plane)
     }
 
     /// How many pixels a plane that is pointed into has.
@@ -93,36 +103,76 @@ impl<'a> Targets<'a> {
         self.counted.iter().product()
     }
 
-    /// The element that an index of `plane` points to, counted through the tensor.
-    pub(super) fn element(&self, plane: usize, index: i64) -> usize {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it has been checked
-        let index = index as usize;
-        let (plane, index) = match self.space {
-            IndexSpace::Plane => (plane, index),
-            IndexSpace::Tensor if self.counted == self.plane => return index,
-            IndexSpace::Tensor => (index / self.counted_pixels(), index % self.counted_pixels()),
-        };
-        plane * self.pixels() + if self.counted == self.plane { index } else { self.moved(index) }
+    /// The index of the first pixel of a plane.
+    fn begin_of(&self, plane: usize) -> usize {
+        if self.space == IndexSpace::Tensor { plane * self.counted_pixels() } else { 0 }
     }
 
-    /// The pixel of the plane pointed into that stands where `index` stands in the plane in which the indices count.
-    fn moved(&self, index: usize) -> usize {
-        let [_, height, width] = self.counted;
-        let [d, h, w] = [index / (height * width), index / width % height, index % width];
-        (d * self.plane[1] + h) * self.plane[2] + w
+    /// What turns the indices of `plane` into elements counted from plane `first` on.
+    #[inline(always)]
+    pub(super) fn element(&self, plane: usize, first: usize) -> impl Fn(i64) -> usize {
+        let (pixels, counted_pixels) = (self.pixels(), self.counted_pixels());
+        let (begin, here) = (self.begin_of(plane), (plane - first) * pixels);
+        let ([_, height, width], [_, height_to, width_to]) = (self.counted, self.plane);
+        let simple = self.own_plane && self.counted == self.plane;
+        move |index| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // it has been checked
+            let index = index as usize;
+            if simple {
+                return here + index - begin;
+            }
+            // Both may lie in another plane, one after this or before it.
+            let within = index.wrapping_sub(begin);
+            let (plane_begin, index) = match within < counted_pixels {
+                true => (here, within),
+                false => ((index / counted_pixels - first) * pixels, index % counted_pixels),
+            };
+            let [d, h, w] = [index / (height * width), index / width % height, index % width];
+            plane_begin + (d * height_to + h) * width_to + w
+        }
     }
 
-    /// Calls `write` with every value of `x` and the element of `out` that its index points to, in row-major order within a plane.
-    /// `out` is row-major.
-    pub(super) fn scatter<A: Copy + Sync, B: Send>(&self, x: &ArrayView5<'_, A>, out: &mut [B], write: impl Fn(&mut B, A) + Sync) {
-        let pixels = self.pixels();
-        for_each_piece(Planes { elements: out, pixels }, self.axes(), &|[first, ..], planes: Planes<'_, B>| {
-            for plane in first..first + planes.elements.len() / pixels {
-                let values = x.slice(s![plane / x.dim().1, plane % x.dim().1, .., .., ..]);
-                for (&value, &index) in values.iter().zip(self.of(plane)) {
-                    write(&mut planes.elements[self.element(plane, index) - first * pixels], value);
+    /// Calls `write` with every value of `x` and the element that its index points to, among the `elements` of the planes from `first` on.
+    /// Within a plane the order is row-major.
+    pub(super) fn scatter<A: Copy, B>(&self, x: &ArrayView5<'_, A>, first: usize, elements: &mut [B], write: impl Fn(&mut B, A)) {
+        for plane in first..first + elements.len() / self.pixels() {
+            let (values, indices, element) = (plane_of(x, plane), self.indices_of(plane), self.element(plane, first));
+            match (values.to_slice(), indices.to_slice()) {
+                (Some(values), Some(indices)) => {
+                    for (&value, &index) in values.iter().zip(indices) {
+                        write(&mut elements[element(index)], value);
+                    }
+                }
+                _ => {
+                    for (&value, &index) in values.iter().zip(indices) {
+                        write(&mut elements[element(index)], value);
+                    }
                 }
             }
-        });
+        }
+    }
+}
+
+fn plane_of<'a, A>(view: &ArrayView5<'a, A>, plane: usize) -> ArrayView3<'a, A> {
+    let channels = view.dim().1;
+    view.slice_move(s![plane / channels, plane % channels, .., .., ..])
+}
+
+/// Whether all indices are in `begin..begin + len`; said to be false where they do not lie row by row.
+struct AllInRange<'a> {
+    indices: Option<&'a [i64]>,
+    begin: usize,
+    len: usize,
+}
+
+impl Kernel for AllInRange<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) -> bool {
+        let Some(indices) = self.indices else { return false };
+        #[allow(clippy::cast_sign_loss)] // negative ones become too large
+        let outside = |index: i64| (index as u64).wrapping_sub(self.begin as u64) >= self.len as u64;
+        !indices.iter().fold(false, |any, &index| any | outside(index))
     }
 }

@@ -1,7 +1,7 @@
 //! Max pooling that remembers where each maximum was.
 
 use super::indices::{IndexSpace, Targets};
-use super::pooling::{add_at, pool, taps};
+use super::pooling::{add_at, add_at_into, pool, taps};
 use super::{MaxUnpool, expect_shape};
 use crate::alloc;
 use crate::each_axis::EachAxis;
@@ -190,9 +190,8 @@ impl<const RANK: usize> MaxPool<RANK> {
     {
         let (dy, indices) = (dy.into(), indices.into());
         let targets = self.targets(&dy, &indices, input)?;
-        let mut dx = alloc::filled("gradient", five_axes(dy.batch(), dy.channels(), input), A::default())?;
-        add_at(&targets, &dy.view5(), dx.view_mut())?;
-        Ok(Spatial::<RANK>::narrow(dx))
+        let shape = five_axes(dy.batch(), dy.channels(), input);
+        add_at(&targets, &dy.view5(), shape).map(Spatial::<RANK>::narrow)
     }
 
     /// [`input_gradient`](Self::input_gradient) into an array of yours, whose size says what was pooled.
@@ -211,7 +210,7 @@ impl<const RANK: usize> MaxPool<RANK> {
         let (dy, indices, dx) = (dy.into(), indices.into(), dx.into());
         dx.expect_batch_channels("gradient", dy.batch(), dy.channels())?;
         let targets = self.targets(&dy, &indices, dx.spatial())?;
-        add_at(&targets, &dy.view5(), dx.into_view5())
+        add_at_into(&targets, &dy.view5(), dx.into_view5())
     }
 
     fn targets<'a, A>(

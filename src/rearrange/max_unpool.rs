@@ -1,13 +1,13 @@
 //! Max unpooling: values go back to where max pooling found them.
 
-use ndarray::Axis as NdAxis;
+use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis, s};
 
 use super::indices::{IndexSpace, Targets};
-use super::{elements, elements_mut, expect_pixels, expect_shape, row_major, write_row_major};
+use super::{expect_pixels, expect_shape, row_major, write_row_major};
 use crate::alloc;
 use crate::error::{Axis, Error};
 use crate::output_size::element_count;
-use crate::pieces::{Planes, for_each_piece};
+use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Max unpooling: a larger picture of zeros, with each value at its index.
@@ -80,9 +80,8 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         let (x, indices) = (x.into(), indices.into());
         self.expect_like_indices(&x, &indices)?;
         let targets = self.targets::<A>(&indices)?;
-        let mut y = alloc::filled("output", five_axes(x.batch(), x.channels(), self.output), A::default())?;
-        targets.scatter(&x.view5(), elements_mut(&mut y), |y, x| *y = x);
-        Ok(Spatial::<RANK>::narrow(y))
+        let (x, shape) = (x.view5(), five_axes(x.batch(), x.channels(), self.output));
+        alloc::filled_by_pieces("output", shape, A::default(), targets.axes(), &puts(&targets, &x)).map(Spatial::<RANK>::narrow)
     }
 
     /// [`forward`](Self::forward) into an output of yours.
@@ -102,7 +101,7 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         expect_shape("output", &y, x.batch(), x.channels(), self.output)?;
         self.expect_like_indices(&x, &indices)?;
         let targets = self.targets::<A>(&indices)?;
-        write_row_major(y.into_view5(), |y| targets.scatter(&x.view5(), y, |y, x| *y = x))
+        write_row_major(y.into_view5(), targets.axes(), &puts(&targets, &x.view5()))
     }
 
     /// The gradient with respect to `x`: of each value the pixel of `dy` at its index, and zero for values that another one overwrote.
@@ -123,10 +122,9 @@ impl<const RANK: usize> MaxUnpool<RANK> {
     {
         let (dy, indices) = (dy.into(), indices.into());
         let targets = self.gradient_targets(&dy, &indices)?;
-        let dy = row_major(dy.view5())?;
-        let mut seen = alloc::filled("marks of the gradient", dy.dim().into(), false)?;
+        let (dy, mut marks) = (row_major(dy.view5())?, self.marks(&indices)?);
         let mut dx = alloc::filled("gradient", indices.view5().dim().into(), A::default())?;
-        gather(&targets, elements(&dy), elements_mut(&mut seen), elements_mut(&mut dx));
+        gather(&targets, dy.as_slice().unwrap_or_default(), marks.view_mut(), dx.view_mut());
         Ok(Spatial::<RANK>::narrow(dx))
     }
 
@@ -146,15 +144,21 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         let (dy, indices, dx) = (dy.into(), indices.into(), dx.into());
         expect_shape("gradient", &dx, indices.batch(), indices.channels(), indices.spatial())?;
         let targets = self.gradient_targets(&dy, &indices)?;
-        let dy = row_major(dy.view5())?;
-        let mut seen = alloc::filled("marks of the gradient", dy.dim().into(), false)?;
-        write_row_major(dx.into_view5(), |dx| gather(&targets, elements(&dy), elements_mut(&mut seen), dx))
+        let (dy, mut marks) = (row_major(dy.view5())?, self.marks(&indices)?);
+        gather(&targets, dy.as_slice().unwrap_or_default(), marks.view_mut(), dx.into_view5());
+        Ok(())
     }
 
     fn gradient_targets<'b, A>(&self, dy: &Tensor<'_, A, RANK>, indices: &Tensor<'b, i64, RANK>) -> Result<Targets<'b>, Error> {
         dy.expect_batch_channels("gradient of the output", indices.batch(), indices.channels())?;
         dy.expect_spatial("gradient of the output", self.output)?;
         self.targets::<A>(indices)
+    }
+
+    /// A bit for every element of the output, those of a plane in words of their own.
+    fn marks(&self, indices: &Tensor<'_, i64, RANK>) -> Result<Array5<u64>, Error> {
+        let words = self.output.iter().product::<usize>().div_ceil(64);
+        alloc::filled("marks of the gradient", [indices.batch(), indices.channels(), 1, 1, words], 0)
     }
 
     fn expect_like_indices<A>(&self, x: &Tensor<'_, A, RANK>, indices: &Tensor<'_, i64, RANK>) -> Result<(), Error> {
@@ -179,21 +183,39 @@ impl<const RANK: usize> MaxUnpool<RANK> {
     }
 }
 
-/// Hands each value of `dy` back to the last index that points to it. `seen` is false everywhere, one for each value of `dy`.
-/// Going backwards, the first index met is the last one.
-fn gather<A: Copy + Send + Sync>(targets: &Targets<'_>, dy: &[A], seen: &mut [bool], dx: &mut [A]) {
-    let (pixels, pooled) = (targets.pixels(), targets.pooled_pixels());
-    let outputs = (Planes { elements: dx, pixels: pooled }, Planes { elements: seen, pixels });
-    for_each_piece(outputs, targets.axes(), &|[first, ..], (dx, seen): (Planes<'_, A>, Planes<'_, bool>)| {
-        let values = dx.elements.chunks_exact_mut(pooled).enumerate().rev();
-        for (plane, values) in values.map(|(plane, values)| (first + plane, values)) {
-            let mut indices = targets.of(plane);
-            (0..3).for_each(|axis| indices.invert_axis(NdAxis(axis)));
-            for (value, &index) in values.iter_mut().rev().zip(indices) {
-                let element = targets.element(plane, index);
-                if !std::mem::replace(&mut seen.elements[element - first * pixels], true) {
-                    *value = dy[element];
-                }
+/// What puts each value of `x` into a piece of zeros, where its index points to.
+fn puts<'a, A: Copy + Sync>(targets: &'a Targets<'_>, x: &'a ArrayView5<'_, A>) -> impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync {
+    |origin, mut piece| {
+        let elements = piece.as_slice_mut().unwrap_or_default(); // never missing: pieces are row-major
+        targets.scatter(x, targets.first_plane(origin), elements, |y, x| *y = x);
+    }
+}
+
+/// Hands each value of `dy` back to the last index that points to it. Going backwards, the first index met is the last one; it leaves
+/// its mark.
+fn gather<A: Copy + Default + Send + Sync>(targets: &Targets<'_>, dy: &[A], marks: ArrayViewMut5<'_, u64>, dx: ArrayViewMut5<'_, A>) {
+    let pixels = targets.pixels();
+    for_each_piece((dx, marks), targets.axes(), &|origin, (mut dx, mut marks): (ArrayViewMut5<'_, A>, ArrayViewMut5<'_, u64>)| {
+        let first = targets.first_plane(origin);
+        let values = &dy[first * pixels..];
+        let marks = marks.as_slice_mut().unwrap_or_default(); // never missing: pieces are row-major
+        let (batch, channels, ..) = dx.dim();
+        for (n, c) in (0..batch).rev().flat_map(|n| (0..channels).rev().map(move |c| (n, c))) {
+            let plane = first + n * channels + c;
+            let (mut dx, mut indices, element) =
+                (dx.slice_mut(s![n, c, .., .., ..]), targets.indices_of(plane), targets.element(plane, first));
+            let mut hand_back = |value: &mut A, index: i64| {
+                let element = element(index);
+                let (before, bit) = (marks[element / 64], 1 << (element % 64));
+                marks[element / 64] = before | bit;
+                *value = if before & bit == 0 { values[element] } else { A::default() };
+            };
+            if let (Some(dx), Some(indices)) = (dx.as_slice_mut(), indices.to_slice()) {
+                dx.iter_mut().zip(indices).rev().for_each(|(value, &index)| hand_back(value, index));
+            } else {
+                (0..3).for_each(|axis| dx.invert_axis(NdAxis(axis)));
+                (0..3).for_each(|axis| indices.invert_axis(NdAxis(axis)));
+                dx.iter_mut().zip(indices).for_each(|(value, &index)| hand_back(value, index));
             }
         }
     });

@@ -22,6 +22,7 @@
 //! Values are copied, so any `Copy` type will do; where something must be filled in, it is [`Default`], zero for numbers.
 //! Ranks are 1 (N×C×L), 2 (N×C×H×W) and 3 (N×C×D×H×W).
 
+mod blocks;
 mod crop;
 mod indices;
 mod max_pool;
@@ -30,18 +31,18 @@ mod pixel_shuffle;
 mod pooling;
 mod zero_insert;
 
-use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis, CowArray, Ix5, Slice};
+use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, CowArray, Ix5, Slice};
 
 use crate::alloc;
 use crate::error::{Axis, Error};
 use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes};
 
+pub(crate) use blocks::pixels_of;
 pub use crop::{center_crop, center_crop_into, center_pad, center_pad_into, crop, crop_into, zero_pad, zero_pad_into};
 pub use indices::IndexSpace;
 pub use max_pool::MaxPool;
 pub use max_unpool::MaxUnpool;
-pub(crate) use pixel_shuffle::pixels_of;
 pub use pixel_shuffle::{ChannelOrder, pixel_shuffle, pixel_shuffle_into, pixel_unshuffle, pixel_unshuffle_into};
 pub use zero_insert::{NailSpan, decimate, decimate_into, zero_insert, zero_insert_into};
 
@@ -98,17 +99,22 @@ fn part<'a, A>(view: &ArrayView5<'a, A>, origin: [usize; 5], shape: [usize; 5]) 
     part
 }
 
-/// Fills an output with `A::default()` and lets `write` write into its elements in row-major order, by way of a copy where `out` does
-/// not lie so.
-fn write_row_major<A: Copy + Default + Send + Sync>(mut out: ArrayViewMut5<'_, A>, write: impl FnOnce(&mut [A])) -> Result<(), Error> {
-    if out.is_standard_layout() {
-        for_each_piece(out.view_mut(), &ANY_AXIS, &|_, mut piece| piece.fill(A::default()));
-        write(out.as_slice_mut().unwrap_or_default());
+/// Fills the pieces of an output with `A::default()` and lets `work` write into them. Pieces are row-major if cut along the first axes;
+/// where `out` does not lie so, they are those of a copy.
+fn write_row_major<A: Copy + Default + Send + Sync>(
+    mut out: ArrayViewMut5<'_, A>,
+    axes: &[usize],
+    work: &(impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync),
+) -> Result<(), Error> {
+    if !out.is_standard_layout() {
+        let copy = alloc::filled_by_pieces("row-major copy of the output", out.dim().into(), A::default(), axes, work)?;
+        out.assign(&copy);
         return Ok(());
     }
-    let mut copy = alloc::filled("row-major copy of the output", out.dim().into(), A::default())?;
-    write(elements_mut(&mut copy));
-    out.assign(&copy);
+    for_each_piece(out, axes, &|origin, mut piece| {
+        piece.fill(A::default());
+        work(origin, piece);
+    });
     Ok(())
 }
 
@@ -123,14 +129,4 @@ fn row_major<A: Copy + Default + Send + Sync>(view: ArrayView5<'_, A>) -> Result
     };
     let copy = alloc::filled_by_pieces("row-major copy", view.dim().into(), A::default(), &ANY_AXIS, &copy)?;
     Ok(copy.into())
-}
-
-/// The elements of an array that has been made here or by [`row_major`], and so is row-major.
-fn elements<'a, A>(array: &'a CowArray<'_, A, Ix5>) -> &'a [A] {
-    array.as_slice().unwrap_or_default()
-}
-
-/// The elements of an array that has been made here, and so is row-major.
-fn elements_mut<A>(array: &mut Array5<A>) -> &mut [A] {
-    array.as_slice_mut().unwrap_or_default()
 }

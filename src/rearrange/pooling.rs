@@ -1,17 +1,17 @@
 //! The loops of max pooling and of its gradient. Sizes and indices have been checked.
 
-use std::ops::{Index, IndexMut, Range, RangeInclusive};
+use std::ops::{Range, RangeInclusive};
 
-use ndarray::{ArrayView5, ArrayViewMut5, s};
+use ndarray::{Array5, ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
 
 use super::indices::{IndexSpace, Targets};
-use super::{ANY_AXIS, elements_mut, write_row_major};
+use super::{ANY_AXIS, write_row_major};
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::output_size::Window;
 use crate::pieces::for_each_piece;
-use crate::simd::Arithmetic;
+use crate::simd::{Arithmetic, Backend, InstructionSet, Kernel};
 
 /// The taps of a window with which any of these outputs sees a pixel of the `input`.
 pub(super) fn taps(window: &Window, input: usize, outputs: RangeInclusive<usize>) -> Range<usize> {
@@ -36,9 +36,6 @@ fn outputs(window: &Window, input: usize, outputs: usize, tap: usize) -> Range<u
     from..end
 }
 
-/// Stands in the indices for "no pixel yet".
-const UNSEEN: i64 = -1;
-
 /// The maxima of `x` and their indices.
 pub(super) fn pool<A: Copy + PartialOrd + Send + Sync>(
     x: &ArrayView5<'_, A>,
@@ -47,66 +44,171 @@ pub(super) fn pool<A: Copy + PartialOrd + Send + Sync>(
     y: ArrayViewMut5<'_, A>,
     indices: ArrayViewMut5<'_, i64>,
 ) {
-    let (_, channels, depth, height, width) = x.dim();
-    let work = |origin: [usize; 5], (mut y, mut indices): (ArrayViewMut5<'_, A>, ArrayViewMut5<'_, i64>)| {
-        for ((n, c, d, h), mut best) in ndarray::indices(y.slice(s![.., .., .., .., 0]).dim()).into_iter().zip(y.rows_mut()) {
-            let mut best_index = indices.slice_mut(s![n, c, d, h, ..]);
-            best_index.fill(UNSEEN);
-            let [n, c, d, h] = [n + origin[0], c + origin[1], d + origin[2], h + origin[3]];
-            let plane = if space == IndexSpace::Tensor { n * channels + c } else { 0 };
-            for tap_d in taps(&windows[0], depth, d..=d) {
-                let d = d * windows[0].stride + tap_d * windows[0].dilation - windows[0].padding_begin;
-                for tap_h in taps(&windows[1], height, h..=h) {
-                    let h = h * windows[1].stride + tap_h * windows[1].dilation - windows[1].padding_begin;
-                    let row = x.slice(s![n, c, d, h, ..]);
+    let backend = Backend::best();
+    for_each_piece((y, indices), &ANY_AXIS, &|origin, (y, indices)| backend.run(Pool { x, windows, space, origin, y, indices }));
+}
+
+/// One piece of the maxima and of their indices.
+struct Pool<'a, 'b, A> {
+    x: &'a ArrayView5<'a, A>,
+    windows: [Window; 3],
+    space: IndexSpace,
+    origin: [usize; 5],
+    y: ArrayViewMut5<'b, A>,
+    indices: ArrayViewMut5<'b, i64>,
+}
+
+impl<A: Copy + PartialOrd> Kernel for Pool<'_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(mut self) {
+        let (_, channels, depth, height, width) = self.x.dim();
+        let [window_d, window_h, window_w] = self.windows;
+        let (batch_y, channels_y, depth_y, height_y, _) = self.y.dim();
+        for (n_y, c_y, d_y, h_y) in ndarray::indices((batch_y, channels_y, depth_y, height_y)) {
+            let mut best = self.y.slice_mut(s![n_y, c_y, d_y, h_y, ..]);
+            let mut index = self.indices.slice_mut(s![n_y, c_y, d_y, h_y, ..]);
+            let [n, c, d, h] = [n_y + self.origin[0], c_y + self.origin[1], d_y + self.origin[2], h_y + self.origin[3]];
+            let plane = if self.space == IndexSpace::Tensor { n * channels + c } else { 0 };
+            let mut fresh = true;
+            for tap_d in taps(&window_d, depth, d..=d) {
+                let d = d * window_d.stride + tap_d * window_d.dilation - window_d.padding_begin;
+                for tap_h in taps(&window_h, height, h..=h) {
+                    let h = h * window_h.stride + tap_h * window_h.dilation - window_h.padding_begin;
+                    let row = self.x.slice(s![n, c, d, h, ..]);
                     let first = ((plane * depth + d) * height + h) * width;
-                    match (row.to_slice(), best.as_slice_mut(), best_index.as_slice_mut()) {
-                        (Some(row), Some(best), Some(index)) => pool_row(&windows[2], [width, best.len()], row, first, best, index),
-                        _ => pool_row(&windows[2], [width, best.len()], &row, first, &mut best, &mut best_index),
+                    match (row.to_slice(), best.as_slice_mut(), index.as_slice_mut()) {
+                        (Some(row), Some(best), Some(index)) => pool_row(&window_w, row, first, best, index, fresh),
+                        _ => pool_lane(&window_w, row, first, &mut best, &mut index, fresh),
                     }
+                    fresh = false;
                 }
             }
         }
-    };
-    for_each_piece((y, indices), &ANY_AXIS, &work);
+    }
 }
 
-/// Takes one row of pixels, the first of them numbered `first`, into the maxima of a row of windows.
-#[allow(clippy::eq_op)] // only NaN differs from itself
-#[allow(clippy::cast_possible_wrap)] // an index fits an isize
-fn pool_row<A: Copy + PartialOrd>(
-    window: &Window,
-    [input, output]: [usize; 2],
-    row: &(impl Index<usize, Output = A> + ?Sized),
-    first: usize,
-    best: &mut (impl IndexMut<usize, Output = A> + ?Sized),
-    best_index: &mut (impl IndexMut<usize, Output = i64> + ?Sized),
-) {
-    for tap in taps(window, input, 0..=output - 1) {
-        for o in outputs(window, input, output, tap) {
-            let at = o * window.stride + tap * window.dilation - window.padding_begin;
-            let value = row[at];
-            if value > best[o] || value != value || best_index[o] == UNSEEN {
-                best[o] = value;
-                best_index[o] = (first + at) as i64;
+/// Takes one row of pixels, the first of them numbered `first`, into the maxima of a row of windows; where these are `fresh`, it begins them.
+#[inline(always)]
+fn pool_row<A: Copy + PartialOrd>(window: &Window, row: &[A], first: usize, best: &mut [A], index: &mut [i64], fresh: bool) {
+    let seen = taps(window, row.len(), 0..=best.len() - 1);
+    if fresh {
+        begin(window, row.len(), best.len(), |o, at| (best[o], index[o]) = (row[at], number(first + at)));
+    }
+    for tap in seen {
+        let outputs = outputs(window, row.len(), best.len(), tap);
+        let at = outputs.start * window.stride + tap * window.dilation - window.padding_begin;
+        let (best, index) = (&mut best[outputs.clone()], &mut index[outputs]);
+        match window.stride {
+            1 => take_larger::<A, 1>(&row[at..], first + at, best, index),
+            2 => take_larger::<A, 2>(&row[at..], first + at, best, index),
+            3 => take_larger::<A, 3>(&row[at..], first + at, best, index),
+            stride => {
+                for (i, (best, index)) in best.iter_mut().zip(index).enumerate() {
+                    take_if_larger(row[at + i * stride], first + at + i * stride, best, index);
+                }
             }
         }
     }
 }
 
-/// Adds each value of `dy` to the element of `dx` that its index points to; the other elements become zero.
-pub(super) fn add_at<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, dx: ArrayViewMut5<'_, A>) -> Result<(), Error> {
-    // Types that are summed in another one need sums of their own.
-    if A::as_rows(&[]).is_none() {
-        let mut sums = alloc::filled("sums of the gradient", dx.dim().into(), A::Row::default())?;
-        targets.scatter(dy, elements_mut(&mut sums), |sum, value| *sum = sum.add(value.to_row()));
-        let mut dx = dx;
-        dx.zip_mut_with(&sums, |out, &sum| *out = A::from_row(sum));
-        return Ok(());
+/// [`pool_row`] for rows of any stride in memory.
+fn pool_lane<A: Copy + PartialOrd>(
+    window: &Window,
+    row: ArrayView1<'_, A>,
+    first: usize,
+    best: &mut ArrayViewMut1<'_, A>,
+    index: &mut ArrayViewMut1<'_, i64>,
+    fresh: bool,
+) {
+    if fresh {
+        begin(window, row.len(), best.len(), |o, at| (best[o], index[o]) = (row[at], number(first + at)));
     }
-    write_row_major(dx, |dx| {
-        if let Some(sums) = A::as_sums(dx) {
-            targets.scatter(dy, sums, |sum, value| *sum = sum.add(value.to_row()));
+    for tap in taps(window, row.len(), 0..=best.len() - 1) {
+        for o in outputs(window, row.len(), best.len(), tap) {
+            let at = o * window.stride + tap * window.dilation - window.padding_begin;
+            take_if_larger(row[at], first + at, &mut best[o], &mut index[o]);
         }
-    })
+    }
+}
+
+/// Calls `take(o, at)` with every output and the first pixel that it sees.
+#[inline(always)]
+fn begin(window: &Window, input: usize, output: usize, mut take: impl FnMut(usize, usize)) {
+    let whole = window.padding_begin.div_ceil(window.stride).min(output);
+    for o in 0..whole {
+        let tap = taps(window, input, o..=o).start;
+        take(o, o * window.stride + tap * window.dilation - window.padding_begin);
+    }
+    for o in whole..output {
+        take(o, o * window.stride - window.padding_begin);
+    }
+}
+
+/// Takes every `STRIDE`th pixel of `row`, the first of which is numbered `first`, into the maximum that it belongs to.
+#[inline(always)]
+fn take_larger<A: Copy + PartialOrd, const STRIDE: usize>(row: &[A], first: usize, best: &mut [A], index: &mut [i64]) {
+    let (steps, rest) = row.as_chunks::<STRIDE>();
+    let whole = best.len().min(steps.len());
+    for (i, ((best, index), step)) in best.iter_mut().zip(index.iter_mut()).zip(&steps[..whole]).enumerate() {
+        take_if_larger(step[0], first + i * STRIDE, best, index);
+    }
+    if whole < best.len() {
+        take_if_larger(rest[0], first + whole * STRIDE, &mut best[whole], &mut index[whole]);
+    }
+}
+
+/// Without a branch: which of two pixels is larger cannot be foretold.
+#[inline(always)]
+#[allow(clippy::eq_op)] // only NaN differs from itself
+fn take_if_larger<A: Copy + PartialOrd>(value: A, number_of_value: usize, best: &mut A, index: &mut i64) {
+    let larger = (value > *best) | (value != value);
+    *best = if larger { value } else { *best };
+    *index = if larger { number(number_of_value) } else { *index };
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_wrap)] // a number of an element fits an isize
+fn number(element: usize) -> i64 {
+    element as i64
+}
+
+/// Each value of `dy` added to the element that its index points to.
+pub(super) fn add_at<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, shape: [usize; 5]) -> Result<Array5<A>, Error> {
+    if is_summed_in_itself::<A>() {
+        return alloc::filled_by_pieces("gradient", shape, A::default(), targets.axes(), &adds(targets, dy));
+    }
+    let mut dx = alloc::filled("gradient", shape, A::default())?;
+    add_at_into(targets, dy, dx.view_mut())?;
+    Ok(dx)
+}
+
+/// [`add_at`] into an array that is there.
+pub(super) fn add_at_into<A: FloatElement>(
+    targets: &Targets<'_>,
+    dy: &ArrayView5<'_, A>,
+    mut dx: ArrayViewMut5<'_, A>,
+) -> Result<(), Error> {
+    if is_summed_in_itself::<A>() {
+        return write_row_major(dx, targets.axes(), &adds(targets, dy));
+    }
+    let add = |origin, mut sums: ArrayViewMut5<'_, A::Row>| add_to(targets, dy, origin, sums.as_slice_mut());
+    let sums = alloc::filled_by_pieces("sums of the gradient", dx.dim().into(), A::Row::default(), targets.axes(), &add)?;
+    dx.zip_mut_with(&sums, |out, &sum| *out = A::from_row(sum));
+    Ok(())
+}
+
+fn is_summed_in_itself<A: FloatElement>() -> bool {
+    A::as_rows(&[]).is_some()
+}
+
+/// What adds into a piece of zeros, for types that are summed in themselves.
+fn adds<'a, A: FloatElement>(targets: &'a Targets<'_>, dy: &'a ArrayView5<'_, A>) -> impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync {
+    |origin, mut piece| add_to(targets, dy, origin, piece.as_slice_mut().and_then(A::as_sums))
+}
+
+fn add_to<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, origin: [usize; 5], sums: Option<&mut [A::Row]>) {
+    let sums = sums.unwrap_or_default(); // never missing: pieces are row-major
+    targets.scatter(dy, targets.first_plane(origin), sums, |sum, value| *sum = sum.add(value.to_row()));
 }
