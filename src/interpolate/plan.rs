@@ -65,9 +65,9 @@ struct Variant {
 
 #[derive(Debug)]
 enum Forward {
-    Filter(Separable),
+    Filter(Box<Separable>),
     /// Indices to copy by; as tables they are needed for the gradient.
-    Nearest(NearestIndices, [Taps; 3]),
+    Nearest(NearestIndices, Box<[Taps; 3]>),
 }
 
 /// How a plan runs, besides its tables.
@@ -114,9 +114,9 @@ impl Variant {
         let forward = if options.nearest {
             // An extrapolated pixel copies pixel 0 first and is filled afterwards.
             let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
-            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), taps)
+            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), Box::new(taps))
         } else {
-            Forward::Filter(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once })
+            Forward::Filter(Box::new(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once }))
         };
         Self { forward, backward: OnceLock::new() }
     }
