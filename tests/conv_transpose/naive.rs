@@ -43,13 +43,19 @@ impl Numbers {
         let (coarse_group, fine_group) = (coarse[1] / self.groups, fine[1] / self.groups);
         for from in indices(IxDyn(coarse)) {
             let from = from.slice();
+            let group = from[1] / coarse_group;
             for entry in indices(IxDyn(&weight[1..])) {
                 let entry = entry.slice();
-                let channel = from[1] / coarse_group * fine_group + entry[0];
-                let mut to = vec![from[0], channel];
-                to.extend((0..coarse.len() - 2).filter_map(|axis| self.fine(axis, from[axis + 2], entry[axis + 1], fine[axis + 2])));
-                if to.len() == fine.len() {
-                    visit(from, &to, &[&[from[1]], entry].concat());
+                let (mut to, mut tap, rank) = ([0; 5], [0; 5], coarse.len() - 2);
+                (to[0], to[1], tap[0]) = (from[0], group * fine_group + entry[0], from[1]);
+                tap[1..rank + 2].copy_from_slice(entry);
+                let reached = (0..rank).all(|axis| {
+                    let position = self.fine(axis, from[axis + 2], entry[axis + 1], fine[axis + 2]);
+                    to[axis + 2] = position.unwrap_or_default();
+                    position.is_some()
+                });
+                if reached {
+                    visit(from, &to[..rank + 2], &tap[..rank + 2]);
                 }
             }
         }
