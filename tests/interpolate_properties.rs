@@ -84,6 +84,16 @@ proptest! {
         let forward = (&plan.forward(&x).unwrap() * &dy).sum();
         let backward = (&plan.backward(&dy).unwrap() * &x).sum();
         prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}: {forward} {backward}");
+
+        // The same as pictures and as signals: one slice, one row of it.
+        let (x, dy) = (x.index_axis_move(ndarray::Axis(2), 0), dy.index_axis_move(ndarray::Axis(2), 0));
+        let plan = resize.plan([input[1], input[2]], [output[1], output[2]]).unwrap();
+        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.backward(&dy).unwrap() * &x).sum());
+        prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}, picture: {forward} {backward}");
+        let (x, dy) = (x.index_axis_move(ndarray::Axis(2), 0), dy.index_axis_move(ndarray::Axis(2), 0));
+        let plan = resize.plan([input[2]], [output[2]]).unwrap();
+        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.backward(&dy).unwrap() * &x).sum());
+        prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}, signal: {forward} {backward}");
     }
 
     /// Weights sum to 1: a constant stays what it is, in every type, and the gradient keeps the sum.
