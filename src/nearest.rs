@@ -29,6 +29,8 @@ pub enum NearestRule {
     IntegerExact,
     /// The position by [`Coordinates`], rounded. ONNX.
     Rounded(Rounding),
+    /// Pillow's `NEAREST`: `⌊n/m·0.5 + n/m + n/m + …⌋`, the steps added up one by one in `f64`, rounding errors included.
+    Pillow,
 }
 
 /// How PyTorch computes an index, which depends on the picture and on the element type.
@@ -43,6 +45,9 @@ pub(crate) struct TorchArithmetic {
 impl NearestRule {
     /// The input pixel of every output pixel; `None` where the position is extrapolated.
     pub(crate) fn indices(self, coordinates: Coordinates, axis: &Geometry, torch: TorchArithmetic) -> Vec<Option<u32>> {
+        if self == Self::Pillow {
+            return pillow_indices(axis.input, axis.output);
+        }
         (0..axis.output).map(|o| self.index(o, coordinates, axis, torch)).collect()
     }
 
@@ -62,7 +67,7 @@ impl NearestRule {
                 f64::from(source.max(0.0) + 0.5)
             }
             Self::Integer => return Some((o as u128 * n as u128 / m as u128) as u32),
-            Self::IntegerExact => return Some(((2 * o as u128 + 1) * n as u128 / (2 * m as u128)) as u32),
+            Self::IntegerExact | Self::Pillow => return Some(((2 * o as u128 + 1) * n as u128 / (2 * m as u128)) as u32),
             Self::Rounded(rounding) => {
                 let position = coordinates.position_in(o, axis);
                 if coordinates.extrapolates() && !(0.0..=(n - 1) as f64).contains(&position) {
@@ -73,6 +78,14 @@ impl NearestRule {
         };
         Some(pixel.floor().clamp(0.0, (n - 1) as f64) as u32)
     }
+}
+
+/// [`NearestRule::Pillow`].
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
+fn pillow_indices(input: usize, output: usize) -> Vec<Option<u32>> {
+    let step = input as f64 / output as f64;
+    let positions = std::iter::successors(Some(step * 0.5), |position| Some(position + step));
+    positions.take(output).map(|position| Some(position.floor().clamp(0.0, (input - 1) as f64) as u32)).collect()
 }
 
 /// Output elements that one task copies.

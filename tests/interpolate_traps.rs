@@ -299,3 +299,18 @@ fn positions_of_f32_are_rounded_as_pytorch_rounds_them() {
         }
     }
 }
+
+/// Pictures of bytes are rounded between the passes, so their order shows: Pillow begins with the height where that loses more than twice
+/// as many pixels as the width.
+#[test]
+fn the_order_of_passes_is_pillows() {
+    let x = Array4::from_shape_fn((1, 1, 52, 27), |(_, _, h, w)| ((h * 89 + w * 57 + h * w) % 256) as u8);
+    let lanczos = || Resize::filter(Filter::Lanczos { lobes: 3 }).profile(Profile::Pillow);
+    let pass = |x: &Array4<u8>, size: [usize; 2]| lanczos().plan([x.dim().2, x.dim().3], size).unwrap().forward(x).unwrap();
+    for (height, width, height_first) in [(26, 23, true), (32, 12, false), (60, 40, false), (20, 27, true), (40, 30, true), (40, 21, false)]
+    {
+        let stepwise =
+            if height_first { pass(&pass(&x, [height, 27]), [height, width]) } else { pass(&pass(&x, [52, width]), [height, width]) };
+        assert_eq!(pass(&x, [height, width]), stepwise, "{height}×{width}");
+    }
+}

@@ -11,7 +11,7 @@ use crate::output_size::ScaleRule;
 /// | [`Torch`](Self::Torch) | floor | PyTorch's `nearest` | -0.75 (-0.5) | off | clamped (dropped) |
 /// | [`Onnx`](Self::Onnx) | floor | half-pixel, halves down | -0.75 | off | clamped |
 /// | [`OpenCv`](Self::OpenCv) | round | `⌊o·n/m⌋` | -0.75 | off | clamped |
-/// | [`Pillow`](Self::Pillow) | round | `⌊(o+0.5)·n/m⌋` | -0.5 | on | dropped |
+/// | [`Pillow`](Self::Pillow) | round | `⌊(o+0.5)·n/m⌋`, the steps added up | -0.5 | on | dropped |
 /// | [`Jax`](Self::Jax) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | on | dropped |
 /// | [`TensorFlow`](Self::TensorFlow) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | off | dropped |
 ///
@@ -49,7 +49,8 @@ impl Profile {
             Self::Torch => (NearestRule::Torch, Coordinates::HalfPixel),
             Self::Onnx => (NearestRule::Rounded(Rounding::RoundPreferFloor), Coordinates::HalfPixel),
             Self::OpenCv => (NearestRule::Rounded(Rounding::Floor), Coordinates::Asymmetric),
-            Self::Pillow | Self::Jax | Self::TensorFlow => (NearestRule::IntegerExact, Coordinates::HalfPixel),
+            Self::Pillow => (NearestRule::Pillow, Coordinates::HalfPixel),
+            Self::Jax | Self::TensorFlow => (NearestRule::IntegerExact, Coordinates::HalfPixel),
         }
     }
 

@@ -308,6 +308,10 @@ impl Resize {
                 let common = common_scale(self.aspect_ratio, &input, &asked);
                 for (index, axis) in geometry.iter_mut().enumerate() {
                     *axis = match common {
+                        // OpenCV goes by way of the scale, and rounds once more.
+                        None if self.profile == Profile::OpenCv => {
+                            Geometry::of_scale(input[index], asked[index], asked[index] as f64 / input[index] as f64)
+                        }
                         None => Geometry::of_sizes(input[index], asked[index]),
                         Some(scale) => {
                             let output = ((input[index] as f64 * scale + 0.5).floor() as usize).max(1);
