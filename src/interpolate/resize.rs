@@ -309,7 +309,7 @@ impl Resize {
                 for (index, axis) in geometry.iter_mut().enumerate() {
                     *axis = match common {
                         // OpenCV goes by way of the scale, and rounds once more.
-                        None if self.profile == Profile::OpenCv => {
+                        None if self.profile == Profile::OpenCv && self.is_nearest() => {
                             Geometry::of_scale(input[index], asked[index], asked[index] as f64 / input[index] as f64)
                         }
                         None => Geometry::of_sizes(input[index], asked[index]),
