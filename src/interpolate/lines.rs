@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::{ArrayView4, ArrayViewMut4, Axis};
 
 use crate::element::Convert;
-use crate::simd::{Arithmetic, Backend, Combine, Gather, Keep, Put, StreamRow, Table, as_maybe_uninit};
+use crate::simd::{Arithmetic, Backend, Combine, Gather, StreamRow, Table, as_maybe_uninit, as_maybe_uninit_mut};
 
 /// Rows to read: one channel, or one picture of interleaved channels.
 pub(crate) trait Source<T> {
@@ -28,11 +28,14 @@ pub(crate) trait Sink<T> {
     /// Depth and height of what is to be written.
     fn size(&self) -> [usize; 2];
 
+    /// Elements of a row.
+    fn len(&self) -> usize;
+
     /// Row `h` of slice `d`, where it can be written in place.
-    fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>>;
+    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]>;
 
     /// Neighbouring rows of slice `d` as one, where they can be written in place and follow each other without gaps.
-    fn direct_rows(&mut self, _: usize, _: Range<usize>) -> Option<Place<'_, T>> {
+    fn direct_rows(&mut self, _: usize, _: Range<usize>) -> Option<&mut [MaybeUninit<T>]> {
         None
     }
 
@@ -46,14 +49,6 @@ pub(crate) trait Sink<T> {
             self.store(d, h, row);
         }
     }
-}
-
-/// A row that can be written in place.
-pub(crate) enum Place<'a, T> {
-    /// Memory that may not be initialised.
-    Fresh(&'a mut [MaybeUninit<T>]),
-    /// Memory of the engine's own.
-    Own(&'a mut [T]),
 }
 
 /// `[depth, height, width, interleaved channels]` of any element type and layout.
@@ -109,33 +104,67 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
 
 /// Where a run writes, `[depth, height, width, interleaved channels]`: to fresh or overwritten memory.
 pub(crate) struct Fresh<'a, A> {
-    pub(crate) view: ArrayViewMut4<'a, MaybeUninit<A>>,
+    place: Layout<'a, A>,
+    /// Depth, height, and elements of a row.
+    size: [usize; 3],
     /// Rows are written past the caches.
-    pub(crate) streams: bool,
-    pub(crate) backend: Backend,
+    streams: bool,
+    backend: Backend,
+}
+
+/// How an output lies in memory.
+enum Layout<'a, A> {
+    /// Without gaps: rows are found without asking `ndarray`.
+    Flat(&'a mut [MaybeUninit<A>]),
+    Strided(ArrayViewMut4<'a, MaybeUninit<A>>),
+}
+
+impl<'a, A> Fresh<'a, A> {
+    pub(crate) fn new(view: ArrayViewMut4<'a, MaybeUninit<A>>, streams: bool, backend: Backend) -> Self {
+        let (depth, height, width, inner) = view.dim();
+        let place = if view.is_standard_layout() {
+            // A view in standard layout is a slice.
+            Layout::Flat(view.into_slice().unwrap_or_default())
+        } else {
+            Layout::Strided(view)
+        };
+        Self { place, size: [depth, height, width * inner], streams, backend }
+    }
+
+    /// Neighbouring rows of slice `d`, where they follow each other without gaps.
+    #[inline]
+    fn rows(&mut self, d: usize, rows: Range<usize>) -> Option<&mut [MaybeUninit<A>]> {
+        let [_, height, len] = self.size;
+        match &mut self.place {
+            Layout::Flat(elements) => elements.get_mut((d * height + rows.start) * len..(d * height + rows.end) * len),
+            Layout::Strided(view) => {
+                let mut slice = view.view_mut().index_axis_move(Axis(0), d);
+                slice.slice_axis_inplace(Axis(0), rows.into());
+                slice.into_slice()
+            }
+        }
+    }
 }
 
 impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
     fn size(&self) -> [usize; 2] {
-        [self.view.len_of(Axis(0)), self.view.len_of(Axis(1))]
+        [self.size[0], self.size[1]]
+    }
+
+    fn len(&self) -> usize {
+        self.size[2]
     }
 
     #[inline]
-    fn direct(&mut self, d: usize, h: usize) -> Option<Place<'_, T>> {
-        if self.streams {
-            return None;
-        }
-        let row = self.view.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
-        row.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
+    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]> {
+        Sink::<T>::direct_rows(self, d, h..h + 1)
     }
 
-    fn direct_rows(&mut self, d: usize, rows: Range<usize>) -> Option<Place<'_, T>> {
+    fn direct_rows(&mut self, d: usize, rows: Range<usize>) -> Option<&mut [MaybeUninit<T>]> {
         if self.streams {
             return None;
         }
-        let mut slice = self.view.view_mut().index_axis_move(Axis(0), d);
-        slice.slice_axis_inplace(Axis(0), rows.into());
-        slice.into_slice().and_then(A::as_rows_mut).map(Place::Fresh)
+        self.rows(d, rows).and_then(A::as_rows_mut)
     }
 
     fn store(&mut self, d: usize, h: usize, row: &[T]) {
@@ -143,20 +172,29 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
     }
 
     fn store_rows(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
-        let mut y = self.view.view_mut().index_axis_move(Axis(0), d);
-        y.slice_axis_inplace(Axis(0), rows.into());
-        let Some(y) = y.as_slice_mut() else {
-            for (slot, &value) in y.iter_mut().zip(values) {
-                slot.write(A::from_row(value));
+        let (streams, backend) = (self.streams, self.backend);
+        if let Some(y) = self.rows(d, rows.clone()) {
+            match A::as_rows_mut(y) {
+                Some(to) if streams => backend.run(StreamRow { from: as_maybe_uninit(values), to }),
+                _ => A::narrow(values, y),
             }
-            return;
-        };
-        if self.streams
-            && let Some(to) = A::as_rows_mut(y)
-        {
-            self.backend.run(StreamRow { from: as_maybe_uninit(values), to });
-        } else {
-            A::narrow(values, y);
+        } else if let Layout::Strided(view) = &mut self.place {
+            let mut y = view.view_mut().index_axis_move(Axis(0), d);
+            y.slice_axis_inplace(Axis(0), rows.into());
+            let len = values.len() / y.len_of(Axis(0));
+            for (mut y, values) in y.outer_iter_mut().zip(values.chunks_exact(len)) {
+                match y.as_slice_mut() {
+                    Some(y) => match A::as_rows_mut(y) {
+                        Some(to) if streams => backend.run(StreamRow { from: as_maybe_uninit(values), to }),
+                        _ => A::narrow(values, y),
+                    },
+                    None => {
+                        for (slot, &value) in y.iter_mut().zip(values) {
+                            slot.write(A::from_row(value));
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -169,7 +207,11 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Sum<'_, A> {
         [self.0.len_of(Axis(0)), self.0.len_of(Axis(1))]
     }
 
-    fn direct(&mut self, _: usize, _: usize) -> Option<Place<'_, T>> {
+    fn len(&self) -> usize {
+        self.0.len_of(Axis(2)) * self.0.len_of(Axis(3))
+    }
+
+    fn direct(&mut self, _: usize, _: usize) -> Option<&mut [MaybeUninit<T>]> {
         None
     }
 
@@ -192,8 +234,12 @@ impl<T: Arithmetic> Sink<T> for Slice<'_, T> {
         [1, self.rows.len() / self.len]
     }
 
-    fn direct(&mut self, _: usize, h: usize) -> Option<Place<'_, T>> {
-        Some(Place::Own(&mut self.rows[h * self.len..][..self.len]))
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn direct(&mut self, _: usize, h: usize) -> Option<&mut [MaybeUninit<T>]> {
+        Some(as_maybe_uninit_mut(&mut self.rows[h * self.len..][..self.len]))
     }
 
     fn store(&mut self, _: usize, h: usize, row: &[T]) {
@@ -207,7 +253,7 @@ pub(crate) trait Lines<T: Arithmetic> {
     fn ready(&self, h: usize) -> Option<&[T]>;
 
     /// Makes row `h`.
-    fn make<S, P: Put<S, T>>(&mut self, h: usize, out: &mut [S], put: P);
+    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]);
 }
 
 /// The input's own rows.
@@ -224,11 +270,9 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
         self.source.direct(self.depth, h)
     }
 
-    fn make<S, P: Put<S, T>>(&mut self, h: usize, out: &mut [S], _: P) {
+    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         let row = fetch(self.source, self.depth, h, self.spare);
-        for (slot, &value) in out.iter_mut().zip(row) {
-            P::put(slot, value);
-        }
+        out.copy_from_slice(&as_maybe_uninit(row)[..out.len()]);
     }
 }
 
@@ -237,6 +281,8 @@ pub(crate) struct Widened<'a, X: ?Sized, T: Arithmetic> {
     pub(crate) source: &'a X,
     pub(crate) depth: usize,
     pub(crate) table: &'a Table<T>,
+    /// The output pixels that are made.
+    pub(crate) pixels: Range<usize>,
     /// Holds one input row.
     pub(crate) spare: &'a mut [T],
     pub(crate) backend: Backend,
@@ -248,9 +294,9 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Widened<'_, X, T> {
         None
     }
 
-    fn make<S, P: Put<S, T>>(&mut self, h: usize, out: &mut [S], put: P) {
+    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         let row = fetch(self.source, self.depth, h, self.spare);
-        self.backend.run(Gather { row, table: self.table, inner: self.source.inner(), out, put });
+        self.backend.run(Gather { row, table: self.table, inner: self.source.inner(), pixels: self.pixels.clone(), out });
     }
 }
 
@@ -271,24 +317,21 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
         None
     }
 
-    fn make<S, P: Put<S, T>>(&mut self, h: usize, out: &mut [S], put: P) {
+    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         if self.table.is_empty_row(self.depth) {
-            for slot in out {
-                P::put(slot, T::default());
-            }
-            return;
+            return out.fill(MaybeUninit::new(T::default()));
         }
         let (index, weight) = self.table.row(self.depth);
         let (source, len) = (self.source, self.source.len());
         if source.direct(0, 0).is_some() {
             let row = |t: usize| source.direct(index[t] as usize, h).unwrap_or_default();
-            self.backend.run(Combine { row, weight, out, put });
+            self.backend.run(Combine { row, weight, out });
         } else {
             for (&d, spare) in index.iter().zip(self.spare.chunks_exact_mut(len)) {
                 source.load(d as usize, h, spare);
             }
             let spare = &*self.spare;
-            self.backend.run(Combine { row: |t| &spare[t * len..][..len], weight, out, put });
+            self.backend.run(Combine { row: |t| &spare[t * len..][..len], weight, out });
         }
     }
 }
@@ -311,55 +354,28 @@ pub(crate) fn put_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
     d: usize,
     rows: Range<usize>,
     spare: &mut [T],
-    mut row: impl ComputeRow<T>,
+    compute: impl FnOnce(&mut [MaybeUninit<T>]),
 ) {
-    match sink.direct_rows(d, rows.clone()) {
-        Some(Place::Fresh(out)) => row.compute(out, Write),
-        Some(Place::Own(out)) => row.compute(out, Keep),
-        None => {
-            row.compute(spare, Keep);
-            sink.store_rows(d, rows, spare);
-        }
+    if let Some(out) = sink.direct_rows(d, rows.clone()) {
+        compute(out);
+    } else {
+        compute(as_maybe_uninit_mut(spare));
+        sink.store_rows(d, rows, spare);
     }
 }
 
 /// Writes row `h` of slice `d` of `sink`, in place or by way of `spare`.
-pub(crate) fn put_row<T: Arithmetic, Y: Sink<T> + ?Sized>(sink: &mut Y, d: usize, h: usize, spare: &mut [T], mut row: impl ComputeRow<T>) {
-    match sink.direct(d, h) {
-        Some(Place::Fresh(out)) => row.compute(out, Write),
-        Some(Place::Own(out)) => row.compute(out, Keep),
-        None => {
-            row.compute(spare, Keep);
-            sink.store(d, h, spare);
-        }
-    }
-}
-
-/// A way to compute one row.
-pub(crate) trait ComputeRow<T> {
-    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P);
-}
-
-/// Writes into memory that may not be initialised.
-#[derive(Clone, Copy)]
-struct Write;
-
-impl<T: Copy + Send + Sync> Put<MaybeUninit<T>, T> for Write {
-    #[inline(always)]
-    fn put(slot: &mut MaybeUninit<T>, value: T) {
-        slot.write(value);
-    }
-}
-
-/// A combination of rows.
-pub(crate) struct CombineRow<'a, T: Arithmetic, R> {
-    pub(crate) row: R,
-    pub(crate) weight: &'a [T::Weight],
-    pub(crate) backend: Backend,
-}
-
-impl<'r, T: Arithmetic, R: Fn(usize) -> &'r [T]> ComputeRow<T> for CombineRow<'_, T, R> {
-    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
-        self.backend.run(Combine { row: &self.row, weight: self.weight, out, put });
+pub(crate) fn put_row<T: Arithmetic, Y: Sink<T> + ?Sized>(
+    sink: &mut Y,
+    d: usize,
+    h: usize,
+    spare: &mut [T],
+    compute: impl FnOnce(&mut [MaybeUninit<T>]),
+) {
+    if let Some(out) = sink.direct(d, h) {
+        compute(out);
+    } else {
+        compute(as_maybe_uninit_mut(spare));
+        sink.store(d, h, spare);
     }
 }

@@ -6,14 +6,17 @@
 //! run by the same code: sums are gathered, never scattered, so the result does not depend on the number of threads.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut6, Axis};
 
 use crate::element::Convert;
 use crate::parallel;
-use crate::simd::{Arithmetic, Backend, Combine, Gather, GatherRows, How, Keep, Put, Table, finish_streaming, with_scratch, with_tags};
+use crate::simd::{
+    Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, with_scratch, with_tags,
+};
 
-use super::lines::{CombineRow, ComputeRow, Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
+use super::lines::{Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
 use super::taps::AxisTaps;
 
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
@@ -24,6 +27,12 @@ const DEPTH_RING: usize = 1 << 16;
 
 /// Elements that are combined over the depth at a time.
 const DEPTH_PIECE: usize = 1 << 12;
+
+/// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the first-level cache.
+const ROW_BYTES: usize = 1 << 13;
+
+/// Buffers begin at multiples of this many elements: of whole cache lines, whatever the type.
+const ALIGNMENT: usize = 64;
 
 /// Rows that the pass along the width takes at a time when it comes last.
 const ROWS: usize = GatherRows::<'static, f32>::ROWS;
@@ -53,7 +62,7 @@ impl Separable {
         let streams = how.streaming.streams(y.len() * size_of::<A>());
         let backend = how.backend;
         self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, view, origin| {
-            engine.task::<T, _, _>(x, Fresh { view, streams, backend }, origin);
+            engine.task::<T, _, _>(x, Fresh::new(view, streams, backend), origin);
             if streams {
                 finish_streaming();
             }
@@ -74,7 +83,7 @@ impl Separable {
         T: Arithmetic,
         A: Convert<T>,
         S: Send,
-        F: Fn(Engine<'_>, &Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 2]) + Copy + Sync + Send,
+        F: Fn(Engine<'_>, &Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 3]) + Copy + Sync + Send,
     {
         if y.is_empty() {
             return;
@@ -83,7 +92,12 @@ impl Separable {
         let x = x.insert_axis(Axis(5)).permuted_axes(order);
         let y = y.insert_axis(Axis(5)).permuted_axes(order);
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
-        divide(x, y, [0, 0], move |x, y, origin| task(engine, x, y, origin));
+        let width = &self.axes[2];
+        let cut = Cut {
+            longest_row: if engine.widen_first { (ROW_BYTES / size_of::<T>()).max(Gather::<T>::PIXELS) } else { usize::MAX },
+            width_splits_input: width.identity,
+        };
+        divide(x, y, [0; 3], cut, move |x, y, origin| task(engine, x, y, origin));
     }
 
     /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
@@ -110,26 +124,45 @@ fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
     channels > 1 && y.stride_of(Axis(1)) == 1 && (y.len_of(Axis(4)) == 1 || y.stride_of(Axis(4)) == channels as isize)
 }
 
+/// Where the work is cut.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Longer rows are cut, so that the ring stays in the first-level cache.
+    longest_row: usize,
+    /// The width is an identity: the input is cut with the output.
+    width_splits_input: bool,
+}
+
 /// Cuts the work in halves, by shape alone, down to tasks: one channel, or one picture of interleaved channels, and of it the output
-/// depths and heights that begin at `origin`. Axes are `[batch, channel, depth, height, width, interleaved]`.
-fn divide<A, S, F>(x: ArrayView6<'_, A>, y: ArrayViewMut6<'_, S>, origin: [usize; 2], task: F)
+/// depths, heights and pixels that begin at `origin`. Axes are `[batch, channel, depth, height, width, interleaved]`.
+fn divide<A, S, F>(x: ArrayView6<'_, A>, y: ArrayViewMut6<'_, S>, origin: [usize; 3], cut: Cut, task: F)
 where
     A: Copy + Send + Sync,
     S: Send,
-    F: Fn(&Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 2]) + Copy + Sync + Send,
+    F: Fn(&Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 3]) + Copy + Sync + Send,
 {
-    if y.len() > TASK {
-        let candidates = if y.len_of(Axis(2)) > y.len_of(Axis(3)) { [0, 1, 2, 3] } else { [0, 1, 3, 2] };
-        if let Some(axis) = candidates.into_iter().find(|&axis| y.len_of(Axis(axis)) > 1) {
-            let half = y.len_of(Axis(axis)) / 2;
-            let (left, right) = y.split_at(Axis(axis), half);
-            let (x_left, x_right) = if axis < 2 { x.split_at(Axis(axis), half) } else { (x, x) };
-            let mut origin_right = origin;
-            if axis >= 2 {
-                origin_right[axis - 2] += half;
-            }
-            return parallel::join(|| divide(x_left, left, origin, task), || divide(x_right, right, origin_right, task));
+    let len = |axis: usize| y.len_of(Axis(axis));
+    // Cuts are at whole groups of elements; pixels of many channels are groups by themselves.
+    let unit = if len(5) > 4 { 1 } else { Gather::<f32>::PIXELS };
+    let long = len(4) * len(5) > cut.longest_row && len(4) >= 2 * unit;
+    let axis = if y.len() > TASK || long {
+        let spatial = if len(2) > len(3) { [2, 3] } else { [3, 2] };
+        let order = [Some(0), Some(1), long.then_some(4), Some(spatial[0]), Some(spatial[1])];
+        order.into_iter().flatten().find(|&axis| len(axis) > 1)
+    } else {
+        None
+    };
+    if let Some(axis) = axis {
+        let half = len(axis) / 2;
+        let half = if axis == 4 { half.next_multiple_of(unit) } else { half };
+        let (left, right) = y.split_at(Axis(axis), half);
+        let splits_input = axis < 2 || (axis == 4 && cut.width_splits_input);
+        let (x_left, x_right) = if splits_input { x.split_at(Axis(axis), half) } else { (x, x) };
+        let mut origin_right = origin;
+        if !splits_input {
+            origin_right[axis - 2] += half;
         }
+        return parallel::join(|| divide(x_left, left, origin, cut, task), || divide(x_right, right, origin_right, cut, task));
     }
     let mut y = y;
     for (x, mut y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
@@ -149,10 +182,7 @@ struct Engine<'a> {
 
 /// The buffers of a task, cut from the thread's scratch memory.
 struct Buffers<'a, T> {
-    /// Rows made by the first passes, reused while output rows share them.
-    ring: &'a mut [T],
-    /// Which row a place in the ring holds.
-    tags: &'a mut [usize],
+    ring: Ring<'a, T>,
     /// Input rows that had to be copied.
     spare: &'a mut [T],
     /// Rows between the passes over height and width.
@@ -164,23 +194,26 @@ struct Buffers<'a, T> {
 }
 
 impl Engine<'_> {
-    fn task<T: Arithmetic, X: Source<T>, Y: Sink<T>>(self, x: &X, mut y: Y, origin: [usize; 2]) {
+    fn task<T: Arithmetic, X: Source<T>, Y: Sink<T>>(self, x: &X, mut y: Y, origin: [usize; 3]) {
         self.bands(x as &dyn Source<T>, &mut y, origin);
     }
 
     /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.
-    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 2]) {
-        let [depth, height, width] = &self.passes.axes;
+    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
+        let [depth, height, _] = &self.passes.axes;
         let (height_table, depth_table) = (height.table::<T>(), depth.table::<T>());
-        let (input, output) = (x.len(), width.taps.output() * x.inner());
+        let (input, output) = (x.len(), y.len());
+        let pixels = origin[2]..origin[2] + output / x.inner();
         let line = if self.widen_first { output } else { input };
         let [depths, heights] = y.size();
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
         let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
         let together = self.rows_together(slices > 0, output).min(heights);
         let columns = if self.widen_first || x.inner() > 1 { 0 } else { ROWS * input };
+        let stride = line.next_multiple_of(ALIGNMENT);
         let sizes =
-            [height_table.span * line, input * depth_table.width, together * input, together * output, columns, slices * band * output];
+            [height_table.span * stride, input * depth_table.width, together * input, together * output, columns, slices * band * output];
+        let sizes = sizes.map(|size| size.next_multiple_of(ALIGNMENT));
         with_tags(height_table.span + slices, |tags| {
             with_scratch(sizes.iter().sum(), |scratch| {
                 let (tags, slice_tags) = tags.split_at_mut(height_table.span);
@@ -189,12 +222,14 @@ impl Engine<'_> {
                 let (middle, scratch) = scratch.split_at_mut(sizes[2]);
                 let (last, scratch) = scratch.split_at_mut(sizes[3]);
                 let (columns, slice_ring) = scratch.split_at_mut(sizes[4]);
-                let mut buffers = Buffers { ring, tags, spare, middle, last, columns };
+                let ring = Ring { rows: ring, stride, len: line, tags };
+                let mut buffers = Buffers { ring, spare, middle, last, columns };
                 for first in (0..heights).step_by(band) {
                     let rows = first..heights.min(first + band);
                     slice_tags.fill(usize::MAX);
                     for d in 0..depths {
-                        let place = Place { depth: origin[0] + d, sink_depth: d, height: origin[1], rows: rows.clone() };
+                        let place =
+                            Place { depth: origin[0] + d, sink_depth: d, height: origin[1], rows: rows.clone(), pixels: pixels.clone() };
                         if slices == 0 {
                             self.slice(x, y, place, &mut buffers);
                         } else {
@@ -209,14 +244,14 @@ impl Engine<'_> {
     /// One output slice, where the depth is an identity, comes first or is still to come.
     fn slice<T: Arithmetic>(self, source: &dyn Source<T>, y: &mut dyn Sink<T>, place: Place, buffers: &mut Buffers<'_, T>) {
         let [depth, _, width] = &self.passes.axes;
-        let output = width.taps.output() * source.inner();
-        let Buffers { ring, tags, spare, middle, last, columns } = buffers;
-        tags.fill(usize::MAX);
-        let rest = Rest { ring: Ring { rows: ring, tags }, middle, last, columns, inner: source.inner(), input: source.len(), output };
+        let output = place.pixels.len() * source.inner();
+        let Buffers { ring, spare, middle, last, columns } = buffers;
+        ring.tags.fill(usize::MAX);
+        let rest = Rest { ring, middle, last, columns, inner: source.inner(), input: source.len(), output };
         let backend = self.backend;
         let gather = (!width.identity && !self.widen_first).then(|| width.table());
         if self.widen_first && !width.identity {
-            let lines = Widened { source, depth: place.depth, table: width.table(), spare, backend };
+            let lines = Widened { source, depth: place.depth, table: width.table(), pixels: place.pixels.clone(), spare, backend };
             self.combine_height(lines, y, place, rest, None);
         } else if depth.identity || self.widen_first {
             self.combine_height(Plain { source, depth: place.depth, spare }, y, place, rest, gather);
@@ -237,11 +272,11 @@ impl Engine<'_> {
         slice_tags: &mut [usize],
     ) {
         let table = self.passes.axes[0].table::<T>();
-        let len = self.passes.axes[2].taps.output() * source.inner();
+        let len = place.pixels.len() * source.inner();
         let size = place.rows.len() * len;
         if table.is_empty_row(place.depth) {
             for h in place.rows {
-                put_row(y, place.sink_depth, h, &mut buffers.last[..len], Row::<T, Plain<'_, dyn Source<T>, T>>::Zero);
+                put_row(y, place.sink_depth, h, &mut buffers.last[..len], |out| out.fill(MaybeUninit::new(T::default())));
             }
             return;
         }
@@ -252,7 +287,12 @@ impl Engine<'_> {
                 slice_tags[ring] = d;
                 let mut slice = Slice { rows: &mut slice_ring[ring * size..][..size], len };
                 let height = place.height + place.rows.start;
-                self.slice(source, &mut slice, Place { depth: d, sink_depth: 0, height, rows: 0..place.rows.len() }, buffers);
+                self.slice(
+                    source,
+                    &mut slice,
+                    Place { depth: d, sink_depth: 0, height, rows: 0..place.rows.len(), pixels: place.pixels.clone() },
+                    buffers,
+                );
             }
         }
         let together = (buffers.last.len() / len).max(1);
@@ -260,14 +300,8 @@ impl Engine<'_> {
             let count = together.min(place.rows.len() - first);
             let (begin, size_of_rows) = (first * len, count * len);
             let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + begin..][..size_of_rows];
-            let combined = CombineRow { row, weight, backend: self.backend };
-            put_rows(
-                y,
-                place.sink_depth,
-                place.rows.start + first..place.rows.start + first + count,
-                &mut buffers.last[..size_of_rows],
-                combined,
-            );
+            let rows = place.rows.start + first..place.rows.start + first + count;
+            put_rows(y, place.sink_depth, rows, &mut buffers.last[..size_of_rows], |out| self.backend.run(Combine { row, weight, out }));
         }
     }
 
@@ -287,23 +321,25 @@ impl Engine<'_> {
         mut lines: L,
         y: &mut dyn Sink<T>,
         place: Place,
-        rest: Rest<'_, T>,
+        rest: Rest<'_, '_, T>,
         gather: Option<&Table<T>>,
     ) {
-        let Rest { mut ring, middle, last, columns, inner, input, output } = rest;
+        let Rest { ring, middle, last, columns, inner, input, output } = rest;
         let Some(table) = gather else {
             for h in place.rows {
                 let last = &mut last[..output];
-                let row = self.combined_row(&mut lines, place.height + h, &mut ring);
-                put_row(y, place.sink_depth, h, last, row);
+                put_row(y, place.sink_depth, h, last, |out| self.combined_row(&mut lines, place.height + h, ring, out));
             }
             return;
         };
         if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
             let middle = &mut middle[..input];
             for h in place.rows {
-                self.combined_row(&mut lines, place.height + h, &mut ring).compute(middle, Keep);
-                put_row(y, place.sink_depth, h, &mut last[..output], GatherRow { row: middle, table, inner, backend: self.backend });
+                self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(middle));
+                let gather = |out: &mut [MaybeUninit<T>]| {
+                    self.backend.run(Gather { row: middle, table, inner, pixels: place.pixels.clone(), out });
+                };
+                put_row(y, place.sink_depth, h, &mut last[..output], gather);
             }
             return;
         }
@@ -311,7 +347,7 @@ impl Engine<'_> {
             let group = first..place.rows.end.min(first + ROWS);
             let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
             for (h, out) in group.clone().zip(middle.chunks_exact_mut(input)) {
-                self.combined_row(&mut lines, place.height + h, &mut ring).compute(out, Keep);
+                self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(out));
             }
             self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
             for (h, row) in group.zip(last.chunks_exact(output)) {
@@ -320,71 +356,31 @@ impl Engine<'_> {
         }
     }
 
-    /// Row `h` of the output's height, ready to be computed.
-    fn combined_row<'s, T: Arithmetic, L: Lines<T>>(self, lines: &'s mut L, h: usize, ring: &'s mut Ring<'_, T>) -> Row<'s, T, L>
-    where
-        Self: 's,
-    {
+    /// Computes row `h` of the output's height.
+    #[inline]
+    fn combined_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, h: usize, ring: &mut Ring<'_, T>, out: &mut [MaybeUninit<T>]) {
         let axis = &self.passes.axes[1];
         if axis.identity {
-            return Row::Line(lines, h);
+            return lines.make(h, out);
         }
         let table = axis.table::<T>();
         if table.is_empty_row(h) {
-            return Row::Zero;
+            return out.fill(MaybeUninit::new(T::default()));
         }
         let (index, weight) = table.row(h);
         if lines.ready(0).is_some() {
-            return Row::Ready { lines, index, weight, backend: self.backend };
+            let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
+            return self.backend.run(Combine { row, weight, out });
         }
-        let len = ring.rows.len() / table.span;
         for &h in index {
             let place = h as usize & (table.span - 1);
             if ring.tags[place] != h as usize {
                 ring.tags[place] = h as usize;
-                lines.make(h as usize, &mut ring.rows[place * len..][..len], Keep);
+                lines.make(h as usize, as_maybe_uninit_mut(&mut ring.rows[place * ring.stride..][..ring.len]));
             }
         }
-        Row::Ring { ring: ring.rows, len, span: table.span, index, weight, backend: self.backend }
-    }
-}
-
-/// A row resized along its width.
-struct GatherRow<'a, T: Arithmetic> {
-    row: &'a [T],
-    table: &'a Table<T>,
-    inner: usize,
-    backend: Backend,
-}
-
-impl<T: Arithmetic> ComputeRow<T> for GatherRow<'_, T> {
-    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
-        self.backend.run(Gather { row: self.row, table: self.table, inner: self.inner, out, put });
-    }
-}
-
-/// A row of the output's height: where its taps are.
-enum Row<'a, T: Arithmetic, L> {
-    Zero,
-    Line(&'a mut L, usize),
-    Ready { lines: &'a L, index: &'a [u32], weight: &'a [T::Weight], backend: Backend },
-    Ring { ring: &'a [T], len: usize, span: usize, index: &'a [u32], weight: &'a [T::Weight], backend: Backend },
-}
-
-impl<T: Arithmetic, L: Lines<T>> ComputeRow<T> for Row<'_, T, L> {
-    fn compute<S, P: Put<S, T>>(&mut self, out: &mut [S], put: P) {
-        match self {
-            Self::Zero => out.iter_mut().for_each(|slot| P::put(slot, T::default())),
-            Self::Line(lines, h) => lines.make(*h, out, put),
-            Self::Ready { lines, index, weight, backend } => {
-                let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
-                backend.run(Combine { row, weight, out, put });
-            }
-            Self::Ring { ring, len, span, index, weight, backend } => {
-                let row = |t: usize| &ring[(index[t] as usize & (*span - 1)) * *len..][..*len];
-                backend.run(Combine { row, weight, out, put });
-            }
-        }
+        let row = |t: usize| &ring.rows[(index[t] as usize & (table.span - 1)) * ring.stride..][..ring.len];
+        self.backend.run(Combine { row, weight, out });
     }
 }
 
@@ -398,18 +394,24 @@ struct Place {
     /// The output height of the sink's row 0.
     height: usize,
     /// Rows of the sink.
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
+    /// The output pixels of a row.
+    pixels: Range<usize>,
 }
 
-/// Rows made by the first passes, and which row each place holds.
+/// Rows made by the first passes, reused while output rows share them, and which row each place holds.
 struct Ring<'a, T> {
     rows: &'a mut [T],
+    /// From row to row.
+    stride: usize,
+    /// Elements of a row.
+    len: usize,
     tags: &'a mut [usize],
 }
 
 /// What of the buffers the last passes use.
-struct Rest<'a, T> {
-    ring: Ring<'a, T>,
+struct Rest<'a, 'ring, T> {
+    ring: &'a mut Ring<'ring, T>,
     middle: &'a mut [T],
     last: &'a mut [T],
     columns: &'a mut [T],

@@ -5,12 +5,13 @@ use std::fmt::Debug;
 
 use std::sync::OnceLock;
 
-use super::{InstructionSet, LANES, Table, Tables};
+use super::group::Group;
+use super::{InstructionSet, Table, Tables};
 
 /// The weighted sums over rows of this type.
 pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
     /// What a tap is multiplied with.
-    type Weight: Copy + Default + Send + Sync + Debug + 'static;
+    type Weight: Copy + Default + PartialEq + Send + Sync + Debug + 'static;
     /// What products are summed in.
     type Sum: Copy + Default + Send + Sync + 'static;
 
@@ -32,11 +33,8 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// Whether `0 · x` can be something else than 0, so that a row of taps must not be filled up with taps of weight 0.
     const HAS_INFINITY: bool;
 
-    /// Lane `i` takes element `pick[i]` of the window.
-    #[inline(always)]
-    fn permute<I: InstructionSet, const REACH: usize>(window: &[Self; REACH], pick: [u8; LANES]) -> [Self; LANES] {
-        pick.map(|element| window[element as usize % REACH])
-    }
+    /// The sums of neighbouring output elements of a row.
+    type Group<I: InstructionSet>: Group<Self>;
 
     /// This type's buffer of the thread's scratch memory.
     fn scratch(scratch: &mut Scratch) -> &mut Vec<Self>;
@@ -46,10 +44,11 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
 }
 
 macro_rules! float_arithmetic {
-    ($float:ident, $buffer:ident, { $($permute:item)? }) => {
+    ($float:ident, $buffer:ident, $group:ident) => {
         impl Arithmetic for $float {
             type Weight = $float;
             type Sum = $float;
+            type Group<I: InstructionSet> = I::$group;
 
             #[inline]
             #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
@@ -80,21 +79,14 @@ macro_rules! float_arithmetic {
 
             const HAS_INFINITY: bool = true;
 
-            $($permute)?
-
             fn table(tables: &Tables) -> &OnceLock<Table<$float>> {
                 &tables.$buffer
             }
         }
     };
 }
-float_arithmetic!(f32, single, {
-    #[inline(always)]
-    fn permute<I: InstructionSet, const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
-        I::permute(window, pick)
-    }
-});
-float_arithmetic!(f64, double, {});
+float_arithmetic!(f32, single, SingleGroup);
+float_arithmetic!(f64, double, DoubleGroup);
 
 /// Fractional bits of a weight of the fixed-point arithmetic, as in Pillow (`32 - 8 - 2`): sums of weighted bytes
 /// stay inside 32 bits even where the weights of a sharpening filter overshoot.
@@ -103,6 +95,7 @@ pub(crate) const FRACTION_BITS: u32 = 22;
 impl Arithmetic for u8 {
     type Weight = i32;
     type Sum = i32;
+    type Group<I: InstructionSet> = I::ByteGroup;
 
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
@@ -134,11 +127,6 @@ impl Arithmetic for u8 {
 
     const HAS_INFINITY: bool = false;
 
-    #[inline(always)]
-    fn permute<I: InstructionSet, const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
-        I::permute_bytes(window, pick)
-    }
-
     fn table(tables: &Tables) -> &OnceLock<Table<u8>> {
         &tables.fixed
     }
@@ -157,14 +145,19 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
+/// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
+pub(crate) const LINE: usize = 64;
+
 /// Lends `len` elements of the thread's scratch memory, of unspecified content.
 pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
     // Taken out for the time of the work: should `work` come back here on the same thread, it finds an empty buffer, not a borrowed one.
     let mut buffer = SCRATCH.with_borrow_mut(|scratch| std::mem::take(T::scratch(scratch)));
-    if buffer.len() < len {
-        buffer.resize(len, T::default());
+    let spare = LINE / size_of::<T>();
+    if buffer.len() < len + spare {
+        buffer.resize(len + spare, T::default());
     }
-    let result = work(&mut buffer[..len]);
+    let aligned = buffer.as_ptr().align_offset(LINE).min(spare);
+    let result = work(&mut buffer[aligned..][..len]);
     SCRATCH.with_borrow_mut(|scratch| *T::scratch(scratch) = buffer);
     result
 }

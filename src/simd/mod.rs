@@ -8,7 +8,10 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 mod arithmetic;
-mod passes;
+mod combine;
+mod copy_pixels;
+mod gather;
+mod group;
 mod streaming;
 mod strip_product;
 mod table;
@@ -16,11 +19,13 @@ mod vector;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
-pub(crate) use passes::{Combine, CopyPixels, Gather, GatherRows, Keep, Put};
+pub(crate) use combine::Combine;
+pub(crate) use copy_pixels::CopyPixels;
+pub(crate) use gather::{Gather, GatherRows};
+pub use group::Group;
 pub use streaming::{How, StreamingStores};
-pub(crate) use streaming::{StreamRow, as_maybe_uninit, finish_streaming};
+pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
 pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
-pub(crate) use table::LANES;
 pub use table::{Table, Tables};
 pub use vector::{Real, Vector};
 
@@ -117,23 +122,17 @@ pub trait InstructionSet: 'static {
     type Single: Vector<f32>;
     /// A register of `f64`.
     type Double: Vector<f64>;
-
-    /// Lane `i` takes element `pick[i]` of the window.
-    #[inline(always)]
-    fn permute<const REACH: usize>(window: &[f32; REACH], pick: [u8; LANES]) -> [f32; LANES] {
-        pick.map(|element| window[element as usize % REACH])
-    }
+    /// Neighbouring output elements of a row, summed at a time.
+    type SingleGroup: Group<f32>;
+    /// The same for `f64`.
+    type DoubleGroup: Group<f64>;
+    /// The same for bytes.
+    type ByteGroup: Group<u8>;
 
     /// Copies `from` into `to` past the caches, where the instruction set can.
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         to.copy_from_slice(from);
-    }
-
-    /// Lane `i` takes byte `pick[i]` of the window.
-    #[inline(always)]
-    fn permute_bytes<const REACH: usize>(window: &[u8; REACH], pick: [u8; LANES]) -> [u8; LANES] {
-        pick.map(|element| window[element as usize % REACH])
     }
 }
 
@@ -146,6 +145,9 @@ impl InstructionSet for Portable {
     const BACKEND: Backend = Backend::Portable;
     type Single = vector::Lanes<f32, 4, false>;
     type Double = vector::Lanes<f64, 2, false>;
+    type SingleGroup = group::Sums<f32, Self, 8>;
+    type DoubleGroup = group::Sums<f64, Self, 4>;
+    type ByteGroup = group::Sums<u8, Self, 16>;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -158,6 +160,9 @@ impl InstructionSet for Neon {
     const BACKEND: Backend = Backend::Neon;
     type Single = vector::Lanes<f32, 4, true>;
     type Double = vector::Lanes<f64, 2, true>;
+    type SingleGroup = group::Sums<f32, Self, 8>;
+    type DoubleGroup = group::Sums<f64, Self, 4>;
+    type ByteGroup = group::Sums<u8, Self, 16>;
 }
 
 /// A loop that is compiled once for each instruction set.

@@ -69,3 +69,10 @@ pub(crate) fn as_maybe_uninit<T>(elements: &[T]) -> &[MaybeUninit<T>] {
     // SAFETY: `MaybeUninit<T>` has the layout of `T`, the length is the same, and nothing can be written through the result.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }
 }
+
+/// Memory of the engine's own, seen as an output. Only initialised elements may be written to it, as all loops do.
+pub(crate) fn as_maybe_uninit_mut<T: Copy>(elements: &mut [T]) -> &mut [MaybeUninit<T>] {
+    let (elements, len) = (elements.as_mut_ptr(), elements.len());
+    // SAFETY: `MaybeUninit<T>` has the layout of `T`, the length is the same, and the crate's loops write initialised elements alone.
+    unsafe { std::slice::from_raw_parts_mut(elements.cast(), len) }
+}

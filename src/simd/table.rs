@@ -1,7 +1,10 @@
 //! The weights of one axis in the form that the loops read: rows of one width, in the arithmetic's own type.
 
+use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::group::{AskGroupShape, GroupShape};
 use super::{Arithmetic, Backend};
 
 /// For each output pixel `width` taps: which input pixels, and how much each counts.
@@ -19,36 +22,59 @@ pub struct Table<T: Arithmetic> {
     pub(crate) span: usize,
     /// Input pixels.
     pub(crate) input: usize,
-    /// The same for eight output elements at a time, for pixels of 1 to 4 interleaved elements; made when first asked for.
+    /// The same for groups of output elements, for pixels of 1 to 4 interleaved elements; made when first asked for.
     pub(crate) lanes: [OnceLock<Option<Lanes<T>>>; 4],
 }
 
-/// The longest window that is permuted at once.
-pub(crate) fn longest_window<T: Arithmetic>(backend: Backend) -> usize {
-    if backend == Backend::Avx512 && size_of::<T>() == 4 { 32 } else { 16 }
-}
-
-/// Output elements that are computed at a time along a row.
-pub(crate) const LANES: usize = 8;
-
-/// A table turned round for registers: for eight neighbouring output elements the same tap of each. Their input elements lie close
-/// together, so they are loaded as one window and permuted into place, which is several times as fast as gathering them one by one.
+/// A table turned round for groups: for neighbouring output elements the same tap of each.
 #[derive(Debug)]
 pub(crate) struct Lanes<T: Arithmetic> {
-    /// Elements of a window: 8, 16 or 32.
-    pub(crate) reach: usize,
+    shape: GroupShape,
+    /// Elements of an output row.
+    output: usize,
+    pub(crate) taps: usize,
+    /// Windows are wide.
+    pub(crate) wide: bool,
     /// `[group][tap]`: where the window begins in the row.
     pub(crate) begin: Vec<u32>,
-    /// `[group][tap]`: which element of the window each lane takes.
-    pub(crate) pick: Vec<[u8; LANES]>,
-    /// `[group][tap]`.
-    pub(crate) weight: Vec<[T::Weight; LANES]>,
+    /// `[group][tap][lane]`: which element of the window.
+    pub(crate) pick: Vec<u8>,
+    /// `[group][tap][lane]`.
+    pub(crate) weight: Vec<T::Weight>,
+    /// Groups with the same picks and weights, whose windows follow each other at `step` elements: those of an integer factor, away
+    /// from the border.
+    pub(crate) steady: Range<usize>,
+    pub(crate) step: usize,
 }
 
 impl<T: Arithmetic> Lanes<T> {
-    /// The first output element of each group; the last group ends where the row does.
-    pub(crate) fn first(group: usize, output: usize) -> usize {
-        (group * LANES).min(output - LANES)
+    /// The first output element of a group; the last group ends where the row does.
+    pub(crate) fn first(&self, group: usize) -> usize {
+        (group * self.shape.lanes).min(self.output - self.shape.lanes)
+    }
+
+    /// Finds the longest run of steady groups that begins behind the left border.
+    fn find_steady(&mut self) {
+        let (taps, entries) = (self.taps, self.taps * self.shape.lanes);
+        let whole = self.output / self.shape.lanes;
+        let alike = |group: usize, other: usize| {
+            let (one, two) = (group * entries..(group + 1) * entries, other * entries..(other + 1) * entries);
+            self.pick[one.clone()] == self.pick[two.clone()] && self.weight[one] == self.weight[two]
+        };
+        let steps = |group: usize| {
+            let mut steps = (0..taps).map(|t| self.begin[(group + 1) * taps + t].checked_sub(self.begin[group * taps + t]));
+            let first = steps.next().flatten()?;
+            steps.all(|step| step == Some(first)).then_some(first)
+        };
+        let middle = whole / 2;
+        if middle + 1 >= whole || !alike(middle, middle + 1) {
+            return;
+        }
+        let Some(step) = steps(middle) else { return };
+        let follows = |group: usize| alike(group, middle) && alike(group + 1, middle) && steps(group) == Some(step);
+        let start = (0..middle).rev().take_while(|&group| follows(group)).last().unwrap_or(middle);
+        let end = (middle..whole - 1).take_while(|&group| follows(group)).last().unwrap_or(middle) + 2;
+        (self.steady, self.step) = (start..end, step as usize);
     }
 }
 
@@ -60,42 +86,56 @@ impl<T: Arithmetic> Table<T> {
         (&self.index[range.clone()], &self.weight[range])
     }
 
-    /// The table for eight elements at a time of rows of `inner` interleaved elements; `None` where the elements that a group needs do not
-    /// fit into a window, or the rows are shorter than one.
-    pub(crate) fn lanes(&self, inner: usize) -> Option<&Lanes<T>> {
-        self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner)).as_ref()
+    /// The table for groups of rows of `inner` interleaved elements; `None` where the elements that a group needs do not fit into a
+    /// window, or the rows are shorter than one.
+    pub(crate) fn lanes(&self, inner: usize, shape: GroupShape) -> Option<&Lanes<T>> {
+        let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape)).as_ref();
+        // A plan has one backend; should that ever change, the loop without groups is right too.
+        lanes.filter(|lanes| lanes.shape == shape)
     }
 
-    /// Whether rows of `inner` interleaved elements are computed eight at a time under `backend`.
+    /// Whether rows of `inner` interleaved elements are computed in groups under `backend`.
     pub(crate) fn has_lanes(&self, inner: usize, backend: Backend) -> bool {
-        self.lanes(inner).is_some_and(|lanes| lanes.reach <= longest_window::<T>(backend))
+        self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>))).is_some()
     }
 
-    fn make_lanes(&self, inner: usize) -> Option<Lanes<T>> {
+    fn make_lanes(&self, inner: usize, shape: GroupShape) -> Option<Lanes<T>> {
         let (input, output) = (self.input * inner, self.index.len() / self.width * inner);
-        if output < LANES {
+        if output < shape.lanes {
             return None;
         }
-        let groups = output.div_ceil(LANES);
+        let mut lanes = Lanes {
+            shape,
+            output,
+            taps: self.width,
+            wide: false,
+            begin: Vec::new(),
+            pick: Vec::new(),
+            weight: Vec::new(),
+            steady: 0..0,
+            step: 0,
+        };
         // Input element and weight of tap `t` of output element `e`.
         let tap = |e: usize, t: usize| {
             let (index, weight) = self.row(e / inner);
             (index[t] as usize * inner + e % inner, weight[t])
         };
-        let group_taps = (0..groups).flat_map(|group| (0..self.width).map(move |t| (Lanes::<T>::first(group, output), t)));
-        let extent = |(first, t): (usize, usize)| {
-            let elements = (first..first + LANES).map(|e| tap(e, t).0);
+        let group_taps = || (0..output.div_ceil(shape.lanes)).flat_map(|group| (0..self.width).map(move |t| (group, t)));
+        let extent = |first: usize, t: usize| {
+            let elements = (first..first + shape.lanes).map(|e| tap(e, t).0);
             elements.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
         };
-        let widest = group_taps.clone().map(|at| extent(at).1 - extent(at).0 + 1).max()?;
-        let reach = [8, 16, 32].into_iter().find(|&reach| widest <= reach).filter(|&reach| reach <= input)?;
-        let mut lanes = Lanes { reach, begin: Vec::new(), pick: Vec::new(), weight: Vec::new() };
-        for (first, t) in group_taps {
-            let begin = extent((first, t)).0.min(input - reach);
+        let widest = group_taps().map(|(group, t)| extent(lanes.first(group), t)).map(|(low, high)| high - low + 1).max()?;
+        let reach = [shape.window, 2 * shape.window].into_iter().find(|&reach| widest <= reach && reach <= input)?;
+        lanes.wide = reach > shape.window;
+        for (group, t) in group_taps() {
+            let first = lanes.first(group);
+            let begin = extent(first, t).0.min(input - reach);
             lanes.begin.push(begin as u32);
-            lanes.pick.push(std::array::from_fn(|lane| (tap(first + lane, t).0 - begin) as u8));
-            lanes.weight.push(std::array::from_fn(|lane| tap(first + lane, t).1));
+            lanes.pick.extend((first..first + shape.lanes).map(|e| (tap(e, t).0 - begin) as u8));
+            lanes.weight.extend((first..first + shape.lanes).map(|e| tap(e, t).1));
         }
+        lanes.find_steady();
         Some(lanes)
     }
 

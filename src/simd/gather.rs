@@ -1,0 +1,256 @@
+//! The pass along a row.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::combine::combine;
+use super::group::{Group, GroupShape};
+use super::table::Lanes;
+use super::{Arithmetic, InstructionSet, Kernel, Table};
+
+/// Along a row of pixels of `inner` interleaved elements:
+/// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]` for the output pixels `pixels`. Writes all of `out`.
+pub(crate) struct Gather<'a, T: Arithmetic> {
+    pub(crate) row: &'a [T],
+    pub(crate) table: &'a Table<T>,
+    pub(crate) inner: usize,
+    /// Begins and ends at a multiple of [`PIXELS`](Self::PIXELS), or where the row does.
+    pub(crate) pixels: Range<usize>,
+    pub(crate) out: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Arithmetic> Gather<'_, T> {
+    /// What parts of a row are cut at: whole groups of any instruction set.
+    pub(crate) const PIXELS: usize = 64;
+}
+
+impl<T: Arithmetic> Kernel for Gather<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Gather { row, table, inner, pixels, out } = self;
+        match (table.lanes(inner, GroupShape::of::<T, I>()), table.width) {
+            (Some(lanes), 2) => gather_lanes::<I, T, 2>(row, lanes, pixels.start * inner, out),
+            (Some(lanes), 4) => gather_lanes::<I, T, 4>(row, lanes, pixels.start * inner, out),
+            (Some(lanes), 6) => gather_lanes::<I, T, 6>(row, lanes, pixels.start * inner, out),
+            (Some(lanes), 8) => gather_lanes::<I, T, 8>(row, lanes, pixels.start * inner, out),
+            (Some(lanes), _) => gather_lanes::<I, T, 0>(row, lanes, pixels.start * inner, out),
+            (None, _) => gather_each::<I, T>(row, table, inner, pixels.start, out),
+        }
+        for &o in &table.empty {
+            let pixel = (o as usize).checked_sub(pixels.start).and_then(|o| out.get_mut(o * inner..(o + 1) * inner));
+            pixel.unwrap_or_default().fill(MaybeUninit::new(T::default()));
+        }
+    }
+}
+
+/// A group at a time; `TAPS` is the number of taps, 0 if the compiler need not know it.
+#[inline(always)]
+fn gather_lanes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
+    row: &[T],
+    lanes: &Lanes<T>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    if lanes.wide {
+        gather_groups::<I, T, TAPS, true>(row, lanes, first, out);
+    } else {
+        gather_groups::<I, T, TAPS, false>(row, lanes, first, out);
+    }
+}
+
+/// `out` begins with output element `first`.
+#[inline(always)]
+fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+    row: &[T],
+    lanes: &Lanes<T>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    let size = T::Group::<I>::LANES;
+    let groups = first / size..(first + out.len()).div_ceil(size);
+    let steady = if TAPS > 0 && TAPS <= 4 { lanes.steady.clone() } else { 0..0 };
+    let steady = steady.start.clamp(groups.start, groups.end)..steady.end.clamp(groups.start, groups.end);
+    if steady.len() < 4 {
+        return gather_irregular::<I, T, TAPS, WIDE>(row, lanes, groups, first, out);
+    }
+    gather_irregular::<I, T, TAPS, WIDE>(row, lanes, groups.start..steady.start, first, out);
+    gather_irregular::<I, T, TAPS, WIDE>(row, lanes, steady.end..groups.end, first, out);
+    // The same picks and weights for all of these groups: they stay in registers. No closures: what is called from one would not be
+    // compiled for the instruction set.
+    let entry = steady.start * TAPS * size;
+    let mut picks = [T::Group::<I>::pick(&lanes.pick[entry..]); TAPS];
+    let mut weights = [T::Group::<I>::weights(&lanes.weight[entry..]); TAPS];
+    for t in 1..TAPS {
+        picks[t] = T::Group::<I>::pick(&lanes.pick[entry + t * size..]);
+        weights[t] = T::Group::<I>::weights(&lanes.weight[entry + t * size..]);
+    }
+    let windows: [&[T]; TAPS] = std::array::from_fn(|t| &row[lanes.begin[steady.start * TAPS + t] as usize..]);
+    let out = &mut out[steady.start * size - first..][..steady.len() * size];
+    for (number, slots) in out.chunks_exact_mut(size).enumerate() {
+        let mut sums = T::Group::<I>::start();
+        for t in 0..TAPS {
+            sums = sums.accumulate::<WIDE>(&windows[t][number * lanes.step..], picks[t], weights[t]);
+        }
+        sums.finish(slots);
+    }
+}
+
+/// Groups whose picks and weights come from the table.
+#[inline(always)]
+fn gather_irregular<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+    row: &[T],
+    lanes: &Lanes<T>,
+    groups: Range<usize>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    for group in groups {
+        let sums = group_sums::<I, T, TAPS, WIDE>(row, lanes, group);
+        sums.finish(&mut out[lanes.first(group) - first..]);
+    }
+}
+
+/// The sums of one group, all from the table.
+#[inline(always)]
+fn group_sums<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+    row: &[T],
+    lanes: &Lanes<T>,
+    group: usize,
+) -> T::Group<I> {
+    let size = T::Group::<I>::LANES;
+    let taps = if TAPS == 0 { lanes.taps } else { TAPS };
+    let begin = &lanes.begin[group * taps..][..taps];
+    let pick = &lanes.pick[group * taps * size..][..taps * size];
+    let weight = &lanes.weight[group * taps * size..][..taps * size];
+    let mut sums = T::Group::<I>::start();
+    for t in 0..taps {
+        let (pick, weights) = (T::Group::<I>::pick(&pick[t * size..]), T::Group::<I>::weights(&weight[t * size..]));
+        sums = sums.accumulate::<WIDE>(&row[begin[t] as usize..], pick, weights);
+    }
+    sums
+}
+
+/// Element by element, from output pixel `first` on.
+#[inline(always)]
+fn gather_each<I: InstructionSet, T: Arithmetic>(row: &[T], table: &Table<T>, inner: usize, first: usize, out: &mut [MaybeUninit<T>]) {
+    match (inner, table.width) {
+        (1, 1) => gather_planes::<I, T, 1>(row, table, first, out),
+        (1, 2) => gather_planes::<I, T, 2>(row, table, first, out),
+        (1, 4) => gather_planes::<I, T, 4>(row, table, first, out),
+        (1, 8) => gather_planes::<I, T, 8>(row, table, first, out),
+        (2, _) => gather_pixels::<I, T, 2>(row, table, first, out),
+        (3, _) => gather_pixels::<I, T, 3>(row, table, first, out),
+        (4, _) => gather_pixels::<I, T, 4>(row, table, first, out),
+        (1, _) => gather_pixels::<I, T, 1>(row, table, first, out),
+        _ => gather_channels::<I, T>(row, table, inner, first, out),
+    }
+}
+
+/// One element a pixel, the number of taps known to the compiler.
+#[inline(always)]
+fn gather_planes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
+    row: &[T],
+    table: &Table<T>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    let (indices, _) = table.index[first * TAPS..].as_chunks::<TAPS>();
+    let (weights, _) = table.weight[first * TAPS..].as_chunks::<TAPS>();
+    for ((slot, index), weight) in out.iter_mut().zip(indices).zip(weights) {
+        let mut sum = T::START;
+        for t in 0..TAPS {
+            sum = T::accumulate::<I>(sum, weight[t], row[index[t] as usize]);
+        }
+        slot.write(T::finish(sum));
+    }
+}
+
+/// A few elements a pixel, their number known to the compiler.
+#[inline(always)]
+fn gather_pixels<I: InstructionSet, T: Arithmetic, const INNER: usize>(
+    row: &[T],
+    table: &Table<T>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    let (pixels, _) = row.as_chunks::<INNER>();
+    let (slots, _) = out.as_chunks_mut::<INNER>();
+    for (o, pixel) in slots.iter_mut().enumerate() {
+        let (index, weight) = table.row(first + o);
+        let mut sums = [T::START; INNER];
+        for (&index, &weight) in index.iter().zip(weight) {
+            let value = &pixels[index as usize];
+            for c in 0..INNER {
+                sums[c] = T::accumulate::<I>(sums[c], weight, value[c]);
+            }
+        }
+        for c in 0..INNER {
+            pixel[c].write(T::finish(sums[c]));
+        }
+    }
+}
+
+/// Many elements a pixel: the channels of a pixel are a row that is combined with those of its neighbours.
+#[inline(always)]
+fn gather_channels<I: InstructionSet, T: Arithmetic>(row: &[T], table: &Table<T>, inner: usize, first: usize, out: &mut [MaybeUninit<T>]) {
+    for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
+        let (index, weight) = table.row(first + o);
+        combine::<I, T>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+    }
+}
+
+/// Along many rows of single elements at once: the rows become the lanes of a register, so that any pattern of taps is read in whole
+/// registers, without gathering. Used where the pass along the width shrinks.
+pub(crate) struct GatherRows<'a, T: Arithmetic> {
+    /// Up to [`ROWS`](Self::ROWS) rows of `input` elements.
+    pub(crate) rows: &'a [T],
+    pub(crate) input: usize,
+    pub(crate) table: &'a Table<T>,
+    /// As many rows, each as long as the table.
+    pub(crate) out: &'a mut [T],
+    /// Room for [`ROWS`](Self::ROWS) input rows.
+    pub(crate) columns: &'a mut [T],
+}
+
+impl<T: Arithmetic> GatherRows<'_, T> {
+    /// Rows at a time.
+    pub(crate) const ROWS: usize = 16;
+}
+
+impl<T: Arithmetic> Kernel for GatherRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        const ROWS: usize = 16;
+        let GatherRows { rows, input, table, out, columns } = self;
+        let output = table.index.len() / table.width;
+        let count = rows.len() / input;
+        let (columns, _) = columns[..input * ROWS].as_chunks_mut::<ROWS>();
+        for (r, row) in rows.chunks_exact(input).enumerate() {
+            for (column, &value) in columns.iter_mut().zip(row) {
+                column[r] = value;
+            }
+        }
+        for o in 0..output {
+            let (index, weight) = table.row(o);
+            let mut sums = [T::START; ROWS];
+            for (&index, &weight) in index.iter().zip(weight) {
+                let column = &columns[index as usize];
+                for r in 0..ROWS {
+                    sums[r] = T::accumulate::<I>(sums[r], weight, column[r]);
+                }
+            }
+            for r in 0..count {
+                out[r * output + o] = T::finish(sums[r]);
+            }
+        }
+        for &o in &table.empty {
+            for r in 0..count {
+                out[r * output + o as usize] = T::default();
+            }
+        }
+    }
+}
