@@ -252,8 +252,28 @@ pub(crate) trait Lines<T: Arithmetic> {
     /// Row `h`, if it is there already and need not be made. The same for every row.
     fn ready(&self, h: usize) -> Option<&[T]>;
 
-    /// Makes row `h`.
-    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]);
+    /// Makes as many rows as there are places, `h` the first of them.
+    fn make(&mut self, h: usize, places: Places<'_, T>);
+}
+
+/// Rows that are made at a time, at most.
+pub(crate) const BATCH: usize = 8;
+
+/// Where rows are to be made: each from one of the starts on.
+pub(crate) struct Places<'a, T> {
+    pub(crate) out: &'a mut [MaybeUninit<T>],
+    /// At most [`BATCH`].
+    pub(crate) starts: &'a [usize],
+    /// Elements of a row.
+    pub(crate) len: usize,
+}
+
+impl<'a, T> Places<'a, T> {
+    /// One row.
+    pub(crate) fn one(out: &'a mut [MaybeUninit<T>]) -> Self {
+        let len = out.len();
+        Self { out, starts: &[0], len }
+    }
 }
 
 /// The input's own rows.
@@ -270,9 +290,11 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
         self.source.direct(self.depth, h)
     }
 
-    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
-        let row = fetch(self.source, self.depth, h, self.spare);
-        out.copy_from_slice(&as_maybe_uninit(row)[..out.len()]);
+    fn make(&mut self, h: usize, places: Places<'_, T>) {
+        let rows = fetch(self.source, self.depth, h, self.spare, places.starts.len());
+        for (row, &start) in rows.iter().zip(places.starts) {
+            places.out[start..][..places.len].copy_from_slice(&as_maybe_uninit(row)[..places.len]);
+        }
     }
 }
 
@@ -294,9 +316,11 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Widened<'_, X, T> {
         None
     }
 
-    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
-        let row = fetch(self.source, self.depth, h, self.spare);
-        self.backend.run(Gather { row, table: self.table, inner: self.source.inner(), pixels: self.pixels.clone(), out });
+    fn make(&mut self, h: usize, places: Places<'_, T>) {
+        let Places { out, starts, .. } = places;
+        let rows = fetch(self.source, self.depth, h, self.spare, starts.len());
+        let (rows, inner) = (&rows[..starts.len()], self.source.inner());
+        self.backend.run(Gather { rows, table: self.table, inner, pixels: self.pixels.clone(), out, starts });
     }
 }
 
@@ -317,7 +341,16 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
         None
     }
 
-    fn make(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
+    fn make(&mut self, h: usize, places: Places<'_, T>) {
+        let Places { out, starts, len } = places;
+        for (h, &start) in (h..).zip(starts) {
+            self.make_one(h, &mut out[start..][..len]);
+        }
+    }
+}
+
+impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
+    fn make_one(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         if self.table.is_empty_row(self.depth) {
             return out.fill(MaybeUninit::new(T::default()));
         }
@@ -336,16 +369,26 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
     }
 }
 
-/// Row `h` of slice `d`, copied into `spare` if need be.
-fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(source: &'s X, d: usize, h: usize, spare: &'s mut [T]) -> &'s [T] {
-    match source.direct(d, h) {
-        Some(row) => row,
-        None => {
-            let spare = &mut spare[..source.len()];
-            source.load(d, h, spare);
-            spare
+/// Rows `h` and following of slice `d`, `count` of them, copied into `spare` if need be.
+fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(
+    source: &'s X,
+    d: usize,
+    h: usize,
+    spare: &'s mut [T],
+    count: usize,
+) -> [&'s [T]; BATCH] {
+    let mut rows: [&[T]; BATCH] = [&[]; BATCH];
+    if source.direct(d, h).is_some() {
+        for (k, row) in rows[..count].iter_mut().enumerate() {
+            *row = source.direct(d, h + k).unwrap_or_default();
+        }
+    } else {
+        for ((k, row), spare) in rows[..count].iter_mut().enumerate().zip(spare.chunks_exact_mut(source.len())) {
+            source.load(d, h + k, spare);
+            *row = spare;
         }
     }
+    rows
 }
 
 /// Writes neighbouring rows of slice `d` of `sink`, which are computed as one, in place or by way of `spare`.

@@ -16,7 +16,7 @@ use crate::simd::{
     Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, with_scratch, with_tags,
 };
 
-use super::lines::{Deepened, Fresh, Input, Lines, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
+use super::lines::{BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
 use super::taps::AxisTaps;
 
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
@@ -30,6 +30,9 @@ const DEPTH_PIECE: usize = 1 << 12;
 
 /// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the first-level cache.
 const ROW_BYTES: usize = 1 << 13;
+
+/// Elements of rows that are made several at a time.
+const SHORT_ROW: usize = 1 << 10;
 
 /// Buffers begin at multiples of this many elements: of whole cache lines, whatever the type.
 const ALIGNMENT: usize = 64;
@@ -211,18 +214,22 @@ impl Engine<'_> {
         let together = self.rows_together(slices > 0, output).min(heights);
         let columns = if self.widen_first || x.inner() > 1 { 0 } else { ROWS * input };
         let stride = line.next_multiple_of(ALIGNMENT);
-        let sizes =
-            [height_table.span * stride, input * depth_table.width, together * input, together * output, columns, slices * band * output];
+        // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
+        let ahead = if self.widen_first && line <= SHORT_ROW { BATCH - 1 } else { 0 };
+        let ring_rows = (height_table.span + ahead).next_power_of_two();
+        let batch = (ring_rows - height_table.span + 1).min(BATCH);
+        let spare = input * depth_table.width.max(batch);
+        let sizes = [ring_rows * stride, spare, together * input, together * output, columns, slices * band * output];
         let sizes = sizes.map(|size| size.next_multiple_of(ALIGNMENT));
-        with_tags(height_table.span + slices, |tags| {
+        with_tags(ring_rows + slices, |tags| {
             with_scratch(sizes.iter().sum(), |scratch| {
-                let (tags, slice_tags) = tags.split_at_mut(height_table.span);
+                let (tags, slice_tags) = tags.split_at_mut(ring_rows);
                 let (ring, scratch) = scratch.split_at_mut(sizes[0]);
                 let (spare, scratch) = scratch.split_at_mut(sizes[1]);
                 let (middle, scratch) = scratch.split_at_mut(sizes[2]);
                 let (last, scratch) = scratch.split_at_mut(sizes[3]);
                 let (columns, slice_ring) = scratch.split_at_mut(sizes[4]);
-                let ring = Ring { rows: ring, stride, len: line, tags };
+                let ring = Ring { rows: ring, stride, len: line, tags, batch, end: 0 };
                 let mut buffers = Buffers { ring, spare, middle, last, columns };
                 for first in (0..heights).step_by(band) {
                     let rows = first..heights.min(first + band);
@@ -247,6 +254,7 @@ impl Engine<'_> {
         let output = place.pixels.len() * source.inner();
         let Buffers { ring, spare, middle, last, columns } = buffers;
         ring.tags.fill(usize::MAX);
+        ring.end = self.last_row::<T>(&place);
         let rest = Rest { ring, middle, last, columns, inner: source.inner(), input: source.len(), output };
         let backend = self.backend;
         let gather = (!width.identity && !self.widen_first).then(|| width.table());
@@ -333,13 +341,19 @@ impl Engine<'_> {
             return;
         };
         if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
-            let middle = &mut middle[..input];
-            for h in place.rows {
-                self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(middle));
+            for first in place.rows.clone().step_by(BATCH) {
+                let group = first..place.rows.end.min(first + BATCH);
+                for (h, middle) in group.clone().zip(middle.chunks_exact_mut(input)) {
+                    self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(middle));
+                }
+                let mut rows: [&[T]; BATCH] = [&[]; BATCH];
+                rows.iter_mut().zip(middle.chunks_exact(input)).for_each(|(row, middle)| *row = middle);
+                let starts: [usize; BATCH] = std::array::from_fn(|k| k * output);
+                let (rows, starts) = (&rows[..group.len()], &starts[..group.len()]);
                 let gather = |out: &mut [MaybeUninit<T>]| {
-                    self.backend.run(Gather { row: middle, table, inner, pixels: place.pixels.clone(), out });
+                    self.backend.run(Gather { rows, table, inner, pixels: place.pixels.clone(), out, starts });
                 };
-                put_row(y, place.sink_depth, h, &mut last[..output], gather);
+                put_rows(y, place.sink_depth, group, &mut last[..starts.len() * output], gather);
             }
             return;
         }
@@ -356,12 +370,19 @@ impl Engine<'_> {
         }
     }
 
+    /// The end of the input rows that the place's output rows need, if the rows of the table ascend.
+    fn last_row<T: Arithmetic>(self, place: &Place) -> usize {
+        let table = self.passes.axes[1].table::<T>();
+        let rows = [place.rows.start, place.rows.end - 1].map(|h| table.row(place.height + h).0.iter().max());
+        rows.into_iter().flatten().max().map_or(0, |&last| last as usize + 1)
+    }
+
     /// Computes row `h` of the output's height.
     #[inline]
     fn combined_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, h: usize, ring: &mut Ring<'_, T>, out: &mut [MaybeUninit<T>]) {
         let axis = &self.passes.axes[1];
         if axis.identity {
-            return lines.make(h, out);
+            return lines.make(h, Places::one(out));
         }
         let table = axis.table::<T>();
         if table.is_empty_row(h) {
@@ -372,14 +393,13 @@ impl Engine<'_> {
             let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
             return self.backend.run(Combine { row, weight, out });
         }
+        let mask = ring.tags.len() - 1;
         for &h in index {
-            let place = h as usize & (table.span - 1);
-            if ring.tags[place] != h as usize {
-                ring.tags[place] = h as usize;
-                lines.make(h as usize, as_maybe_uninit_mut(&mut ring.rows[place * ring.stride..][..ring.len]));
+            if ring.tags[h as usize & mask] != h as usize {
+                ring.make(lines, h as usize);
             }
         }
-        let row = |t: usize| &ring.rows[(index[t] as usize & (table.span - 1)) * ring.stride..][..ring.len];
+        let row = |t: usize| &ring.rows[(index[t] as usize & mask) * ring.stride..][..ring.len];
         self.backend.run(Combine { row, weight, out });
     }
 }
@@ -406,7 +426,27 @@ struct Ring<'a, T> {
     stride: usize,
     /// Elements of a row.
     len: usize,
+    /// Rows that are made at a time.
+    batch: usize,
+    /// No row from here on is worth making ahead.
+    end: usize,
     tags: &'a mut [usize],
+}
+
+impl<T: Arithmetic> Ring<'_, T> {
+    /// Makes row `h` and some that will be wanted next. There is room for them beside the rows that the output row at hand needs.
+    fn make<L: Lines<T>>(&mut self, lines: &mut L, h: usize) {
+        let mask = self.tags.len() - 1;
+        let mut starts = [0; BATCH];
+        let mut count = 0;
+        while count < self.batch && (count == 0 || h + count < self.end) && self.tags[(h + count) & mask] != h + count {
+            let place = (h + count) & mask;
+            self.tags[place] = h + count;
+            starts[count] = place * self.stride;
+            count += 1;
+        }
+        lines.make(h, Places { out: as_maybe_uninit_mut(self.rows), starts: &starts[..count], len: self.len });
+    }
 }
 
 /// What of the buffers the last passes use.

@@ -57,6 +57,7 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
     weight: [T::Weight; TAPS],
     out: &mut [MaybeUninit<T>],
 ) {
+    let rows = rows.map(|row| &row[..out.len()]);
     let (len, lanes) = (out.len(), T::Group::<I>::LANES);
     if len < lanes {
         for (i, slot) in out.iter_mut().enumerate() {
@@ -72,18 +73,34 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
     for t in 1..TAPS {
         weights[t] = T::Group::<I>::weight(weight[t]);
     }
-    // Stores that cross from one cache line into the next are slow: all groups but the first begin at a line of the output, and the last
-    // one ends where the row does. What two groups share is computed twice.
-    let aligned = out.as_ptr().align_offset(lanes * size_of::<T>()).min(len) % lanes;
-    let groups = (len - aligned).div_ceil(lanes) + usize::from(aligned > 0);
-    for group in 0..groups {
-        let begin = if aligned > 0 { (group * lanes).saturating_sub(lanes - aligned) } else { group * lanes }.min(len - lanes);
-        let mut sums = T::Group::<I>::start();
-        for t in 0..TAPS {
-            sums = sums.accumulate_row(&rows[t][begin..], weights[t]);
-        }
-        sums.finish(&mut out[begin..]);
+    // Stores that cross from one cache line into the next are slow: the groups between the first and the last begin at a line of the
+    // output. What two groups share is computed twice.
+    let last = len - lanes;
+    combine_group::<I, T, TAPS>(&rows, &weights, 0, out);
+    let mut begin = match out.as_ptr().align_offset(lanes * size_of::<T>()) {
+        0 => lanes,
+        offset => offset.min(lanes),
+    };
+    while begin <= last {
+        combine_group::<I, T, TAPS>(&rows, &weights, begin, out);
+        begin += lanes;
     }
+    combine_group::<I, T, TAPS>(&rows, &weights, last, out);
+}
+
+/// One group, which begins at element `begin`.
+#[inline(always)]
+fn combine_group<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
+    rows: &[&[T]; TAPS],
+    weights: &[<T::Group<I> as Group<T>>::Weights; TAPS],
+    begin: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    let mut sums = T::Group::<I>::start();
+    for t in 0..TAPS {
+        sums = sums.accumulate_row(&rows[t][begin..], weights[t]);
+    }
+    sums.finish(&mut out[begin..]);
 }
 
 /// Any number of taps: block by block, so that the sums of a block stay in registers over all taps.

@@ -8,15 +8,19 @@ use super::group::{Group, GroupShape};
 use super::table::Lanes;
 use super::{Arithmetic, InstructionSet, Kernel, Table};
 
-/// Along a row of pixels of `inner` interleaved elements:
-/// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]` for the output pixels `pixels`. Writes all of `out`.
+/// Along rows of pixels of `inner` interleaved elements:
+/// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]` for the output pixels `pixels`, for each row. Writes all of them.
 pub(crate) struct Gather<'a, T: Arithmetic> {
-    pub(crate) row: &'a [T],
+    /// A few rows: the table is then fetched once for all of them.
+    pub(crate) rows: &'a [&'a [T]],
     pub(crate) table: &'a Table<T>,
     pub(crate) inner: usize,
     /// Begins and ends at a multiple of [`PIXELS`](Self::PIXELS), or where the row does.
     pub(crate) pixels: Range<usize>,
+    /// Holds the resized rows,
     pub(crate) out: &'a mut [MaybeUninit<T>],
+    /// each from here on.
+    pub(crate) starts: &'a [usize],
 }
 
 impl<T: Arithmetic> Gather<'_, T> {
@@ -29,54 +33,74 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Gather { row, table, inner, pixels, out } = self;
+        let Gather { rows, table, inner, pixels, out, starts } = self;
+        let (first, len) = (pixels.start * inner, pixels.len() * inner);
         match (table.lanes(inner, GroupShape::of::<T, I>()), table.width) {
-            (Some(lanes), 2) => gather_lanes::<I, T, 2>(row, lanes, pixels.start * inner, out),
-            (Some(lanes), 4) => gather_lanes::<I, T, 4>(row, lanes, pixels.start * inner, out),
-            (Some(lanes), 6) => gather_lanes::<I, T, 6>(row, lanes, pixels.start * inner, out),
-            (Some(lanes), 8) => gather_lanes::<I, T, 8>(row, lanes, pixels.start * inner, out),
-            (Some(lanes), _) => gather_lanes::<I, T, 0>(row, lanes, pixels.start * inner, out),
-            (None, _) => gather_each::<I, T>(row, table, inner, pixels.start, out),
+            (Some(lanes), 2) => gather_lanes::<I, T, 2>(rows, lanes, first, len, out, starts),
+            (Some(lanes), 4) => gather_lanes::<I, T, 4>(rows, lanes, first, len, out, starts),
+            (Some(lanes), 6) => gather_lanes::<I, T, 6>(rows, lanes, first, len, out, starts),
+            (Some(lanes), 8) => gather_lanes::<I, T, 8>(rows, lanes, first, len, out, starts),
+            (Some(lanes), _) => gather_lanes::<I, T, 0>(rows, lanes, first, len, out, starts),
+            (None, _) => {
+                for (row, &start) in rows.iter().zip(starts) {
+                    gather_each::<I, T>(row, table, inner, pixels.start, &mut out[start..][..len]);
+                }
+            }
         }
         for &o in &table.empty {
-            let pixel = (o as usize).checked_sub(pixels.start).and_then(|o| out.get_mut(o * inner..(o + 1) * inner));
-            pixel.unwrap_or_default().fill(MaybeUninit::new(T::default()));
+            if pixels.contains(&(o as usize)) {
+                for &start in starts {
+                    out[start + (o as usize - pixels.start) * inner..][..inner].fill(MaybeUninit::new(T::default()));
+                }
+            }
         }
     }
 }
 
-/// A group at a time; `TAPS` is the number of taps, 0 if the compiler need not know it.
+/// A group at a time; `TAPS` is the number of taps, 0 if the compiler need not know it. Each row's output begins with element `first`
+/// and has `len` elements.
 #[inline(always)]
 fn gather_lanes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
-    row: &[T],
+    rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
+    len: usize,
     out: &mut [MaybeUninit<T>],
+    starts: &[usize],
 ) {
     if lanes.wide {
-        gather_groups::<I, T, TAPS, true>(row, lanes, first, out);
+        gather_groups::<I, T, TAPS, true>(rows, lanes, first, len, out, starts);
     } else {
-        gather_groups::<I, T, TAPS, false>(row, lanes, first, out);
+        gather_groups::<I, T, TAPS, false>(rows, lanes, first, len, out, starts);
     }
 }
 
-/// `out` begins with output element `first`.
 #[inline(always)]
 fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
-    row: &[T],
+    rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
+    len: usize,
     out: &mut [MaybeUninit<T>],
+    starts: &[usize],
 ) {
     let size = T::Group::<I>::LANES;
-    let groups = first / size..(first + out.len()).div_ceil(size);
+    let groups = first / size..(first + len).div_ceil(size);
+    // More taps than this do not stay in registers.
     let steady = if TAPS > 0 && TAPS <= 4 { lanes.steady.clone() } else { 0..0 };
-    let steady = steady.start.clamp(groups.start, groups.end)..steady.end.clamp(groups.start, groups.end);
-    if steady.len() < 4 {
-        return gather_irregular::<I, T, TAPS, WIDE>(row, lanes, groups, first, out);
+    let mut steady = steady.start.clamp(groups.start, groups.end)..steady.end.clamp(groups.start, groups.end);
+    if steady.is_empty() {
+        steady = groups.end..groups.end;
     }
-    gather_irregular::<I, T, TAPS, WIDE>(row, lanes, groups.start..steady.start, first, out);
-    gather_irregular::<I, T, TAPS, WIDE>(row, lanes, steady.end..groups.end, first, out);
+    for group in (groups.start..steady.start).chain(steady.end..groups.end) {
+        for (row, &start) in rows.iter().zip(starts) {
+            let sums = group_sums::<I, T, TAPS, WIDE>(row, lanes, group);
+            sums.finish(&mut out[start + lanes.first(group) - first..]);
+        }
+    }
+    if steady.is_empty() {
+        return;
+    }
     // The same picks and weights for all of these groups: they stay in registers. No closures: what is called from one would not be
     // compiled for the instruction set.
     let entry = steady.start * TAPS * size;
@@ -86,29 +110,16 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
         picks[t] = T::Group::<I>::pick(&lanes.pick[entry + t * size..]);
         weights[t] = T::Group::<I>::weights(&lanes.weight[entry + t * size..]);
     }
-    let windows: [&[T]; TAPS] = std::array::from_fn(|t| &row[lanes.begin[steady.start * TAPS + t] as usize..]);
-    let out = &mut out[steady.start * size - first..][..steady.len() * size];
-    for (number, slots) in out.chunks_exact_mut(size).enumerate() {
-        let mut sums = T::Group::<I>::start();
-        for t in 0..TAPS {
-            sums = sums.accumulate::<WIDE>(&windows[t][number * lanes.step..], picks[t], weights[t]);
+    for (row, &start) in rows.iter().zip(starts) {
+        let windows: [&[T]; TAPS] = std::array::from_fn(|t| &row[lanes.begin[steady.start * TAPS + t] as usize..]);
+        let out = &mut out[start + steady.start * size - first..][..steady.len() * size];
+        for (number, slots) in out.chunks_exact_mut(size).enumerate() {
+            let mut sums = T::Group::<I>::start();
+            for t in 0..TAPS {
+                sums = sums.accumulate::<WIDE>(&windows[t][number * lanes.step..], picks[t], weights[t]);
+            }
+            sums.finish(slots);
         }
-        sums.finish(slots);
-    }
-}
-
-/// Groups whose picks and weights come from the table.
-#[inline(always)]
-fn gather_irregular<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
-    row: &[T],
-    lanes: &Lanes<T>,
-    groups: Range<usize>,
-    first: usize,
-    out: &mut [MaybeUninit<T>],
-) {
-    for group in groups {
-        let sums = group_sums::<I, T, TAPS, WIDE>(row, lanes, group);
-        sums.finish(&mut out[lanes.first(group) - first..]);
     }
 }
 
