@@ -91,6 +91,9 @@ fn pillow_indices(input: usize, output: usize) -> Vec<Option<u32>> {
 /// Output elements that one task copies.
 const TASK: usize = 1 << 17;
 
+/// Bytes of the shortest row that is written past the caches.
+const SHORTEST_STREAM: usize = 1 << 12;
+
 /// The input pixel of every output pixel, for depth, height and width.
 #[derive(Debug, Clone)]
 pub(crate) struct NearestIndices {
@@ -167,22 +170,41 @@ impl Job<'_> {
 
     /// `[depth, height, width, interleaved channels]`.
     fn volume<A: Copy>(self, x: ArrayView4<'_, A>, mut y: ArrayViewMut4<'_, MaybeUninit<A>>, first: usize) {
+        let (height, input, inner) = (x.len_of(NdAxis(1)), x.len_of(NdAxis(2)), x.len_of(NdAxis(3)));
+        if let (Some(x), Some(y)) = (x.to_slice(), y.as_slice_mut()) {
+            self.flat_volume(x, [height, input * inner], inner, y, first);
+        } else {
+            self.strided_volume(x, y, first);
+        }
+    }
+
+    /// Both without gaps, the input's rows of `[height, row]`.
+    fn flat_volume<A: Copy>(self, x: &[A], [height, row]: [usize; 2], inner: usize, y: &mut [MaybeUninit<A>], first: usize) {
+        let NearestIndices { axes: [depths, heights, widths], repeats } = self.indices;
+        let len = widths.len() * inner;
+        // A streamed line must be whole: short rows, which begin and end amid one, are better stored.
+        let streams = self.streams && len * size_of::<A>() >= SHORTEST_STREAM;
+        for (&d, y) in depths.iter().zip(y.chunks_exact_mut(y.len() / depths.len())) {
+            let mut above: Option<(u32, &[MaybeUninit<A>])> = None;
+            for (to, &h) in y.chunks_exact_mut(len).zip(&heights[first..]) {
+                match above {
+                    Some((same, from)) if same == h && streams => self.backend.run(StreamRow { from, to }),
+                    Some((same, from)) if same == h => to.copy_from_slice(from),
+                    _ => {
+                        let from = &x[(d as usize * height + h as usize) * row..][..row];
+                        self.backend.run(CopyPixels { row: from, index: widths, repeats: *repeats, inner, out: to });
+                    }
+                }
+                above = Some((h, to));
+            }
+        }
+    }
+
+    fn strided_volume<A: Copy>(self, x: ArrayView4<'_, A>, mut y: ArrayViewMut4<'_, MaybeUninit<A>>, first: usize) {
         let NearestIndices { axes: [depths, heights, widths], repeats } = self.indices;
         for (&d, mut y) in depths.iter().zip(y.outer_iter_mut()) {
             let x = x.index_axis(NdAxis(0), d as usize);
-            for o in 0..y.len_of(NdAxis(0)) {
-                let h = heights[first + o];
-                let (done, rest) = y.view_mut().split_at(NdAxis(0), o);
-                let mut row = rest.index_axis_move(NdAxis(0), 0);
-                if o > 0 && heights[first + o - 1] == h {
-                    let above = done.index_axis_move(NdAxis(0), o - 1);
-                    match (above.as_slice(), row.as_slice_mut()) {
-                        (Some(from), Some(to)) if self.streams => self.backend.run(StreamRow { from, to }),
-                        (Some(from), Some(to)) => to.copy_from_slice(from),
-                        _ => row.assign(&above),
-                    }
-                    continue;
-                }
+            for (mut row, &h) in y.outer_iter_mut().zip(&heights[first..]) {
                 let x = x.index_axis(NdAxis(0), h as usize);
                 let inner = x.len_of(NdAxis(1));
                 if let (Some(from), Some(to)) = (x.to_slice(), row.as_slice_mut()) {

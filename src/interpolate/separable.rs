@@ -13,7 +13,7 @@ use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut
 use crate::element::Convert;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, with_scratch, with_tags,
+    Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch, with_tags,
 };
 
 use super::lines::{BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
@@ -348,7 +348,8 @@ impl Engine<'_> {
                 }
                 let mut rows: [&[T]; BATCH] = [&[]; BATCH];
                 rows.iter_mut().zip(middle.chunks_exact(input)).for_each(|(row, middle)| *row = middle);
-                let starts: [usize; BATCH] = std::array::from_fn(|k| k * output);
+                let mut starts = [0; BATCH];
+                starts.iter_mut().enumerate().for_each(|(k, start)| *start = k * output);
                 let (rows, starts) = (&rows[..group.len()], &starts[..group.len()]);
                 let gather = |out: &mut [MaybeUninit<T>]| {
                     self.backend.run(Gather { rows, table, inner, pixels: place.pixels.clone(), out, starts });
@@ -377,6 +378,19 @@ impl Engine<'_> {
         rows.into_iter().flatten().max().map_or(0, |&last| last as usize + 1)
     }
 
+    /// Asks for the input rows that the output row after the next needs first.
+    #[inline]
+    fn prefetch_rows<T: Arithmetic, L: Lines<T>>(self, lines: &L, h: usize) {
+        let axis = &self.passes.axes[1];
+        let table = axis.table::<T>();
+        if h + 2 < axis.taps.output() {
+            let (&[.., known], &[.., last]) = (table.row(h + 1).0, table.row(h + 2).0) else { return };
+            for row in known + 1..=last {
+                prefetch(lines.ready(row as usize).unwrap_or_default());
+            }
+        }
+    }
+
     /// Computes row `h` of the output's height.
     #[inline]
     fn combined_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, h: usize, ring: &mut Ring<'_, T>, out: &mut [MaybeUninit<T>]) {
@@ -390,6 +404,7 @@ impl Engine<'_> {
         }
         let (index, weight) = table.row(h);
         if lines.ready(0).is_some() {
+            self.prefetch_rows(lines, h);
             let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
             return self.backend.run(Combine { row, weight, out });
         }
