@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use crate::conv_transpose::TypedConvolution;
 use crate::interpolate::{TypedResize, TypedResizeAdd};
-use crate::simd::{Arithmetic, Real};
+use crate::simd::{Arithmetic, FewBits, Real, as_few_bits, as_few_bits_mut};
 
 pub(crate) mod sealed {
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
@@ -117,6 +117,26 @@ macro_rules! own_rows {
 own_rows!(f32);
 own_rows!(f64);
 own_rows!(u8);
+
+impl Convert<FewBits> for u8 {
+    #[inline(always)]
+    fn to_row(self) -> FewBits {
+        FewBits(self)
+    }
+
+    #[inline(always)]
+    fn from_row(value: FewBits) -> u8 {
+        value.0
+    }
+
+    fn as_rows(row: &[u8]) -> Option<&[FewBits]> {
+        Some(as_few_bits(row))
+    }
+
+    fn as_rows_mut(row: &mut [MaybeUninit<u8>]) -> Option<&mut [MaybeUninit<FewBits>]> {
+        Some(as_few_bits_mut(row))
+    }
+}
 
 /// Integers whose rows are of floating-point type.
 macro_rules! float_rows {

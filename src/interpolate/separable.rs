@@ -55,6 +55,11 @@ impl Separable {
         Self { axes: [depth.transposed(), height.transposed(), width.transposed()], round_once: self.round_once }
     }
 
+    /// Whether bytes can be weighted in 16 bits, with the same result.
+    pub(crate) fn few_bits(&self) -> bool {
+        self.axes.iter().all(AxisTaps::few_bits)
+    }
+
     /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
     /// the tables.
     pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How)

@@ -3,9 +3,11 @@
 //! Filter, coordinates, border and antialiasing all end here; whatever they are, the engine runs a table. The gradient is the
 //! same table transposed. Weights are computed in f64.
 
+use std::sync::OnceLock;
+
 use crate::coordinates::{Coordinates, Geometry};
 use crate::error::{Axis, Error};
-use crate::simd::{Arithmetic, Table, Tables};
+use crate::simd::{Arithmetic, FewBits, Table, Tables};
 
 use super::filter::Filter;
 
@@ -322,11 +324,18 @@ pub(crate) struct AxisTaps {
     pub(crate) taps: Taps,
     pub(crate) identity: bool,
     tables: Tables,
+    few_bits: OnceLock<bool>,
 }
 
 impl AxisTaps {
     pub(crate) fn new(taps: Taps) -> Self {
-        Self { identity: taps.is_identity(), taps, tables: Tables::default() }
+        Self { identity: taps.is_identity(), taps, tables: Tables::default(), few_bits: OnceLock::new() }
+    }
+
+    /// Whether the weights of bytes need no more than [`FewBits`].
+    pub(crate) fn few_bits(&self) -> bool {
+        let weights = |o: usize| self.taps.row(o).1.iter().map(|&weight| u8::weight(weight));
+        *self.few_bits.get_or_init(|| (0..self.taps.output()).all(|o| FewBits::holds(weights(o))))
     }
 
     /// The table in the arithmetic of `T`.

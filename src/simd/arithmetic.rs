@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
 use std::sync::OnceLock;
 
@@ -132,12 +133,92 @@ impl Arithmetic for u8 {
     }
 }
 
+/// A byte that is weighted in 16 bits.
+///
+/// Weights of 7 fractional bits give the very sums of the 22-bit ones where all of them are multiples of 1/128, as those of linear and
+/// cubic filters at a factor of 2 are. Sums are kept less 128, so that they fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct FewBits(pub(crate) u8);
+
+impl FewBits {
+    /// Fractional bits of a weight.
+    pub(crate) const FRACTION_BITS: u32 = 7;
+
+    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference.
+    pub(crate) fn holds(weights: impl Iterator<Item = i32>) -> bool {
+        const UNIT: i32 = 1 << (FRACTION_BITS - FewBits::FRACTION_BITS);
+        let mut reach = 0;
+        for weight in weights {
+            if weight % UNIT != 0 {
+                return false;
+            }
+            reach += i64::from((weight / UNIT).abs());
+        }
+        // Bytes less 128 reach 128; the rounding half is added.
+        reach * 128 + 64 <= i64::from(i16::MAX)
+    }
+}
+
+impl Arithmetic for FewBits {
+    type Weight = i16;
+    type Sum = i16;
+    type Group<I: InstructionSet> = I::FewBitsGroup;
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
+    fn weight(exact: f64) -> i16 {
+        (exact * f64::from(1 << Self::FRACTION_BITS)).round() as i16
+    }
+
+    const START: i16 = (1 << (Self::FRACTION_BITS - 1)) - (128 << Self::FRACTION_BITS);
+
+    #[inline(always)]
+    fn accumulate<I: InstructionSet>(sum: i16, weight: i16, value: Self) -> i16 {
+        sum.wrapping_add(weight.wrapping_mul(i16::from(value.0)))
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    fn finish(sum: i16) -> Self {
+        Self(((sum >> Self::FRACTION_BITS).clamp(-128, 127) + 128) as u8)
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Self> {
+        &mut scratch.few_bits
+    }
+
+    const HAS_INFINITY: bool = false;
+
+    fn table(tables: &Tables) -> &OnceLock<Table<Self>> {
+        &tables.few_bits
+    }
+}
+
+/// Bytes as they are weighted in 16 bits.
+pub(crate) fn as_few_bits(bytes: &[u8]) -> &[FewBits] {
+    // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
+/// The same to write.
+pub(crate) fn as_few_bits_mut(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<FewBits>] {
+    // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+}
+
 /// Memory that a thread keeps from call to call, so that running a plan allocates nothing after the first time.
 #[derive(Debug, Default)]
 pub struct Scratch {
     single: Vec<f32>,
     double: Vec<f64>,
     bytes: Vec<u8>,
+    few_bits: Vec<FewBits>,
     tags: Vec<usize>,
 }
 

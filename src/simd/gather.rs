@@ -101,19 +101,38 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
     if steady.is_empty() {
         return;
     }
-    // The same picks and weights for all of these groups: they stay in registers. No closures: what is called from one would not be
-    // compiled for the instruction set.
-    let entry = steady.start * TAPS * size;
-    let mut picks = [T::Group::<I>::pick(&lanes.pick[entry..]); TAPS];
-    let mut weights = [T::Group::<I>::weights(&lanes.weight[entry..]); TAPS];
+    for phase in 0..lanes.cycle.min(steady.len()) {
+        let groups = steady.start + phase..steady.end;
+        gather_steady::<I, T, TAPS, WIDE>(rows, lanes, groups, first, out, starts);
+    }
+}
+
+/// Every [`cycle`](Lanes::cycle)th of `groups`. They have the same picks and weights, which stay in registers. No closures here: what is
+/// called from one would not be compiled for the instruction set.
+#[inline(always)]
+fn gather_steady<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+    rows: &[&[T]],
+    lanes: &Lanes<T>,
+    groups: Range<usize>,
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+    starts: &[usize],
+) {
+    let size = T::Group::<I>::LANES;
+    let entry = groups.start * TAPS;
+    let mut picks = [T::Group::<I>::pick(&lanes.pick[entry * size..]); TAPS];
+    let mut weights = [T::Group::<I>::weights(&lanes.weight[entry * size..]); TAPS];
     for t in 1..TAPS {
-        picks[t] = T::Group::<I>::pick(&lanes.pick[entry + t * size..]);
-        weights[t] = T::Group::<I>::weights(&lanes.weight[entry + t * size..]);
+        picks[t] = T::Group::<I>::pick(&lanes.pick[(entry + t) * size..]);
+        weights[t] = T::Group::<I>::weights(&lanes.weight[(entry + t) * size..]);
     }
     for (row, &start) in rows.iter().zip(starts) {
-        let windows: [&[T]; TAPS] = std::array::from_fn(|t| &row[lanes.begin[steady.start * TAPS + t] as usize..]);
-        let out = &mut out[start + steady.start * size - first..][..steady.len() * size];
-        for (number, slots) in out.chunks_exact_mut(size).enumerate() {
+        let mut windows = [*row; TAPS];
+        for t in 0..TAPS {
+            windows[t] = &row[lanes.begin[entry + t] as usize..];
+        }
+        let out = &mut out[start + groups.start * size - first..][..groups.len() * size];
+        for (number, slots) in out.chunks_mut(size * lanes.cycle).enumerate() {
             let mut sums = T::Group::<I>::start();
             for t in 0..TAPS {
                 sums = sums.accumulate::<WIDE>(&windows[t][number * lanes.step..], picks[t], weights[t]);

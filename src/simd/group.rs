@@ -133,7 +133,7 @@ mod x86 {
     use std::mem::MaybeUninit;
 
     use super::Group;
-    use crate::simd::arithmetic::FRACTION_BITS;
+    use crate::simd::arithmetic::{Arithmetic, FRACTION_BITS, FewBits};
 
     // Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or `Avx512` alone, whose kernels only run in
     // the shells that enable those instruction sets' features (AVX-512 includes AVX2).
@@ -283,16 +283,16 @@ mod x86 {
     /// The 16 bytes picked from a window of 16 or 32.
     ///
     /// # Safety
-    /// AVX2 is there, and the window has 16 bytes, 32 where it is wide.
+    /// AVX2 is there, and `window` points to 16 bytes, to 32 where it is wide.
     #[inline(always)]
-    unsafe fn picked_bytes<const WIDE: bool>(window: &[u8], pick: __m128i) -> __m128i {
+    unsafe fn picked_bytes<const WIDE: bool>(window: *const u8, pick: __m128i) -> __m128i {
         // SAFETY: the caller's promise.
         unsafe {
-            let lower = _mm_loadu_si128(window.as_ptr().cast());
+            let lower = _mm_loadu_si128(window.cast());
             if !WIDE {
                 return _mm_shuffle_epi8(lower, pick);
             }
-            let upper = _mm_loadu_si128(window.as_ptr().add(16).cast());
+            let upper = _mm_loadu_si128(window.add(16).cast());
             // A pick with the highest bit set gives 0: those of the upper half after adding 0x70, those of the lower after taking 16.
             let lower = _mm_shuffle_epi8(lower, _mm_add_epi8(pick, _mm_set1_epi8(0x70)));
             let upper = _mm_shuffle_epi8(upper, _mm_sub_epi8(pick, _mm_set1_epi8(16)));
@@ -335,7 +335,7 @@ mod x86 {
             let window = &window[..if WIDE { 32 } else { 16 }];
             // SAFETY: the features are there, see the top; the window is as long as it has to be.
             unsafe {
-                let chosen = picked_bytes::<WIDE>(window, pick);
+                let chosen = picked_bytes::<WIDE>(window.as_ptr(), pick);
                 let (low, high) = (_mm256_cvtepu8_epi32(chosen), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(chosen)));
                 [
                     _mm256_add_epi32(self[0], _mm256_mullo_epi32(weights[0], low)),
@@ -410,7 +410,7 @@ mod x86 {
             let window = &window[..if WIDE { 32 } else { 16 }];
             // SAFETY: the features are there, see the top; the window is as long as it has to be.
             unsafe {
-                let chosen = _mm512_cvtepu8_epi32(picked_bytes::<WIDE>(window, pick));
+                let chosen = _mm512_cvtepu8_epi32(picked_bytes::<WIDE>(window.as_ptr(), pick));
                 _mm512_add_epi32(self, _mm512_mullo_epi32(weights, chosen))
             }
         }
@@ -438,6 +438,72 @@ mod x86 {
             unsafe {
                 let rounded = _mm512_max_epi32(_mm512_srai_epi32::<{ FRACTION_BITS }>(self), _mm512_setzero_si512());
                 _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtusepi32_epi8(rounded));
+            }
+        }
+    }
+
+    /// Sixteen sums of 16 bits.
+    impl Group<FewBits> for __m256i {
+        const LANES: usize = 16;
+        const WINDOW: usize = 16;
+        type Pick = __m128i;
+        type Weights = __m256i;
+
+        #[inline(always)]
+        fn start() -> Self {
+            // SAFETY: the features are there, see the top.
+            unsafe { _mm256_set1_epi16(FewBits::START) }
+        }
+
+        #[inline(always)]
+        fn pick(from: &[u8]) -> __m128i {
+            let from = &from[..16];
+            // SAFETY: the features are there, see the top; the slice has 16 bytes.
+            unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn weights(from: &[i16]) -> __m256i {
+            let from = &from[..16];
+            // SAFETY: the features are there, see the top; the slice is as long as the register.
+            unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn accumulate<const WIDE: bool>(self, window: &[FewBits], pick: __m128i, weights: __m256i) -> Self {
+            let window = &window[..if WIDE { 32 } else { 16 }];
+            // SAFETY: the features are there, see the top; the window is as long as it has to be.
+            unsafe {
+                let chosen = _mm256_cvtepu8_epi16(picked_bytes::<WIDE>(window.as_ptr().cast(), pick));
+                _mm256_add_epi16(self, _mm256_mullo_epi16(weights, chosen))
+            }
+        }
+
+        #[inline(always)]
+        fn weight(weight: i16) -> __m256i {
+            // SAFETY: the features are there, see the top.
+            unsafe { _mm256_set1_epi16(weight) }
+        }
+
+        #[inline(always)]
+        fn accumulate_row(self, from: &[FewBits], weights: __m256i) -> Self {
+            let from = &from[..16];
+            // SAFETY: the features are there, see the top; the slice has 16 bytes.
+            unsafe {
+                let values = _mm256_cvtepu8_epi16(_mm_loadu_si128(from.as_ptr().cast()));
+                _mm256_add_epi16(self, _mm256_mullo_epi16(weights, values))
+            }
+        }
+
+        #[inline(always)]
+        fn finish(self, to: &mut [MaybeUninit<FewBits>]) {
+            let to = &mut to[..16];
+            // SAFETY: the features are there, see the top; the slice has 16 bytes.
+            unsafe {
+                let rounded = _mm256_srai_epi16::<{ FewBits::FRACTION_BITS as i32 }>(self);
+                // Saturated to -128..=127; turning the highest bit over adds 128.
+                let bytes = _mm_packs_epi16(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256::<1>(rounded));
+                _mm_storeu_si128(to.as_mut_ptr().cast(), _mm_xor_si128(bytes, _mm_set1_epi8(-128)));
             }
         }
     }

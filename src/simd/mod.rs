@@ -18,8 +18,8 @@ mod strip_product;
 mod table;
 mod vector;
 
-pub use arithmetic::Arithmetic;
-pub(crate) use arithmetic::{with_scratch, with_tags};
+pub use arithmetic::{Arithmetic, FewBits};
+pub(crate) use arithmetic::{as_few_bits, as_few_bits_mut, with_scratch, with_tags};
 pub(crate) use combine::Combine;
 pub(crate) use copy_pixels::CopyPixels;
 pub(crate) use gather::{Gather, GatherRows};
@@ -130,6 +130,8 @@ pub trait InstructionSet: 'static {
     type DoubleGroup: Group<f64>;
     /// The same for bytes.
     type ByteGroup: Group<u8>;
+    /// The same for bytes that are weighted in 16 bits.
+    type FewBitsGroup: Group<FewBits>;
 
     /// Copies `from` into `to` past the caches, where the instruction set can.
     #[inline(always)]
@@ -150,6 +152,7 @@ impl InstructionSet for Portable {
     type SingleGroup = group::Sums<f32, Self, 8>;
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
+    type FewBitsGroup = group::Sums<FewBits, Self, 16>;
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -165,6 +168,7 @@ impl InstructionSet for Neon {
     type SingleGroup = group::Sums<f32, Self, 8>;
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
+    type FewBitsGroup = group::Sums<FewBits, Self, 16>;
 }
 
 /// A loop that is compiled once for each instruction set.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::group::{AskGroupShape, GroupShape};
-use super::{Arithmetic, Backend};
+use super::{Arithmetic, Backend, FewBits};
 
 /// For each output pixel `width` taps: which input pixels, and how much each counts.
 #[derive(Debug)]
@@ -41,9 +41,10 @@ pub(crate) struct Lanes<T: Arithmetic> {
     pub(crate) pick: Vec<u8>,
     /// `[group][tap][lane]`.
     pub(crate) weight: Vec<T::Weight>,
-    /// Groups with the same picks and weights, whose windows follow each other at `step` elements: those of an integer factor, away
-    /// from the border.
+    /// Groups with the same picks and weights as the one `cycle` groups before, and windows `step` elements further: those of an integer
+    /// factor, away from the border.
     pub(crate) steady: Range<usize>,
+    pub(crate) cycle: usize,
     pub(crate) step: usize,
 }
 
@@ -53,7 +54,7 @@ impl<T: Arithmetic> Lanes<T> {
         (group * self.shape.lanes).min(self.output - self.shape.lanes)
     }
 
-    /// Finds the longest run of steady groups that begins behind the left border.
+    /// Finds the longest run of steady groups around the middle of the row.
     fn find_steady(&mut self) {
         let (taps, entries) = (self.taps, self.taps * self.shape.lanes);
         let whole = self.output / self.shape.lanes;
@@ -61,20 +62,25 @@ impl<T: Arithmetic> Lanes<T> {
             let (one, two) = (group * entries..(group + 1) * entries, other * entries..(other + 1) * entries);
             self.pick[one.clone()] == self.pick[two.clone()] && self.weight[one] == self.weight[two]
         };
-        let steps = |group: usize| {
-            let mut steps = (0..taps).map(|t| self.begin[(group + 1) * taps + t].checked_sub(self.begin[group * taps + t]));
+        // How far the windows of all taps move from one group to another.
+        let step = |group: usize, other: usize| {
+            let mut steps = (0..taps).map(|t| self.begin[other * taps + t].checked_sub(self.begin[group * taps + t]));
             let first = steps.next().flatten()?;
             steps.all(|step| step == Some(first)).then_some(first)
         };
-        let middle = whole / 2;
-        if middle + 1 >= whole || !alike(middle, middle + 1) {
+        // Pixels of 3 elements, and factors of 3, come into step with the registers every third group.
+        for cycle in [1, 3] {
+            let Some(middle) = (whole / 2).checked_sub(cycle).filter(|middle| middle + 2 * cycle <= whole) else { return };
+            let Some(common) = step(middle, middle + cycle) else { continue };
+            let follows = |group: usize| alike(group, group + cycle) && step(group, group + cycle) == Some(common);
+            if !(middle..middle + cycle).all(follows) {
+                continue;
+            }
+            let start = (0..middle).rev().take_while(|&group| follows(group)).last().unwrap_or(middle);
+            let end = (middle..whole - cycle).take_while(|&group| follows(group)).last().unwrap_or(middle) + cycle + 1;
+            (self.steady, self.cycle, self.step) = (start..end, cycle, common as usize);
             return;
         }
-        let Some(step) = steps(middle) else { return };
-        let follows = |group: usize| alike(group, middle) && alike(group + 1, middle) && steps(group) == Some(step);
-        let start = (0..middle).rev().take_while(|&group| follows(group)).last().unwrap_or(middle);
-        let end = (middle..whole - 1).take_while(|&group| follows(group)).last().unwrap_or(middle) + 2;
-        (self.steady, self.step) = (start..end, step as usize);
     }
 }
 
@@ -113,6 +119,7 @@ impl<T: Arithmetic> Table<T> {
             pick: Vec::new(),
             weight: Vec::new(),
             steady: 0..0,
+            cycle: 1,
             step: 0,
         };
         // Input element and weight of tap `t` of output element `e`.
@@ -151,4 +158,5 @@ pub struct Tables {
     pub(crate) single: OnceLock<Table<f32>>,
     pub(crate) double: OnceLock<Table<f64>>,
     pub(crate) fixed: OnceLock<Table<u8>>,
+    pub(crate) few_bits: OnceLock<Table<FewBits>>,
 }

@@ -19,6 +19,7 @@ impl InstructionSet for Avx2 {
     type SingleGroup = __m256;
     type DoubleGroup = __m256d;
     type ByteGroup = [__m256i; 2];
+    type FewBitsGroup = __m256i;
 
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
@@ -39,6 +40,7 @@ impl InstructionSet for Avx512 {
     type SingleGroup = __m512;
     type DoubleGroup = __m512d;
     type ByteGroup = __m512i;
+    type FewBitsGroup = __m256i;
 
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
