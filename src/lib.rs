@@ -48,6 +48,7 @@ pub mod output_size;
 mod parallel;
 mod pieces;
 pub mod rearrange;
+pub mod resize_conv;
 mod simd;
 mod tensor;
 
@@ -61,6 +62,7 @@ pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizeP
 pub use ndarray;
 pub use nearest::NearestRule;
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
+pub use resize_conv::{PreparedResizeConv, ResizeConv, ResizeConvPlan};
 pub use simd::{Backend, StreamingStores};
 pub use tensor::{
     Output, Spatial, SpatialArray, SpatialRank, Tensor, Tensor3, Tensor3Mut, Tensor4, Tensor4Mut, Tensor5, Tensor5Mut, TensorMut,

@@ -99,3 +99,4 @@ pub(crate) use pair::{Call, Pair};
 pub(crate) use panels::Packed;
 pub(crate) use params::Parameters;
 pub(crate) use phases::Direction;
+pub(crate) use store::Slot;
