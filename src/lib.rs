@@ -10,6 +10,7 @@
 //! | adaptive average | | [`Resize::area`] |
 //! | any axes of any array | | [`Resize::resize_axes`] |
 //! | transposed convolution, convolution | | [`ConvTranspose`], [`Convolution`] |
+//! | resize, then convolution | | [`ResizeConv`] |
 //! | pixel shuffle, unpooling, zero insertion, cropping | [`pixel_shuffle`], [`zero_insert`], [`center_crop`] | [`MaxPool`], [`MaxUnpool`], [`rearrange`] |
 //! | sizes, and which padding gives them | [`output_size`] | |
 //! | checkerboards: where they come from, what to begin with instead | [`checkerboard`], [`initial_weights`] | |
