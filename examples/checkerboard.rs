@@ -209,7 +209,8 @@ fn report(whole: &Array2<f32>, results: &[Shown]) -> Result<(), Failure> {
     writeln!(console, "{:<16}{:>14}{:>26}{:>26}", "", "", "untrained", "trained")?;
     writeln!(console, "{:<16}{:>14}{:>16}{:>10}{:>16}{:>10}", "", "taps a pixel", "checkerboard", "PSNR", "checkerboard", "PSNR")?;
     for (name, result) in Up::NAMES.iter().zip(results) {
-        let inner = result.overlap.slice(s![4..-4, 4..-4]);
+        let (height, width) = result.overlap.dim();
+        let inner = result.overlap.slice(s![4..height - 4, 4..width - 4]);
         let (fewest, most) = inner.iter().fold((usize::MAX, 0), |(low, high), &count| (low.min(count), high.max(count)));
         let taps = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
         write!(console, "{name:<16}{taps:>14}")?;

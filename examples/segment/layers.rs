@@ -92,8 +92,8 @@ impl Decoder {
 #[derive(Debug)]
 pub(crate) enum Doubling {
     Unpool(MaxUnpool<2>),
-    Transposed(ConvTransposePlan<2>, Box<Parameter<Ix4>>),
-    Bilinear(ResizePlan<2>),
+    Transposed(Box<(ConvTransposePlan<2>, Parameter<Ix4>)>),
+    Bilinear(Box<ResizePlan<2>>),
 }
 
 impl Doubling {
@@ -102,9 +102,9 @@ impl Doubling {
             Decoder::MaxUnpooling => Self::Unpool(MaxUnpool::to([2 * side; 2])),
             Decoder::TransposedConvolution => {
                 let weight = InterpolationKernel::<2>::linear(2)?.diagonal(channels)?;
-                Self::Transposed(ConvTranspose::doubling(4)?.plan([side; 2], [4; 2])?, Box::new(Parameter::new(weight)))
+                Self::Transposed(Box::new((ConvTranspose::doubling(4)?.plan([side; 2], [4; 2])?, Parameter::new(weight))))
             }
-            Decoder::Bilinear => Self::Bilinear(Resize::bilinear().plan([side; 2], 2.0)?),
+            Decoder::Bilinear => Self::Bilinear(Box::new(Resize::bilinear().plan([side; 2], 2.0)?)),
         })
     }
 
@@ -112,7 +112,7 @@ impl Doubling {
     pub(crate) fn forward(&self, x: &Array4<f32>, indices: &Array4<i64>) -> Result<Array4<f32>, Error> {
         match self {
             Self::Unpool(unpool) => unpool.forward(x, indices),
-            Self::Transposed(plan, weight) => plan.forward(x, &weight.value, None),
+            Self::Transposed(learned) => learned.0.forward(x, &learned.1.value, None),
             Self::Bilinear(plan) => plan.forward(x),
         }
     }
@@ -120,7 +120,8 @@ impl Doubling {
     pub(crate) fn backward(&mut self, x: &Array4<f32>, indices: &Array4<i64>, dy: &Array4<f32>) -> Result<Array4<f32>, Error> {
         match self {
             Self::Unpool(unpool) => unpool.input_gradient(dy, indices),
-            Self::Transposed(plan, weight) => {
+            Self::Transposed(learned) => {
+                let (plan, weight) = learned.as_mut();
                 plan.weight_gradient_add_into(x, dy, &mut weight.gradient)?;
                 plan.input_gradient(dy, &weight.value)
             }
@@ -129,8 +130,8 @@ impl Doubling {
     }
 
     pub(crate) fn learn(&mut self, rate: f32, step: i32) {
-        if let Self::Transposed(_, weight) = self {
-            weight.learn(rate, step);
+        if let Self::Transposed(learned) = self {
+            learned.1.learn(rate, step);
         }
     }
 }
