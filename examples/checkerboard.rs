@@ -320,7 +320,7 @@ fn spectra(whole: &Array2<f32>, result: &Shown) -> Result<Array3<u8>, Failure> {
     plot::plot(side, side, |area| -> Result<(), Failure> {
         let mut chart = ChartBuilder::on(area)
             .margin(4)
-            .margin_right(14)
+            .margin_right(30)
             .x_label_area_size(24)
             .y_label_area_size(64)
             .build_cartesian_2d(0.0..2.0, (1e-5..10.0).log_scale())?;

@@ -4,6 +4,14 @@
 //! ([`checkerboard`](crate::checkerboard)). Enlarging first, by nearest or bilinear interpolation, and convolving the enlarged
 //! picture treats every output pixel alike: Odena, Dumoulin and Olah, *Deconvolution and Checkerboard Artifacts*, Distill, 2016.
 //!
+//! # When to choose it
+//!
+//! Where a transposed convolution would do but a checkerboard must not be: with random weights the energy at the stride's frequencies is
+//! 0.3 times that at any other frequency, with a 3×3 transposed convolution 211.2 times (example `checkerboard`; the picture itself has 2.4).
+//! Trained to enlarge, it is as good: 18.59 dB PSNR there, the transposed convolutions 3×3 and 4×4 18.52 and 18.60. The price is time: fused 3×3 takes 5.8 ms for
+//! 64 channels of 64×64 pixels to 128×128 in `f32`, one thread, as a transposed 4×4 does (5.9 ms), and a transposed 3×3 3.6 ms;
+//! in two steps it is 13.2 ms by nearest and 13.7 ms by bilinear, whose blur is smoother to begin with. The crate's [front page](crate) compares all.
+//!
 //! # From a transposed convolution to this, in one line
 //!
 //! ```
