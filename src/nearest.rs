@@ -113,6 +113,16 @@ impl NearestIndices {
         Self { repeats: if even { times } else { 0 }, axes }
     }
 
+    /// How many output pixels copy each pixel of an input of this size, if it is the same number all along each axis.
+    pub(crate) fn whole_factors(&self, input: [usize; 3]) -> Option<[usize; 3]> {
+        let factors = [0, 1, 2].map(|axis| self.axes[axis].len() / input[axis].max(1));
+        let repeats = |axis: usize| {
+            let (indices, factor) = (&self.axes[axis], factors[axis]);
+            factor * input[axis] == indices.len() && indices.iter().enumerate().all(|(o, &i)| o / factor == i as usize)
+        };
+        (0..3).all(repeats).then_some(factors)
+    }
+
     /// Copies every output pixel from its input pixel. Shapes have been checked.
     pub(crate) fn run<A: Copy + Send + Sync>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How) {
         if y.is_empty() {

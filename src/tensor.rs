@@ -27,6 +27,10 @@ pub trait SpatialRank: rank::Sealed {
     #[doc(hidden)]
     fn narrow<A>(array: Array5<A>) -> Array<A, Self::Dim>;
 
+    /// N×C×D×H×W, missing spatial axes of size 1.
+    #[doc(hidden)]
+    fn five<A>(view: ArrayView<'_, A, Self::Dim>) -> ArrayView5<'_, A>;
+
     /// The spatial axes of the first channel of the first picture.
     #[doc(hidden)]
     fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, Self::SpatialDim>;
@@ -51,6 +55,10 @@ macro_rules! spatial_rank {
 
             fn narrow<A>(array: Array5<A>) -> Array<A, $dim> {
                 $narrow(array)
+            }
+
+            fn five<A>(view: ArrayView<'_, A, $dim>) -> ArrayView5<'_, A> {
+                Tensor::<A, $rank>::from(view).view5()
             }
 
             fn narrow_to_spatial<A>(array: Array5<A>) -> Array<A, $spatial_dim> {

@@ -1,11 +1,11 @@
 //! A transposed convolution with these weights is the interpolation away from the border; how far it differs at the border.
 
 use ndarray::{Array1, Array3, Array4, Array5, Axis, s};
-use upsample::Error;
 use upsample::checkerboard::WeightOverlap;
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::{ChannelOrder, pixel_shuffle};
+use upsample::{ConvTranspose, Error, Resize};
 
 /// Scatters copies of the kernel; one channel.
 fn transposed_convolution(x: &Array1<f64>, taps: &[f64], window: &Window) -> Vec<f64> {
@@ -62,6 +62,41 @@ fn transposed_convolution_is_the_interpolation() {
                 let inside = o >= border && o < y.len() - border;
                 assert!(!inside || (value - repeated).abs() < 1e-12, "{name}, factor {factor}, pixel {o}: {value}, expected {repeated}");
             }
+        }
+    }
+}
+
+/// The operators of the crate themselves: away from the border the transposed convolution gives what the resize gives. At the border it
+/// lacks the weight of the pixels that the resize repeats: where all pixels are alike, the share below is missing and nothing else.
+#[test]
+fn conv_transpose_with_these_weights_is_resize() {
+    let x = Array4::from_shape_fn((2, 3, 6, 7), |(n, c, h, w)| ((n * 61 + c * 17 + h * 29 + w * 13) % 23) as f64 / 8.0 - 1.0);
+    let ones = Array4::<f64>::ones((1, 3, 6, 7));
+    // Of the border of a constant picture, how much is missing at most: in a corner 1 - (3/4)² with factor 2.
+    for (name, factor, resize, kernel, missing) in [
+        ("bilinear 2", 2, Resize::bilinear(), InterpolationKernel::<2>::linear(2), 1.0 - 0.75 * 0.75),
+        ("bilinear 3", 3, Resize::bilinear(), InterpolationKernel::linear(3), 1.0 - 4.0 / 9.0),
+        ("bilinear 4", 4, Resize::bilinear(), InterpolationKernel::linear(4), 1.0 - 0.625 * 0.625),
+        ("bicubic 2", 2, Resize::bicubic(), InterpolationKernel::cubic(2, -0.75), 1.0 - 0.7734375 * 0.7734375),
+        ("nearest 3", 3, Resize::nearest(), InterpolationKernel::nearest(3), 0.0),
+    ] {
+        let kernel = kernel.unwrap();
+        let [window, _] = kernel.windows();
+        let plan = resize.plan([6, 7], factor as f64).unwrap();
+        let depthwise = ConvTranspose::new().stride(window.stride).padding(window.padding_begin).groups(3);
+        let mixing = ConvTranspose::new().stride(window.stride).padding(window.padding_begin);
+        let expected = plan.forward(&x).unwrap();
+        for (deconv, weight) in [(&depthwise, kernel.depthwise::<f64>(3).unwrap()), (&mixing, kernel.diagonal(3).unwrap())] {
+            let found = deconv.forward(&x, &weight, None).unwrap();
+            assert_eq!(found.dim(), expected.dim(), "{name}");
+            let border = window.padding_begin;
+            let inside = s![.., .., border..6 * factor - border, border..7 * factor - border];
+            for (found, expected) in found.slice(inside).iter().zip(expected.slice(inside)) {
+                assert!((found - expected).abs() < 1e-12, "{name}: {found}, expected {expected}");
+            }
+            let dark = deconv.forward(&ones, &weight, None).unwrap();
+            let most = dark.iter().fold(0.0_f64, |most, value| most.max((1.0 - value).abs()));
+            assert!((most - missing).abs() < 1e-12, "{name}: {most} is missing, expected {missing}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayRef1, ArrayViewMut5};
+use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5};
 
 use super::panels::Packed;
 use super::phases::{AxisGeometry, Direction, Geometry};
@@ -119,8 +119,36 @@ impl<const RANK: usize> Pair<RANK> {
         A::pack(&self.geometry, direction, weight.view5())
     }
 
+    /// Packs a weight of sums, of which the shape has been checked.
+    pub(crate) fn pack_rows<A: FloatElement>(&self, direction: Direction, weight: ArrayView5<'_, A::Row>) -> Result<Packed<A::Row>, Error> {
+        A::pack_rows(&self.geometry, direction, weight)
+    }
+
+    /// The sums of the weight gradient, not rounded. All shapes have been checked.
+    pub(crate) fn weight_gradient_rows<A: FloatElement>(
+        &self,
+        coarse: &Tensor<'_, A, RANK>,
+        fine: &Tensor<'_, A, RANK>,
+        shape: [usize; 5],
+    ) -> Result<Array5<A::Row>, Error> {
+        let write = |out: ArrayViewMut5<'_, MaybeUninit<A::Row>>| {
+            A::correlate_rows(&self.geometry, coarse.view5(), fine.view5(), self.backend, out)
+        };
+        alloc::written("sums of the weight gradient", shape, false, write)
+    }
+
+    /// Runs packed weights, added to what `target` holds. All shapes have been checked.
+    pub(crate) fn run_packed_add_into<A: FloatElement>(
+        &self,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+        target: TensorMut<'_, A, RANK>,
+    ) {
+        A::gather_add(packed, source.view5(), self.backend, target.into_view5());
+    }
+
     /// The channels of packed weights, coarse and fine.
-    fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
+    pub(crate) fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
         let (out, source) = (packed.channels.out * packed.channels.groups, packed.channels.source * packed.channels.groups);
         match direction {
             Direction::Expand => (source, out),

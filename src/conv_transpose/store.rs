@@ -30,6 +30,26 @@ impl<A: FloatElement> Slot<A> for A {
     }
 }
 
+/// Overwritten with the sum itself.
+#[cfg(feature = "half")]
+mod unrounded {
+    use std::mem::MaybeUninit;
+
+    use super::Slot;
+
+    impl Slot<half::f16> for MaybeUninit<f32> {
+        fn put(&mut self, sum: f32) {
+            self.write(sum);
+        }
+    }
+
+    impl Slot<half::bf16> for MaybeUninit<f32> {
+        fn put(&mut self, sum: f32) {
+            self.write(sum);
+        }
+    }
+}
+
 /// The finished sums of a block.
 pub(crate) struct Block<'a, T> {
     pub(crate) phases: &'a Phases,

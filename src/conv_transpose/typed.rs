@@ -18,6 +18,9 @@ pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
     fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
 
+    /// Packs a weight of sums.
+    fn pack_rows(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self::Row>) -> Result<Packed<Self::Row>, Error>;
+
     /// Expands or contracts `source` into all of `out`.
     fn gather(
         packed: &Packed<Self::Row>,
@@ -48,6 +51,15 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, Self>,
     ) -> Result<(), Error>;
 
+    /// The sums of the weight gradient, not rounded, into all of `out`, which is untouched if there is an error.
+    fn correlate_rows(
+        geometry: &Geometry,
+        coarse: ArrayView5<'_, Self>,
+        fine: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
+    ) -> Result<(), Error>;
+
     /// The sum of each channel into all of `out`.
     fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
 
@@ -59,6 +71,14 @@ macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedConvolution for $element {
             fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error> {
+                panels::pack(geometry, direction, weight)
+            }
+
+            fn pack_rows(
+                geometry: &Geometry,
+                direction: Direction,
+                weight: ArrayView5<'_, Self::Row>,
+            ) -> Result<Packed<Self::Row>, Error> {
                 panels::pack(geometry, direction, weight)
             }
 
@@ -94,6 +114,16 @@ macro_rules! typed {
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
                 Correlate::new(geometry, coarse, fine, backend).run::<Self>(out)
+            }
+
+            fn correlate_rows(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
+            ) -> Result<(), Error> {
+                Correlate::new(geometry, coarse, fine, backend).run(out)
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

@@ -11,7 +11,7 @@ use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::nearest::NearestIndices;
 use crate::simd::How;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, three_axes};
 
 use super::separable::Separable;
 use super::taps::{AxisTaps, Taps};
@@ -165,6 +165,19 @@ impl<const RANK: usize> ResizePlan<RANK> {
     #[must_use]
     pub fn output_size(&self) -> [usize; RANK] {
         self.output
+    }
+
+    /// How many output pixels copy each input pixel, if the plan does nothing else and does it for elements of every type.
+    pub(crate) fn whole_factors(&self) -> Option<[usize; RANK]> {
+        let input = three_axes(self.input, 1);
+        let of = |variant: &Variant| match &variant.forward {
+            Forward::Nearest(indices, _) => indices.whole_factors(input),
+            Forward::Filter(_) => None,
+        };
+        let factors = of(&self.operator.single)?;
+        let same = self.operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
+        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        (same && !extrapolates).then(|| std::array::from_fn(|index| factors[3 - RANK + index]))
     }
 
     /// Shapes have been checked.

@@ -13,6 +13,11 @@ use super::taps::{TapRule, Taps, TorchPositions};
 
 /// The description of a resize: a method and its conventions, of any rank. [`plan`](Self::plan) computes its weights for given sizes.
 ///
+/// **When to choose it:** to enlarge without learning, and inside networks where nothing is to be learned about it. Nearest is jagged and keeps values as they are, so it is for labels;
+/// bilinear blurs and never overshoots; bicubic is sharper and overshoots edges. Undoing a halving of the test card (example `learn`), bilinear reaches 17.98 dB PSNR, bicubic 18.57, a learned 8×8
+/// [`ConvTranspose`](crate::ConvTranspose) 18.97. None draws a checkerboard. For 64 channels of 64×64 pixels to 128×128 in `f32`, one thread: nearest 0.16 ms, bilinear 0.55, bicubic 0.94,
+/// a transposed convolution 4×4 5.9. The crate's [front page](crate) compares all.
+///
 /// Every option that is not set is as PyTorch has it, or as the framework named by [`profile`](Self::profile) does.
 ///
 /// ```

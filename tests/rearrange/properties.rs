@@ -240,6 +240,35 @@ proptest! {
     }
 }
 
+/// The gradient of pooling is the slope of a loss, as long as no maximum moves: values are further apart than the step.
+#[test]
+fn pooling_finite_differences() {
+    for (name, pool, size) in [
+        ("2×2", MaxPool::<2>::new(2), [4, 6]),
+        ("overlapping, padded", MaxPool::new(3).stride(2).padding(1), [5, 6]),
+        ("dilated, a last window that does not fit", MaxPool::new(2).stride([2, 3]).dilation(2).ceil_mode(true), [6, 7]),
+    ] {
+        // 0, 1, 2, ... in an order without pattern: all are different.
+        let count = 2 * 3 * size[0] * size[1];
+        let x = Array4::from_shape_fn((2, 3, size[0], size[1]), |(n, c, h, w)| {
+            let flat = ((n * 3 + c) * size[0] + h) * size[1] + w;
+            (flat * 7919 % count) as f64
+        });
+        let loss = |x: &Array4<f64>| pool.forward(x).unwrap().0.mapv(|y| y * y / 2.0).sum();
+        let (y, indices) = pool.forward(&x).unwrap();
+        let dx = pool.input_gradient(&y, &indices, size).unwrap();
+        for (place, &gradient) in dx.iter().enumerate() {
+            let [up, down] = [0.25, -0.25].map(|step| {
+                let mut moved = x.clone();
+                moved.as_slice_mut().unwrap()[place] += step;
+                loss(&moved)
+            });
+            // The loss is quadratic, so the central difference is its slope exactly.
+            assert_eq!((up - down) / 0.5, gradient, "{name}, pixel {place}");
+        }
+    }
+}
+
 /// Signals and pictures are volumes whose missing axes have size 1.
 #[test]
 fn ranks_agree() {

@@ -1,0 +1,431 @@
+//! `ResizeConv`: the description, without sizes.
+
+use ndarray::{Array1, ArrayRef1};
+
+use super::plan::{PreparedResizeConv, ResizeConvPlan};
+use super::spread::RepeatedConvolution;
+use crate::conv_transpose::{Parameters, bias_gradient};
+use crate::coordinates::{PerAxis, Target};
+use crate::element::FloatElement;
+use crate::error::{Axis, Error};
+use crate::interpolate::Resize;
+use crate::nearest::NearestRule;
+use crate::output_size::{self, Window};
+use crate::simd::Backend;
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+/// A resize and then a convolution, as one operator with the face of a [`ConvTranspose`](crate::ConvTranspose), and every gradient.
+/// [The module](crate::resize_conv) explains it, and how it is swapped for a transposed convolution.
+///
+/// The resize is nearest neighbour unless [`resize`](Self::resize) names another; by integer factors it is fused into the convolution.
+/// The output has `m + p_begin + p_end - d·(k - 1)` pixels, `m` being the enlarged size.
+///
+/// ```
+/// use ndarray::{Array1, Array4};
+/// use upsample::{Resize, ResizeConv};
+///
+/// let x = Array4::<f32>::ones((1, 8, 16, 16));
+/// let weight = Array4::<f32>::ones((8, 3, 3, 3)); // C_in, C_out / groups, kH, kW
+/// let bias = Array1::<f32>::zeros(3);
+///
+/// let up = ResizeConv::new().factor(2).padding(1); // 2n + 2 - 2 = 2n
+/// let y = up.forward(&x, &weight, Some(&bias))?;
+/// assert_eq!(y.dim(), (1, 3, 32, 32));
+/// assert_eq!(y[[0, 0, 16, 16]], 72.0); // 8 channels × 3×3 taps, on every pixel away from the border
+///
+/// let dy = Array4::<f32>::ones(y.dim()); // the gradient of a loss that sums all outputs
+/// assert_eq!(up.input_gradient(&dy, &weight)?.dim(), x.dim());
+/// assert_eq!(up.weight_gradient(&x, &dy, [3, 3])?.dim(), weight.dim());
+/// assert_eq!(up.bias_gradient(&dy)?.to_vec(), [1024.0; 3]);
+///
+/// // Bilinear, to any size.
+/// let up = ResizeConv::new().resize(Resize::bilinear()).size([40, 25]).padding(1);
+/// assert_eq!(up.forward(&x, &weight, None)?.dim(), (1, 3, 40, 25));
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "resize-convolution")]
+#[doc(alias = "NN-resize convolution")]
+#[doc(alias = "upsample then conv")]
+pub struct ResizeConv {
+    /// The stride is always 1.
+    parameters: Parameters,
+    resize: Resize,
+    enlargement: Enlargement,
+}
+
+#[derive(Debug, Clone)]
+enum Enlargement {
+    Factor(PerAxis<usize>),
+    Scale(PerAxis<f64>),
+    Size(PerAxis<usize>),
+}
+
+impl Default for ResizeConv {
+    fn default() -> Self {
+        Self {
+            parameters: Parameters::default(),
+            resize: Resize::nearest_by(NearestRule::Integer),
+            enlargement: Enlargement::Factor(PerAxis::All(1)),
+        }
+    }
+}
+
+/// The options.
+impl ResizeConv {
+    /// Nearest neighbour with factor 1, no padding, dilation 1, one group.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The one that makes every axis exactly twice as long with a kernel of this size: factor 2, and `k - 1` zeros around the enlarged
+    /// picture, of an odd number the larger part at the end, as PyTorch's `padding="same"` has it.
+    ///
+    /// ```
+    /// use upsample::ResizeConv;
+    /// assert_eq!(ResizeConv::doubling(3)?.plan([5, 7], [3, 3])?.output_size(), [10, 14]);
+    /// assert_eq!(ResizeConv::doubling([2, 5])?.plan([5, 7], [2, 5])?.output_size(), [10, 14]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidAxisParameter`] for a kernel of 0.
+    pub fn doubling(kernel: impl Into<PerAxis<usize>>) -> Result<Self, Error> {
+        let reach = |axis: usize, kernel: usize| Ok(Window::new(kernel).dilated_kernel_of(Axis::Number(axis))? - 1);
+        let (begin, end): (PerAxis<usize>, PerAxis<usize>) = match kernel.into() {
+            PerAxis::All(kernel) => {
+                let reach = reach(0, kernel)?;
+                (PerAxis::All(reach / 2), PerAxis::All(reach - reach / 2))
+            }
+            PerAxis::Each(kernel) => {
+                let reach = kernel.into_iter().enumerate().map(|(axis, kernel)| reach(axis, kernel));
+                let reach = reach.collect::<Result<Vec<_>, Error>>()?;
+                let end = reach.iter().map(|reach| reach - reach / 2).collect::<Vec<_>>();
+                (reach.iter().map(|reach| reach / 2).collect::<Vec<_>>().into(), end.into())
+            }
+        };
+        Ok(Self::new().factor(2).padding_of(begin, end))
+    }
+
+    /// How the picture is enlarged, by its own rules for positions and borders. [`Resize::nearest`] is PyTorch's, whose positions are
+    /// rounded and then not always the plain `⌊o/s⌋` that is used unless this is called.
+    #[must_use]
+    pub fn resize(mut self, resize: Resize) -> Self {
+        self.resize = resize;
+        self
+    }
+
+    /// s: how many times longer each axis becomes before the convolution.
+    #[must_use]
+    pub fn factor(mut self, factor: impl Into<PerAxis<usize>>) -> Self {
+        self.enlargement = Enlargement::Factor(factor.into());
+        self
+    }
+
+    /// The same as any positive number, by the resize's rule for scales.
+    #[must_use]
+    pub fn scale(mut self, scale: impl Into<PerAxis<f64>>) -> Self {
+        self.enlargement = Enlargement::Scale(scale.into());
+        self
+    }
+
+    /// The size of the enlarged picture, before the convolution.
+    #[must_use]
+    pub fn size(mut self, size: impl Into<PerAxis<usize>>) -> Self {
+        self.enlargement = Enlargement::Size(size.into());
+        self
+    }
+
+    /// p: zeros added to both ends of each axis of the enlarged picture.
+    #[must_use]
+    pub fn padding(mut self, padding: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.padding_begin = padding.into();
+        self.parameters.padding_end = self.parameters.padding_begin.clone();
+        self
+    }
+
+    /// p of the beginning and of the end of each axis.
+    #[must_use]
+    pub fn padding_of(mut self, begin: impl Into<PerAxis<usize>>, end: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.padding_begin = begin.into();
+        self.parameters.padding_end = end.into();
+        self
+    }
+
+    /// d: the distance between neighbouring taps, in pixels of the enlarged picture.
+    #[must_use]
+    #[doc(alias = "atrous")]
+    pub fn dilation(mut self, dilation: impl Into<PerAxis<usize>>) -> Self {
+        self.parameters.dilation = dilation.into();
+        self
+    }
+
+    /// Divides the channels into groups that are convolved each by itself. As many groups as input channels: depthwise.
+    #[must_use]
+    #[doc(alias = "depthwise")]
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.parameters.groups = groups;
+        self
+    }
+
+    /// Runs the loops compiled for a certain instruction set, for comparisons. One that the machine lacks runs as
+    /// [`Backend::Portable`].
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.parameters.backend = Some(backend);
+        self.resize = self.resize.backend(backend);
+        self
+    }
+}
+
+/// Planning.
+impl ResizeConv {
+    /// Fixes the spatial sizes of input and kernel, and checks everything that depends on them.
+    ///
+    /// # Errors
+    /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, factor or
+    /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::NoOutput`] if the kernel does not fit the padded, enlarged picture;
+    /// [`Error::ZeroSize`], [`Error::SizeOverflow`]; and the errors of [`Resize::plan`].
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error> {
+        let windows = self.parameters.windows(kernel)?;
+        let resize = self.resize.plan(input, self.target(input)?)?;
+        let (factors, source, resize) = match resize.whole_factors() {
+            Some(factors) => (factors, input, None),
+            None => ([1; RANK], resize.output_size(), Some(resize)),
+        };
+        let groups = self.parameters.groups;
+        let convolution = RepeatedConvolution::new(source, factors, &windows, groups, self.parameters.backend)?;
+        Ok(ResizeConvPlan::new(input, kernel, groups, resize, convolution))
+    }
+
+    /// What the resize is asked for.
+    fn target<const RANK: usize>(&self, input: [usize; RANK]) -> Result<Target<RANK>, Error> {
+        let factors = match &self.enlargement {
+            Enlargement::Scale(scale) => return Ok(Target::Scale(scale.resolve("scale")?)),
+            Enlargement::Size(size) => return Ok(Target::Size(size.resolve("size")?)),
+            Enlargement::Factor(factors) => factors.resolve::<RANK>("factor")?,
+        };
+        let mut size = input;
+        for index in 0..RANK {
+            let axis = Axis::spatial(RANK, index);
+            if factors[index] == 0 {
+                let requirement = "at least 1".to_owned();
+                return Err(Error::InvalidAxisParameter { parameter: "factor", axis, value: 0, requirement });
+            }
+            if input[index] == 0 {
+                return Err(Error::ZeroSize { argument: "input", axis });
+            }
+            let enlarged = input[index].checked_mul(factors[index]).filter(|&size| isize::try_from(size).is_ok());
+            size[index] = enlarged.ok_or(Error::SizeOverflow { argument: "enlarged picture", axis })?;
+        }
+        Ok(Target::Size(size))
+    }
+
+    /// A plan with its weights summed and packed: for many calls with the same weights.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan) and of [`ResizeConvPlan::prepare`].
+    pub fn prepare<'w, A: FloatElement, const RANK: usize>(
+        &self,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        input: [usize; RANK],
+    ) -> Result<PreparedResizeConv<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let weight = weight.into();
+        self.plan(input, weight.spatial())?.prepare(weight)
+    }
+
+    /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error> {
+        let Enlargement::Factor(factors) = &self.enlargement else {
+            let what = "an input gradient with a scale or a size, but without an input size".to_owned();
+            return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
+        };
+        let factors = factors.resolve::<RANK>("factor")?;
+        let windows = self.parameters.windows(kernel)?;
+        let mut input = [0; RANK];
+        for index in 0..RANK {
+            // The transposed convolution of the output with the same window has the size of the enlarged picture.
+            let enlarged = output_size::conv_transpose_of(Axis::spatial(RANK, index), output[index], &windows[index]).unwrap_or(1);
+            input[index] = (enlarged / factors[index].max(1)).max(1);
+        }
+        // Of the sizes between two outputs there is no input: the check of the output gradient says so.
+        self.plan(input, kernel)
+    }
+}
+
+/// One call each. Sizes come from the arguments.
+impl ResizeConv {
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
+    /// an entry for each output channel.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan) and of [`ResizeConvPlan::forward`].
+    pub fn forward<'x, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
+    }
+
+    /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if `y` does not have the output's shape.
+    pub fn forward_into<'x, 'w, 'y, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        bias: Option<&ArrayRef1<A>>,
+        y: impl Into<TensorMut<'y, A, RANK>>,
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
+    }
+
+    /// The gradient of the input, given that of the output.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
+    /// [`scale`](Self::scale) and [`size`](Self::size), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
+    pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (dy, weight) = (dy.into(), weight.into());
+        self.plan_backwards(dy.spatial(), weight.spatial())?.input_gradient(dy, weight)
+    }
+
+    /// [`input_gradient`](Self::input_gradient) into `dx`, whose size is that of the input.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        dx: impl Into<TensorMut<'x, A, RANK>>,
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (weight, dx) = (weight.into(), dx.into());
+        self.plan(dx.spatial(), weight.spatial())?.input_gradient_into(dy, weight, dx)
+    }
+
+    /// [`input_gradient`](Self::input_gradient), added to what `dx` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn input_gradient_add_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        dx: impl Into<TensorMut<'x, A, RANK>>,
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (weight, dx) = (weight.into(), dx.into());
+        self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
+    }
+
+    /// The gradient of the weights of a kernel of the given size.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn weight_gradient<'x, 'y, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        kernel: [usize; RANK],
+    ) -> Result<Output<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let x = x.into();
+        self.plan(x.spatial(), kernel)?.weight_gradient(x, dy)
+    }
+
+    /// [`weight_gradient`](Self::weight_gradient) into `dw`, whose size is that of the kernel.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        dw: impl Into<TensorMut<'w, A, RANK>>,
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (x, dw) = (x.into(), dw.into());
+        self.plan(x.spatial(), dw.spatial())?.weight_gradient_into(x, dy, dw)
+    }
+
+    /// [`weight_gradient`](Self::weight_gradient), added to what `dw` holds.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn weight_gradient_add_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        dw: impl Into<TensorMut<'w, A, RANK>>,
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
+        let (x, dw) = (x.into(), dw.into());
+        self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
+    }
+
+    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+        bias_gradient::new(dy.into())
+    }
+
+    /// [`bias_gradient`](Self::bias_gradient) into `db`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
+    pub fn bias_gradient_into<'y, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        db: &mut ArrayRef1<A>,
+    ) -> Result<(), Error> {
+        bias_gradient::into(dy.into(), db)
+    }
+
+    /// [`bias_gradient`](Self::bias_gradient), added to what `db` holds.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
+    pub fn bias_gradient_add_into<'y, A: FloatElement, const RANK: usize>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        db: &mut ArrayRef1<A>,
+    ) -> Result<(), Error> {
+        bias_gradient::add_into(dy.into(), db)
+    }
+}

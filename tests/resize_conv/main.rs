@@ -1,0 +1,7 @@
+//! Resize-convolution: against plain loops, against the two steps one by one, its gradients, and what it refuses.
+
+mod errors;
+mod fused;
+mod gradients;
+mod naive;
+mod threads;
