@@ -2,7 +2,7 @@
 
 use crate::coordinates::{AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_scale};
 use crate::error::{Axis, Error};
-use crate::nearest::{NearestRule, TorchArithmetic};
+use crate::nearest::{NearestRule, TorchArithmetic, index_list};
 use crate::output_size::{ScaleRule, element_count, scaled_of};
 use crate::simd::{Backend, How, StreamingStores};
 
@@ -368,7 +368,7 @@ impl Resize {
             // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
             let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
             if keeps && (antialias || matches!(filter, Filter::Linear)) {
-                let indices: Vec<_> = (0..geometry.input).map(|i| u32::try_from(i).ok()).collect();
+                let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
                 return Ok(AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?));
             }
             Ok(AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?))
@@ -386,8 +386,8 @@ impl Resize {
             _ => self.profile.nearest().0,
         };
         let small_picture = size_sum.is_some_and(|sum| sum <= 128);
-        let indices = |double| rule.indices(coordinates, geometry, TorchArithmetic { double, small_picture });
-        AxisPlan::of_nearest(axis, geometry.input, &indices(false), &indices(true))
+        let indices = |double| rule.indices(axis, coordinates, geometry, TorchArithmetic { double, small_picture });
+        AxisPlan::of_nearest(axis, geometry.input, &indices(false)?, &indices(true)?)
     }
 
     /// Options of filters, set where there is no filter.
