@@ -76,8 +76,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     /// OpenCV, -0.5 in Pillow and TensorFlow.
     ///
     /// # Errors
-    /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
+    /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::InvalidParameter`] unless `a` is finite, [`Error::SizeOverflow`],
+    /// [`Error::OutOfMemory`].
     pub fn cubic(factor: impl Into<EachAxis<RANK>>, a: f64) -> Result<Self, Error> {
+        if !a.is_finite() {
+            return Err(Error::InvalidParameter { parameter: "cubic coefficient", value: a, requirement: "a finite number" });
+        }
         Self::new(factor.into(), 4, |distance| match distance {
             x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
             x => (((x - 5.0) * x + 8.0) * x - 4.0) * a,

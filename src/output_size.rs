@@ -144,6 +144,7 @@ pub(crate) fn conv_transpose_of(axis: Axis, input: usize, window: &Window) -> Re
     let padding = window.padding_total(axis)?;
     match full.checked_add(window.output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?.checked_sub(padding) {
         None | Some(0) => Err(window.no_output(axis, input, dilated_kernel)),
+        Some(size) if isize::try_from(size).is_err() => Err(Error::SizeOverflow { argument: "output", axis }),
         Some(size) => Ok(size),
     }
 }
@@ -211,6 +212,9 @@ pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window)
     if output == 0 || output > largest {
         let nearest = if output == 0 { 1 } else { largest };
         return Err(Error::UnreachableSize { axis, input, requested: output, nearest });
+    }
+    if isize::try_from(output).is_err() {
+        return Err(Error::SizeOverflow { argument: "output", axis });
     }
     if output > full {
         return Ok(Window { padding_begin: 0, padding_end: 0, output_padding: output - full, ..*window });

@@ -19,11 +19,33 @@ impl<'a, const FROM: u8, const TO: u8> Arbitrary<'a> for Small<FROM, TO> {
 
 #[derive(Debug, Arbitrary)]
 enum Operator {
-    Shuffle { block: [Small<1, 4>; 3], depth_first: bool },
-    Nails { factor: [Small<1, 4>; 3], between: bool },
-    Crop { begin: [Small<0, 9>; 3], size: [Small<0, 9>; 3], center: bool },
-    Pool { kernel: [Small<1, 4>; 3], stride: [Small<1, 4>; 3], padding: [Small<0, 3>; 3], dilation: [Small<1, 3>; 3], ceil: bool, tensor: bool },
-    Unpool { indices: Vec<i16>, output: [Small<0, 7>; 3], counted: Option<[Small<0, 7>; 3]>, tensor: bool },
+    Shuffle {
+        block: [Small<1, 4>; 3],
+        depth_first: bool,
+    },
+    Nails {
+        factor: [Small<1, 4>; 3],
+        between: bool,
+    },
+    Crop {
+        begin: [Small<0, 9>; 3],
+        size: [Small<0, 9>; 3],
+        center: bool,
+    },
+    Pool {
+        kernel: [Small<1, 4>; 3],
+        stride: [Small<1, 4>; 3],
+        padding: [Small<0, 3>; 3],
+        dilation: [Small<1, 3>; 3],
+        ceil: bool,
+        tensor: bool,
+    },
+    Unpool {
+        indices: Vec<i16>,
+        output: [Small<0, 7>; 3],
+        counted: Option<[Small<0, 7>; 3]>,
+        tensor: bool,
+    },
 }
 
 #[derive(Debug, Arbitrary)]
@@ -111,9 +133,8 @@ fn cut(case: &Case, x: ArrayView5<'_, f64>, begin: [usize; 3], size: [usize; 3],
     let fits = (0..3).all(|axis| size[axis] > 0 && begin[axis] + size[axis] <= outer[axis]);
     assert_eq!(found.is_ok(), fits, "{case:?}");
     if let Ok(found) = found {
-        let expected = Array5::from_shape_fn((n, c, size[0], size[1], size[2]), |(n, c, d, h, w)| {
-            x[[n, c, d + begin[0], h + begin[1], w + begin[2]]]
-        });
+        let expected =
+            Array5::from_shape_fn((n, c, size[0], size[1], size[2]), |(n, c, d, h, w)| x[[n, c, d + begin[0], h + begin[1], w + begin[2]]]);
         check(case, "crop", &expected, found, |out| crop_into(x, begin, out).unwrap());
     }
     let wide: [usize; 3] = std::array::from_fn(|axis| outer[axis] + size[axis]);

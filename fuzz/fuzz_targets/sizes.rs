@@ -77,7 +77,7 @@ fuzz_target!(|case: Case| {
             assert!(m == 0 || m > steps + span + s.max(d) - 1, "{case:?}");
             assert!(nearest > 0, "{case:?}");
         }
-        Err(_) => assert!(!valid || steps + span > limit || steps + span + s.max(d) - 1 > usize::MAX as i128, "{case:?}"),
+        Err(_) => assert!(!valid || m > limit || steps + span > limit || steps + span + s.max(d) - 1 > usize::MAX as i128, "{case:?}"),
     }
 
     let rule = if case.round { ScaleRule::Round } else { ScaleRule::Floor };

@@ -77,12 +77,7 @@ impl<A: Copy> Laid<A> {
 
 /// Compares with an oracle, within `tolerance`.
 #[track_caller]
-pub fn assert_close<'a>(
-    what: &str,
-    found: impl IntoIterator<Item = f64>,
-    expected: impl IntoIterator<Item = &'a f64>,
-    tolerance: f64,
-) {
+pub fn assert_close<'a>(what: &str, found: impl IntoIterator<Item = f64>, expected: impl IntoIterator<Item = &'a f64>, tolerance: f64) {
     for (place, (found, expected)) in found.into_iter().zip(expected).enumerate() {
         assert!((found - expected).abs() <= tolerance, "{what}: element {place} is {found}, expected {expected} ± {tolerance}");
     }

@@ -60,9 +60,9 @@ impl<const RANK: usize> Pair<RANK> {
     /// Coarse and fine channels of a weight.
     fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
-        let groups = self.geometry.groups;
-        let fine = weight.channels().checked_mul(groups).ok_or(Error::TooLarge { argument: "output", shape: weight.shape() })?;
         self.group_channels("weight", weight.batch())?;
+        let fine = weight.channels().checked_mul(self.geometry.groups);
+        let fine = fine.ok_or(Error::SizeOverflow { argument: "output", axis: Axis::Channel })?;
         Ok((weight.batch(), fine))
     }
 
