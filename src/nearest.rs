@@ -9,6 +9,7 @@ use ndarray::{ArrayView4, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis as NdAx
 
 use crate::coordinates::{Coordinates, Geometry, Rounding};
 use crate::error::{Axis, Error};
+use crate::memory::bytes_of;
 use crate::parallel;
 use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
 
@@ -131,6 +132,11 @@ impl NearestIndices {
         let whole = times > 0 && width.len().is_multiple_of(times);
         let even = whole && width.iter().enumerate().all(|(o, &i)| o / times == i as usize);
         Self { repeats: if even { times } else { 0 }, axes }
+    }
+
+    /// Bytes of the lists.
+    pub(crate) fn bytes(&self) -> usize {
+        self.axes.iter().map(|axis| bytes_of(axis)).sum()
     }
 
     /// Copies every output pixel from its input pixel. Shapes have been checked.

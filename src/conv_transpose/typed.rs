@@ -48,6 +48,12 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, Self>,
     ) -> Result<(), Error>;
 
+    /// Bytes that [`gather`](Self::gather) takes besides the packed weights: for all threads together, and for each of them.
+    fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
+
+    /// Bytes that [`correlate`](Self::correlate) takes: for all threads together, and for each of them.
+    fn correlate_bytes(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
+
     /// The sum of each channel into all of `out`.
     fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
 
@@ -94,6 +100,19 @@ macro_rules! typed {
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
                 Correlate::new(geometry, coarse, fine, backend).run::<Self>(out)
+            }
+
+            fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize) {
+                Gather::new(packed, source, None, backend).bytes()
+            }
+
+            fn correlate_bytes(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> (usize, usize) {
+                Correlate::new(geometry, coarse, fine, backend).bytes()
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView5, ArrayViewMut5};
 
 use crate::element::Element;
-use crate::simd::How;
+use crate::simd::{Arithmetic, Backend, How};
 
 use super::separable::Separable;
 
@@ -13,6 +13,9 @@ use super::separable::Separable;
 pub trait TypedResize: Sized {
     /// Writes the resized `x` to all of `y`. Shapes have been checked.
     fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How);
+
+    /// Bytes of the tables that this uses, and of what a thread needs besides, for pixels of `inner` interleaved elements.
+    fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize);
 }
 
 /// The same, added to what is there.
@@ -21,11 +24,19 @@ pub trait TypedResizeAdd: Sized {
     fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How);
 }
 
+fn bytes_in<T: Arithmetic>(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
+    (passes.table_bytes::<T>(inner, backend), passes.thread_bytes::<T>(inner, backend))
+}
+
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedResize for $element {
             fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) {
                 passes.run::<<Self as Element>::Row, Self>(x, y, how);
+            }
+
+            fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
+                bytes_in::<<Self as Element>::Row>(passes, inner, backend)
             }
         })+
     };
@@ -48,6 +59,10 @@ impl TypedResize for u8 {
         } else {
             passes.run::<u8, u8>(x, y, how);
         }
+    }
+
+    fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
+        if passes.round_once { bytes_in::<f32>(passes, inner, backend) } else { bytes_in::<u8>(passes, inner, backend) }
     }
 }
 
