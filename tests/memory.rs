@@ -205,10 +205,11 @@ fn refused() {
     let field = ArrayD::<f32>::ones(IxDyn(&[100, 100]));
     let order = ChannelOrder::ChannelFirst;
     let unpool = MaxUnpool::to([900, 900]);
+    let (apart, deep, bytes) = (Array4::<f32>::ones((1024, 4, 11, 11)), Array4::<u8>::ones((1, 900, 60, 60)), x.mapv(|_| 1_u8));
     LIMIT.store(1 << 20, Ordering::SeqCst);
     let table: [(&str, Result<(), Error>); 20] = [
         ("resize", plan.forward(&x).map(drop)),
-        ("resize, bytes", plan.forward(&x.mapv(|_| 1_u8)).map(drop)),
+        ("resize, bytes", plan.forward(&bytes).map(drop)),
         ("resize, gradient", back.backward(&x).map(drop)),
         ("resize, table", Resize::linear().plan([100_000], [200_000]).map(drop)),
         ("nearest, table", Resize::nearest().plan([100], [900_000]).map(drop)),
@@ -220,8 +221,8 @@ fn refused() {
             "transposed convolution, input gradient",
             conv.padding(1).forward(&fine, &many.slice(ndarray::s![.., ..3, .., ..]), None).map(drop),
         ),
-        ("weight gradient", deconv.weight_gradient(&many, &Array4::ones((1024, 4, 11, 11)), [2, 2]).map(drop)),
-        ("shuffle", pixel_shuffle(&Array4::<u8>::ones((1, 900, 60, 60)), 30, order).map(drop)),
+        ("weight gradient", deconv.weight_gradient(&many, &apart, [2, 2]).map(drop)),
+        ("shuffle", pixel_shuffle(&deep, 30, order).map(drop)),
         ("nails", zero_insert(&x, 9, NailSpan::Blocks).map(drop)),
         ("padding", center_pad(&x, [900, 900]).map(drop)),
         ("unpool", unpool.forward(&x, &indices).map(drop)),
