@@ -33,6 +33,13 @@
 //! # Ok::<(), upsample::Error>(())
 //! ```
 
+// Nothing that a user passes may panic. Indexing is not forbidden: the loops index slices whose lengths are checked at the door, and
+// `get` in them would hide a wrong index instead of showing it to the fuzzers.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented, clippy::exit)
+)]
+
 mod alloc;
 pub mod checkerboard;
 pub mod conv_transpose;
