@@ -219,7 +219,7 @@ fn refused() {
         ("transposed convolution", deconv.forward(&x, &weight, None).map(drop)),
         (
             "transposed convolution, input gradient",
-            conv.padding(1).forward(&fine, &many.slice(ndarray::s![.., ..3, .., ..]), None).map(drop),
+            conv.padding(1).forward(&fine, many.slice(ndarray::s![.., ..3, .., ..]), None).map(drop),
         ),
         ("weight gradient", deconv.weight_gradient(&many, &apart, [2, 2]).map(drop)),
         ("shuffle", pixel_shuffle(&deep, 30, order).map(drop)),

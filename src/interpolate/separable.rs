@@ -13,7 +13,8 @@ use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut
 use crate::element::Convert;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch, with_tags,
+    Arithmetic, Backend, Combine, Gather, GatherRows, How, LINE, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch,
+    with_tags,
 };
 
 use super::lines::{BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
@@ -104,14 +105,18 @@ impl Separable {
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let [_, height, width] = &self.axes;
         let unit = if inner > 4 { 1 } else { Gather::<f32>::PIXELS };
-        let (mut pixels, mut input) = (width.taps.output(), width.taps.input);
-        while pixels * inner > engine.longest_row::<T>() && pixels >= 2 * unit {
-            pixels = (pixels / 2).next_multiple_of(unit).max(pixels - (pixels / 2).next_multiple_of(unit));
-            input = if width.identity { pixels } else { input };
-        }
-        let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
-        let elements: usize = sizes.buffers.iter().sum();
-        elements * size_of::<T>() + (sizes.ring_rows + sizes.slices) * size_of::<usize>()
+        // Rows are cut as `divide` cuts them; of its parts the shortest and the longest are looked at.
+        let part = |choose: fn(usize, usize) -> usize| {
+            let mut pixels = width.taps.output();
+            while pixels * inner > engine.longest_row::<T>() && pixels >= 2 * unit {
+                let half = (pixels / 2).next_multiple_of(unit);
+                pixels = choose(half, pixels - half);
+            }
+            let input = if width.identity { pixels } else { width.taps.input };
+            let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
+            sizes.buffers.iter().sum::<usize>() * size_of::<T>() + (sizes.ring_rows + sizes.slices) * size_of::<usize>()
+        };
+        part(usize::max).max(part(usize::min)) + LINE
     }
 
     /// Bytes of the tables that runs in `T` use. Makes those that have not been made yet.

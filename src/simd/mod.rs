@@ -19,7 +19,7 @@ mod table;
 mod vector;
 
 pub use arithmetic::Arithmetic;
-pub(crate) use arithmetic::{with_scratch, with_tags};
+pub(crate) use arithmetic::{LINE, with_scratch, with_tags};
 pub(crate) use combine::Combine;
 pub(crate) use copy_pixels::CopyPixels;
 pub(crate) use gather::{Gather, GatherRows};
