@@ -180,6 +180,19 @@ impl Convolution {
 
 /// A [`Convolution`] for a spatial size of input and kernel, checked once. Any number of threads can run it, with any batch and any weights
 /// of that kernel.
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Convolution;
+///
+/// let plan = Convolution::new().stride(2).padding(1).plan([32, 48], [3, 3])?;
+/// assert_eq!(plan.output_size(), [16, 24]);
+/// let (x, weight) = (Array4::<f32>::ones((2, 3, 32, 48)), Array4::<f32>::ones((8, 3, 3, 3)));
+/// let y = plan.forward(&x, &weight, None)?;
+/// assert_eq!(plan.input_gradient(&y, &weight)?.dim(), x.dim());
+/// assert_eq!(plan.weight_gradient(&x, &y)?.dim(), weight.dim());
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConvolutionPlan<const RANK: usize> {
     pair: Pair<RANK>,
@@ -411,6 +424,16 @@ impl<const RANK: usize> ConvolutionPlan<RANK> {
 }
 
 /// A convolution with its size planned and its weights packed.
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Convolution;
+///
+/// let (x, weight) = (Array4::<f32>::ones((1, 3, 16, 16)), Array4::<f32>::ones((8, 3, 3, 3)));
+/// let plan = Convolution::new().padding(1).plan([16, 16], [3, 3])?;
+/// assert_eq!(plan.prepare(&weight)?.forward(&x, None)?, plan.forward(&x, &weight, None)?);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PreparedConvolution<A: FloatElement, const RANK: usize> {
     plan: ConvolutionPlan<RANK>,

@@ -58,6 +58,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     /// Nearest neighbour: a kernel of ones as large as the stride, so that windows do not overlap. `factor` is one number or one for
     /// each spatial axis.
     ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<2>::nearest(3)?.taps(), &[[1.0; 3].to_vec(), [1.0; 3].to_vec()]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
     pub fn nearest(factor: impl Into<EachAxis<RANK>>) -> Result<Self, Error> {
@@ -65,6 +71,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     }
 
     /// Linear, bilinear or trilinear interpolation: the kernel of FCN.
+    ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<1>::linear(2)?.taps(), &[vec![0.25, 0.75, 0.75, 0.25]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
@@ -74,6 +86,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
 
     /// Cubic or bicubic interpolation with the cubic of Keys (1981), whose slope at distance 1 is `a`: -0.75 in PyTorch and
     /// OpenCV, -0.5 in Pillow and TensorFlow.
+    ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<2>::cubic(2, -0.75)?.windows()[0].kernel, 8);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::InvalidParameter`] unless `a` is finite, [`Error::SizeOverflow`],

@@ -14,6 +14,16 @@ use crate::parallel;
 use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
 
 /// Which input pixel nearest interpolation copies.
+///
+/// ```
+/// use upsample::{NearestRule, Resize};
+///
+/// let x = ndarray::array![[[0, 1]]];
+/// let copied_by_41 = |rule| Ok::<_, upsample::Error>(Resize::nearest_by(rule).plan([2], [82])?.forward_any(&x)?[[0, 0, 41]]);
+/// assert_eq!(copied_by_41(NearestRule::Integer)?, 1); // ⌊41·2/82⌋
+/// assert_eq!(copied_by_41(NearestRule::Torch)?, 0); // rounding errors and all
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum NearestRule {

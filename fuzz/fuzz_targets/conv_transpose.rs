@@ -60,6 +60,12 @@ impl Case {
         sizes.iter().all(|&size| size > 0).then(|| sizes.map(|size| size as usize))
     }
 
+    /// Products of the oracle, at most; it takes them one by one.
+    fn products_at_most(&self) -> usize {
+        let each: usize = self.axes().iter().map(|a| a.input.0 * a.kernel.0).product();
+        each * self.batch.0 * self.coarse.0 * self.groups.0 * self.fine.0
+    }
+
     /// Visits every product: coarse pixel, fine pixel, weight.
     fn products(&self, coarse: [usize; 5], fine: [usize; 5], mut visit: impl FnMut([usize; 5], [usize; 5], [usize; 5])) {
         let axes = self.axes();
@@ -173,6 +179,9 @@ fn check<A: FloatElement + Into<f64>>(case: &Case, precision: f64) {
 }
 
 fuzz_target!(|case: Case| {
+    if case.products_at_most() > 1 << 18 {
+        return; // thousands of small cases find more than one large one
+    }
     if case.double {
         check::<f64>(&case, f64::EPSILON);
     } else {
