@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::simd::Backend;
 
 /// The engines over elements of one type. All shapes have been checked.
+#[allow(clippy::missing_errors_doc)] // hidden; what its callers document
 pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
     fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
