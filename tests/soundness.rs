@@ -15,13 +15,13 @@ fn noise(shape: [usize; 4]) -> Array4<f32> {
 }
 
 /// Miri interprets: it gets the sizes at the ends.
-fn some<T: Copy>(all: &[T]) -> Vec<T> {
-    if cfg!(miri) { vec![all[0], all[all.len() - 1]] } else { all.to_vec() }
+fn some<T: Clone>(all: &[T]) -> Vec<T> {
+    if cfg!(miri) { vec![all[0].clone(), all[all.len() - 1].clone()] } else { all.to_vec() }
 }
 
 fn resize_in<A: Element>(resize: &Resize, from: impl Fn(f32) -> A) {
-    for input in some(&[[1, 1], [2, 3], [3, 17], [5, 9]]) {
-        for output in some(&[[1, 1], [2, 2], [4, 35], [6, 18], [3, 8], [9, 67]]) {
+    for input in some(&[[5, 9], [1, 1], [2, 3], [3, 17]]).into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
+        for output in some(&[[3, 7], [1, 1], [2, 2], [4, 35], [9, 67], [6, 18]]) {
             let plan = resize.plan(input, output).unwrap();
             for channels in some(&[1, 3, 5]) {
                 let x = noise([2, channels, input[0], input[1]]).mapv(&from);
@@ -42,21 +42,23 @@ fn resize_in<A: Element>(resize: &Resize, from: impl Fn(f32) -> A) {
 fn resizing() {
     for backend in Backend::available() {
         for streaming in some(&[StreamingStores::Never, StreamingStores::Always]) {
-            for resize in [
+            for resize in some(&[
                 Resize::nearest(),
-                Resize::linear(),
                 Resize::cubic().antialias(true),
                 Resize::area(),
                 Resize::filter(Filter::Lanczos { lobes: 3 }),
                 Resize::linear().coordinates(Coordinates::TfCropAndResize { start: -0.5, end: 1.5 }),
-            ] {
+                Resize::linear(),
+            ]) {
                 let resize = resize.backend(backend).streaming(streaming);
                 resize_in(&resize, |v| v);
-                resize_in(&resize, f64::from);
                 resize_in(&resize, |v| (v * 127.0 + 128.0) as u8);
-                resize_in(&resize, |v| (v * 3000.0) as i16);
-                #[cfg(feature = "half")]
-                resize_in(&resize, half::f16::from_f32);
+                if !cfg!(miri) {
+                    resize_in(&resize, f64::from);
+                    resize_in(&resize, |v| (v * 3000.0) as i16);
+                    #[cfg(feature = "half")]
+                    resize_in(&resize, half::f16::from_f32);
+                }
                 let plan = resize.plan([2, 3, 5], [4, 3, 11]).unwrap();
                 let y = plan.forward(&Array5::<f32>::ones((1, 2, 2, 3, 5))).unwrap();
                 let mut dx = plan.backward(&y).unwrap();
@@ -85,7 +87,7 @@ fn convolutions() {
     ];
     for backend in Backend::available() {
         for [channels, out, kernel, stride, padding, dilation, groups] in some(&cases) {
-            for size in some(&[[2, 3], [5, 9], [4, 18]]) {
+            for size in some(&[[2, 3], [5, 9], [4, 18]]).into_iter().take(if cfg!(miri) { 1 } else { 3 }) {
                 let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
                 let (x, weight) = (noise([2, channels, size[0], size[1]]), noise([channels, out, kernel, kernel]));
                 let Ok(plan) = deconv.plan(size, [kernel, kernel]) else { continue };
