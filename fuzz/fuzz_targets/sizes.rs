@@ -57,7 +57,8 @@ fuzz_target!(|case: Case| {
 
     let found = output_size::conv_transpose(input, &window);
     let exact = steps + span + extra - p - q;
-    let fits = steps + span <= limit && span <= usize::MAX as i128 && p + q <= usize::MAX as i128;
+    // Every sum on the way has to fit, too: additions come first.
+    let fits = steps + span <= limit && steps + span + extra <= usize::MAX as i128 && p + q <= usize::MAX as i128;
     match &found {
         Ok(size) => assert!(valid && *size as i128 == exact && exact > 0 && extra < s.max(d), "{case:?}: {size}"),
         Err(_) => assert!(!valid || exact <= 0 || extra >= s.max(d) || !fits || exact > limit, "{case:?}: {found:?}, exactly {exact}"),

@@ -44,6 +44,12 @@ pub(crate) fn table() -> Vec<Row> {
         conv_transpose(4, &k(3).stride(2).output_padding(MAX)),
         Error::InvalidAxisParameter { parameter: "output padding", value: MAX, .. }
     );
+    bad!(
+        t,
+        "transposed: output padding overflows, though padding would take it back",
+        conv_transpose(1, &k(2).stride(MAX).padding_of(0, MAX - 2).output_padding(MAX - 2)),
+        Error::SizeOverflow { argument: "output", axis: AXIS }
+    );
     bad!(t, "convolution: nothing", convolution(0, &k(1).padding(3)), Error::ZeroSize { argument: "input", axis: AXIS });
     bad!(t, "convolution: kernel", convolution(2, &k(3)), Error::NoOutput { input: 2, kernel: 3, .. });
     bad!(
