@@ -47,7 +47,7 @@ pub(crate) fn table() -> Vec<Row> {
     bad!(
         t,
         "transposed: output padding overflows, though padding would take it back",
-        conv_transpose(1, &k(2).stride(MAX).padding_of(0, MAX - 2).output_padding(MAX - 2)),
+        conv_transpose(1, &k(3).stride(MAX).padding_of(0, MAX - 2).output_padding(MAX - 2)),
         Error::SizeOverflow { argument: "output", axis: AXIS }
     );
     bad!(t, "convolution: nothing", convolution(0, &k(1).padding(3)), Error::ZeroSize { argument: "input", axis: AXIS });
