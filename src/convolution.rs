@@ -6,6 +6,7 @@ use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, bias_grad
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::MemoryUse;
 use crate::output_size;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
@@ -179,6 +180,19 @@ impl Convolution {
 
 /// A [`Convolution`] for a spatial size of input and kernel, checked once. Any number of threads can run it, with any batch and any weights
 /// of that kernel.
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Convolution;
+///
+/// let plan = Convolution::new().stride(2).padding(1).plan([32, 48], [3, 3])?;
+/// assert_eq!(plan.output_size(), [16, 24]);
+/// let (x, weight) = (Array4::<f32>::ones((2, 3, 32, 48)), Array4::<f32>::ones((8, 3, 3, 3)));
+/// let y = plan.forward(&x, &weight, None)?;
+/// assert_eq!(plan.input_gradient(&y, &weight)?.dim(), x.dim());
+/// assert_eq!(plan.weight_gradient(&x, &y)?.dim(), weight.dim());
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ConvolutionPlan<const RANK: usize> {
     pair: Pair<RANK>,
@@ -359,7 +373,67 @@ where
     }
 }
 
+/// What calls take of memory, told before.
+impl<const RANK: usize> ConvolutionPlan<RANK> {
+    /// What [`forward`](Self::forward) takes of memory for these arguments; only their shapes, type and layout count. The weights are
+    /// packed to find out, as the call would.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Convolution;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((2, 8, 16, 16)), Array4::<f32>::ones((3, 8, 3, 3)));
+    /// let plan = Convolution::new().padding(1).plan([16, 16], [3, 3])?;
+    /// assert_eq!(plan.forward_memory(&x, &weight)?.output_bytes, 2 * 3 * 16 * 16 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(FORWARD, &x.into(), &weight.into())
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`input_gradient`](Self::input_gradient).
+    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
+    }
+
+    /// What [`weight_gradient`](Self::weight_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`weight_gradient`](Self::weight_gradient).
+    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.weight_gradient_memory(("output gradient", &dy.into()), ("input", &x.into()))
+    }
+}
+
 /// A convolution with its size planned and its weights packed.
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::Convolution;
+///
+/// let (x, weight) = (Array4::<f32>::ones((1, 3, 16, 16)), Array4::<f32>::ones((8, 3, 3, 3)));
+/// let plan = Convolution::new().padding(1).plan([16, 16], [3, 3])?;
+/// assert_eq!(plan.prepare(&weight)?.forward(&x, None)?, plan.forward(&x, &weight, None)?);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PreparedConvolution<A: FloatElement, const RANK: usize> {
     plan: ConvolutionPlan<RANK>,
@@ -371,6 +445,15 @@ impl<A: FloatElement, const RANK: usize> PreparedConvolution<A, RANK> {
     #[must_use]
     pub fn plan(&self) -> &ConvolutionPlan<RANK> {
         &self.plan
+    }
+
+    /// What [`forward`](Self::forward) takes of memory for this input; only its shape and layout count. The packed weights, which are there
+    /// already, are counted.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
     }
 
     /// [`ConvolutionPlan::forward_into`] with the packed weights.

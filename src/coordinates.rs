@@ -142,6 +142,16 @@ impl Coordinates {
 }
 
 /// How a position becomes the pixel that nearest interpolation copies. ONNX `nearest_mode`.
+///
+/// ```
+/// use upsample::{Resize, Rounding};
+///
+/// let x = ndarray::array![[[0, 1, 2, 3]]];
+/// let picked = |rounding| Resize::nearest().rounding(rounding).plan([4], [2])?.forward_any(&x); // positions 0.5 and 2.5
+/// assert_eq!(picked(Rounding::RoundPreferFloor)?, ndarray::array![[[0, 2]]]);
+/// assert_eq!(picked(Rounding::RoundPreferCeil)?, ndarray::array![[[1, 3]]]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rounding {
     /// Down.
@@ -168,6 +178,16 @@ impl Rounding {
 }
 
 /// A value for each axis: one for all of them, or one for each in order.
+///
+/// ```
+/// use upsample::{ConvTranspose, Coordinates, Resize};
+///
+/// let strides = ConvTranspose::new().stride([1, 2]); // height, width; `stride(2)` would be both
+/// assert_eq!(strides.plan([5, 5], [1, 1])?.output_size(), [5, 9]);
+/// let rules = Resize::linear().coordinates([Coordinates::AlignCorners, Coordinates::HalfPixel]);
+/// assert!(rules.plan([4, 4, 4], 2.0).is_err()); // two rules for three axes
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum PerAxis<T> {
     /// The same for every axis.
@@ -241,6 +261,15 @@ impl<const RANK: usize> From<[usize; RANK]> for Target<RANK> {
 }
 
 /// How an asked size gives way where it would change the picture's proportions. ONNX `keep_aspect_ratio_policy`.
+///
+/// ```
+/// use upsample::{AspectRatio, Resize};
+///
+/// let fit = |policy| Resize::linear().aspect_ratio(policy).output_size([60, 40], [90, 90]);
+/// assert_eq!(fit(AspectRatio::NotLarger)?, [90, 60]);
+/// assert_eq!(fit(AspectRatio::NotSmaller)?, [135, 90]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AspectRatio {
     /// The asked size, whatever the proportions.

@@ -3,6 +3,15 @@
 /// A setting of every spatial axis: one number for all of them, or an array with one for each, in the order depth, height, width.
 ///
 /// Arguments are `impl Into<EachAxis<RANK>>`, so `2` and `[2, 3]` go straight in.
+///
+/// ```
+/// use upsample::rearrange::{NailSpan, zero_insert};
+///
+/// let x = ndarray::Array4::<u8>::ones((1, 1, 4, 4));
+/// assert_eq!(zero_insert(&x, 2, NailSpan::Blocks)?.dim(), (1, 1, 8, 8));
+/// assert_eq!(zero_insert(&x, [1, 3], NailSpan::Blocks)?.dim(), (1, 1, 4, 12));
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EachAxis<const RANK: usize>([usize; RANK]);
 

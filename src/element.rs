@@ -26,6 +26,16 @@ pub(crate) mod sealed {
 /// With [`Profile::OpenCv`](crate::Profile::OpenCv) `u8` is summed in `f32` and rounded once, as OpenCV does.
 ///
 /// The trait is sealed: the list above is complete. Nearest interpolation and the rearranging operators take any `Copy` type.
+///
+/// ```
+/// use upsample::{Element, Resize};
+///
+/// fn doubled<A: Element>(x: &ndarray::Array4<A>) -> Result<ndarray::Array4<A>, upsample::Error> {
+///     Resize::bicubic().plan([x.dim().2, x.dim().3], 2.0)?.forward(x)
+/// }
+/// assert_eq!(doubled(&ndarray::Array4::<u8>::from_elem((1, 3, 4, 4), 255))?[[0, 0, 0, 0]], 255); // saturates
+/// # Ok::<(), upsample::Error>(())
+/// ```
 pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResize + Convert<Self::Row> + sealed::Sealed + 'static {
     /// What one axis hands to the next: the type of the rows between the passes.
     #[doc(hidden)]
@@ -43,6 +53,16 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// An element type that gradients exist for.
 ///
 /// Sums are kept as [`Element`] says: `f16` and `bf16` are summed in `f32`.
+///
+/// ```
+/// use upsample::{FloatElement, Resize};
+///
+/// fn gradient<A: FloatElement>(dy: &ndarray::Array3<A>) -> Result<ndarray::Array3<A>, upsample::Error> {
+///     Resize::linear().plan([5], [dy.dim().2])?.backward(dy)
+/// }
+/// assert_eq!(gradient(&ndarray::Array3::<f64>::ones((1, 1, 10)))?.sum(), 10.0);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 pub trait FloatElement: Element<Row: Real> + TypedResizeAdd + TypedConvolution {}
 
 /// How elements become rows of sums of type `T`, and back.

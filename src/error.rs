@@ -3,6 +3,12 @@
 use std::fmt;
 
 /// An axis of a tensor, named as the field names it.
+///
+/// ```
+/// use upsample::Axis;
+/// assert_eq!(Axis::spatial(2, 0), Axis::Height); // of a picture
+/// assert_eq!(Axis::Width.to_string(), "width");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Axis {
@@ -62,6 +68,15 @@ impl fmt::Display for Axis {
 }
 
 /// Why a call cannot be done. Every check happens before memory is taken or output is written.
+///
+/// ```
+/// use upsample::{Axis, Error, bilinear};
+///
+/// let x = ndarray::Array4::<f32>::ones((1, 3, 4, 5));
+/// let error = bilinear(&x, [8, 0]).unwrap_err();
+/// assert_eq!(error, Error::ZeroSize { argument: "output", axis: Axis::Width });
+/// assert_eq!(error.to_string(), "output: the width axis has size 0; it must be at least 1");
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -59,6 +59,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     /// Nearest neighbour: a kernel of ones as large as the stride, so that windows do not overlap. `factor` is one number or one for
     /// each spatial axis.
     ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<2>::nearest(3)?.taps(), &[[1.0; 3].to_vec(), [1.0; 3].to_vec()]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
     pub fn nearest(factor: impl Into<EachAxis<RANK>>) -> Result<Self, Error> {
@@ -66,6 +72,12 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     }
 
     /// Linear, bilinear or trilinear interpolation: the kernel of FCN.
+    ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<1>::linear(2)?.taps(), &[vec![0.25, 0.75, 0.75, 0.25]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
@@ -76,9 +88,19 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
     /// Cubic or bicubic interpolation with the cubic of Keys (1981), whose slope at distance 1 is `a`: -0.75 in PyTorch and
     /// OpenCV, -0.5 in Pillow and TensorFlow.
     ///
+    /// ```
+    /// use upsample::initial_weights::InterpolationKernel;
+    /// assert_eq!(InterpolationKernel::<2>::cubic(2, -0.75)?.windows()[0].kernel, 8);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::SizeOverflow`], [`Error::OutOfMemory`].
+    /// [`Error::InvalidAxisParameter`] for a factor of 0, [`Error::InvalidParameter`] unless `a` is finite, [`Error::SizeOverflow`],
+    /// [`Error::OutOfMemory`].
     pub fn cubic(factor: impl Into<EachAxis<RANK>>, a: f64) -> Result<Self, Error> {
+        if !a.is_finite() {
+            return Err(Error::InvalidParameter { parameter: "cubic coefficient", value: a, requirement: "a finite number" });
+        }
         Self::new(factor.into(), 4, |distance| match distance {
             x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
             x => (((x - 5.0) * x + 8.0) * x - 4.0) * a,

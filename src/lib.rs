@@ -52,6 +52,13 @@
 //! # Ok::<(), upsample::Error>(())
 //! ```
 
+// Nothing that a user passes may panic. Indexing is not forbidden: the loops index slices whose lengths are checked at the door, and
+// `get` in them would hide a wrong index instead of showing it to the fuzzers.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented, clippy::exit)
+)]
+
 mod alloc;
 pub mod checkerboard;
 pub mod conv_transpose;
@@ -62,6 +69,7 @@ mod element;
 mod error;
 pub mod initial_weights;
 mod interpolate;
+mod memory;
 mod nearest;
 pub mod output_size;
 mod parallel;
@@ -78,6 +86,7 @@ pub use each_axis::EachAxis;
 pub use element::{Element, FloatElement};
 pub use error::{Axis, Error};
 pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizePlan, bicubic, bilinear, linear, nearest, trilinear};
+pub use memory::MemoryUse;
 pub use ndarray;
 pub use nearest::NearestRule;
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};

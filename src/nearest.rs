@@ -8,10 +8,22 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView4, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis as NdAxis};
 
 use crate::coordinates::{Coordinates, Geometry, Rounding};
+use crate::error::{Axis, Error};
+use crate::memory::bytes_of;
 use crate::parallel;
 use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
 
 /// Which input pixel nearest interpolation copies.
+///
+/// ```
+/// use upsample::{NearestRule, Resize};
+///
+/// let x = ndarray::array![[[0, 1]]];
+/// let copied_by_41 = |rule| Ok::<_, upsample::Error>(Resize::nearest_by(rule).plan([2], [82])?.forward_any(&x)?[[0, 0, 41]]);
+/// assert_eq!(copied_by_41(NearestRule::Integer)?, 1); // ⌊41·2/82⌋
+/// assert_eq!(copied_by_41(NearestRule::Torch)?, 0); // rounding errors and all
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum NearestRule {
@@ -44,11 +56,17 @@ pub(crate) struct TorchArithmetic {
 
 impl NearestRule {
     /// The input pixel of every output pixel; `None` where the position is extrapolated.
-    pub(crate) fn indices(self, coordinates: Coordinates, axis: &Geometry, torch: TorchArithmetic) -> Vec<Option<u32>> {
+    pub(crate) fn indices(
+        self,
+        axis: Axis,
+        coordinates: Coordinates,
+        geometry: &Geometry,
+        torch: TorchArithmetic,
+    ) -> Result<Vec<Option<u32>>, Error> {
         if self == Self::Pillow {
-            return pillow_indices(axis.input, axis.output);
+            return index_list(axis, geometry, pillow_indices(geometry.input, geometry.output));
         }
-        (0..axis.output).map(|o| self.index(o, coordinates, axis, torch)).collect()
+        index_list(axis, geometry, (0..geometry.output).map(|o| self.index(o, coordinates, geometry, torch)))
     }
 
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
@@ -80,12 +98,25 @@ impl NearestRule {
     }
 }
 
+/// A list of one input pixel an output pixel. Refused where input or output have more pixels than the tables can number,
+/// or there is no memory for it.
+pub(crate) fn index_list(axis: Axis, geometry: &Geometry, indices: impl Iterator<Item = Option<u32>>) -> Result<Vec<Option<u32>>, Error> {
+    if u32::try_from(geometry.input.max(geometry.output)).is_err() {
+        return Err(Error::SizeOverflow { argument: "weight table", axis });
+    }
+    let mut list = Vec::new();
+    let bytes = geometry.output.saturating_mul(size_of::<Option<u32>>());
+    list.try_reserve_exact(geometry.output).map_err(|_| Error::OutOfMemory { argument: "weight table", bytes })?;
+    list.extend(indices);
+    Ok(list)
+}
+
 /// [`NearestRule::Pillow`].
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
-fn pillow_indices(input: usize, output: usize) -> Vec<Option<u32>> {
+fn pillow_indices(input: usize, output: usize) -> impl Iterator<Item = Option<u32>> {
     let step = input as f64 / output as f64;
-    let positions = std::iter::successors(Some(step * 0.5), |position| Some(position + step));
-    positions.take(output).map(|position| Some(position.floor().clamp(0.0, (input - 1) as f64) as u32)).collect()
+    let positions = std::iter::successors(Some(step * 0.5), move |position| Some(position + step));
+    positions.take(output).map(move |position| Some(position.floor().clamp(0.0, (input - 1) as f64) as u32))
 }
 
 /// Output elements that one task copies.
@@ -121,6 +152,11 @@ impl NearestIndices {
             factor * input[axis] == indices.len() && indices.iter().enumerate().all(|(o, &i)| o / factor == i as usize)
         };
         (0..3).all(repeats).then_some(factors)
+    }
+
+    /// Bytes of the lists.
+    pub(crate) fn bytes(&self) -> usize {
+        self.axes.iter().map(|axis| bytes_of(axis)).sum()
     }
 
     /// Copies every output pixel from its input pixel. Shapes have been checked.

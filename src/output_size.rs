@@ -26,6 +26,14 @@
 use crate::error::{Axis, Error};
 
 /// The window of a convolution or transposed convolution along one axis.
+///
+/// ```
+/// use upsample::output_size::Window;
+///
+/// let window = Window::new(3).stride(2).dilation(2).padding_of(1, 0);
+/// assert_eq!(window.dilated_kernel()?, 5); // taps at 0, 2 and 4
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// k: taps of the kernel.
@@ -122,6 +130,12 @@ impl Window {
 ///
 /// The output padding must be smaller than the stride or the dilation, as in PyTorch: more would be pixels that no input reaches.
 ///
+/// ```
+/// use upsample::output_size::{Window, conv_transpose};
+/// assert_eq!(conv_transpose(5, &Window::new(3).stride(2).padding(1).output_padding(1))?, 10); // (5-1)·2 + 3 + 1 - 2
+/// # Ok::<(), upsample::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::ZeroSize`], [`Error::InvalidAxisParameter`], [`Error::SizeOverflow`], and [`Error::NoOutput`] when padding crops everything.
 pub fn conv_transpose(input: usize, window: &Window) -> Result<usize, Error> {
@@ -144,6 +158,7 @@ pub(crate) fn conv_transpose_of(axis: Axis, input: usize, window: &Window) -> Re
     let padding = window.padding_total(axis)?;
     match full.checked_add(window.output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?.checked_sub(padding) {
         None | Some(0) => Err(window.no_output(axis, input, dilated_kernel)),
+        Some(size) if isize::try_from(size).is_err() => Err(Error::SizeOverflow { argument: "output", axis }),
         Some(size) => Ok(size),
     }
 }
@@ -158,6 +173,12 @@ fn full_size(axis: Axis, input: usize, window: &Window, dilated_kernel: usize) -
 
 /// The size that a convolution makes of `input` pixels, the inverse of [`conv_transpose`]:
 /// `⌊(input + padding_begin + padding_end - dilation·(kernel - 1) - 1) / stride⌋ + 1`.
+///
+/// ```
+/// use upsample::output_size::{Window, convolution};
+/// assert_eq!(convolution(10, &Window::new(3).stride(2).padding(1))?, 5); // ⌊(10 + 2 - 3) / 2⌋ + 1
+/// # Ok::<(), upsample::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::ZeroSize`], [`Error::InvalidAxisParameter`], [`Error::SizeOverflow`], and [`Error::NoOutput`] when the kernel does not fit
@@ -196,6 +217,16 @@ pub(crate) fn convolution_of(axis: Axis, input: usize, window: &Window) -> Resul
 /// evens out an odd difference, as PyTorch can express it; where the stride is 1 and no output padding is allowed, the odd pixel is
 /// cropped from the end.
 ///
+/// ```
+/// use upsample::Error;
+/// use upsample::output_size::{Window, solve};
+///
+/// assert_eq!(solve(5, 10, &Window::new(4).stride(2))?, Window::new(4).stride(2).padding(1));
+/// // Without padding 12 pixels come out, and output padding adds one at most.
+/// assert!(matches!(solve(5, 20, &Window::new(4).stride(2)), Err(Error::UnreachableSize { nearest: 13, .. })));
+/// # Ok::<(), upsample::Error>(())
+/// ```
+///
 /// # Errors
 /// Those of [`conv_transpose`], and [`Error::UnreachableSize`] where no padding gives the size, with the nearest that can be had.
 pub fn solve(input: usize, output: usize, window: &Window) -> Result<Window, Error> {
@@ -212,6 +243,9 @@ pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window)
         let nearest = if output == 0 { 1 } else { largest };
         return Err(Error::UnreachableSize { axis, input, requested: output, nearest });
     }
+    if isize::try_from(output).is_err() {
+        return Err(Error::SizeOverflow { argument: "output", axis });
+    }
     if output > full {
         return Ok(Window { padding_begin: 0, padding_end: 0, output_padding: output - full, ..*window });
     }
@@ -224,6 +258,13 @@ pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window)
 }
 
 /// How a scale becomes a size.
+///
+/// ```
+/// use upsample::output_size::{ScaleRule, scaled};
+/// assert_eq!(scaled(5, 1.5, ScaleRule::Floor)?, 7); // 7.5
+/// assert_eq!(scaled(5, 1.5, ScaleRule::Round)?, 8);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScaleRule {
     /// `⌊n · scale⌋`, in f64: PyTorch, ONNX.
@@ -234,6 +275,13 @@ pub enum ScaleRule {
 }
 
 /// The size that `scale` makes of `input` pixels.
+///
+/// ```
+/// use upsample::output_size::{ScaleRule, scaled};
+/// assert_eq!(scaled(640, 0.4, ScaleRule::Floor)?, 256);
+/// assert!(scaled(1, 0.4, ScaleRule::Floor).is_err()); // not one pixel is left
+/// # Ok::<(), upsample::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::InvalidScale`] unless the scale is positive and finite, [`Error::ScaleTooSmall`] when not one pixel is left,

@@ -10,6 +10,20 @@ use ndarray::{
 use crate::error::{Axis, Error};
 
 /// Names the spatial ranks that exist: `Spatial<1>` signals, `Spatial<2>` pictures, `Spatial<3>` volumes.
+///
+/// ```
+/// use upsample::{Output, Spatial, SpatialRank};
+///
+/// /// Any rank that exists.
+/// fn total<const RANK: usize>(output: &Output<f32, RANK>) -> f32
+/// where
+///     Spatial<RANK>: SpatialRank,
+/// {
+///     output.sum()
+/// }
+/// assert_eq!(total::<1>(&ndarray::Array3::ones((1, 2, 3))), 6.0);
+/// assert_eq!(total::<2>(&ndarray::Array4::ones((1, 2, 3, 4))), 24.0);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Spatial<const RANK: usize>;
 

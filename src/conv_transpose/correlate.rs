@@ -14,6 +14,7 @@ use super::store::Slot;
 use super::strips::{Strips, block_of};
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::memory::bytes_of;
 use crate::parallel;
 use crate::simd::{Backend, Positions, StripProduct, lanes, panel_heights, with_scratch};
 
@@ -98,6 +99,26 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         self.tap_offsets.len() * self.of_coarse.size * self.of_fine.size
     }
 
+    /// Elements of the sums of all tiles and parts.
+    fn sums_len(&self) -> usize {
+        let tiles = self.groups.pieces * self.of_coarse.pieces * self.of_fine.pieces;
+        tiles * self.parts.pieces.max(1) * self.tile_len()
+    }
+
+    /// Elements of the panels, strip and rows of a piece with so many coarse channels.
+    fn scratch_lens(&self, coarse: usize) -> [usize; 3] {
+        let positions: usize = self.strips.block.iter().product();
+        [coarse * positions, self.strips.channel_len * self.of_fine.size, self.lanes * self.strips.channel_len]
+    }
+
+    /// Bytes that the call takes for all threads together, and for each of them.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let positions: usize = self.strips.block.iter().product();
+        let shared = self.sums_len() * size_of::<A::Row>() + bytes_of(&self.tap_offsets);
+        let scratch: usize = self.scratch_lens(self.of_coarse.size.min(self.of_coarse.count)).iter().sum();
+        (shared, scratch * size_of::<A::Row>() + positions * size_of::<usize>())
+    }
+
     /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
     pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
         if out.is_empty() {
@@ -105,7 +126,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         }
         let parts = self.parts.pieces.max(1);
         let tiles = self.groups.pieces * self.of_coarse.pieces * self.of_fine.pieces;
-        let (argument, len) = ("sums of the weight gradient", tiles * parts * self.tile_len());
+        let (argument, len) = ("sums of the weight gradient", self.sums_len());
         let mut sums: Vec<A::Row> = Vec::new();
         sums.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { argument, bytes: len * size_of::<A::Row>() })?;
         sums.resize(len, A::Row::default());
@@ -142,10 +163,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
 
     fn piece(&self, sums: &mut [A::Row], tile: usize, part: usize) {
         let (coarse, fine) = self.channels(tile);
-        let block_positions: usize = self.strips.block.iter().product();
-        let panels_len = coarse.len() * block_positions;
-        let strip_len = self.strips.channel_len * self.of_fine.size;
-        let rows_len = self.lanes * self.strips.channel_len;
+        let [panels_len, strip_len, rows_len] = self.scratch_lens(coarse.len());
         let [_, depths, heights, widths] = self.strips.blocks();
         with_scratch(panels_len + strip_len + rows_len, |scratch: &mut [A::Row]| {
             let (panels, rest) = scratch.split_at_mut(panels_len);

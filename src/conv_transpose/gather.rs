@@ -6,6 +6,7 @@ use super::panels::Packed;
 use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
+use crate::memory::bytes_of;
 use crate::parallel;
 use crate::simd::{Backend, StripProduct, lanes, with_scratch};
 
@@ -55,6 +56,21 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         let threads = positions.saturating_mul(per_position) >= SMALL_WORK;
         let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
         Self { packed, source, bias, backend, lanes, strips, channels_at_once, offsets, threads }
+    }
+
+    /// Elements of the strip and of the sums of a block with so many output channels.
+    fn scratch_lens(&self, channels: usize) -> (usize, usize) {
+        // A vector may reach past the last pixel; what it computes there is not stored.
+        let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
+        (strip, self.packed.phases.count() * channels * self.strips.sums_len)
+    }
+
+    /// Bytes that the call takes for all threads together, and for each of them.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
+        let vectors = self.strips.vectors(self.strips.block, self.lanes).len();
+        let shared = self.offsets.iter().map(|offsets| bytes_of(offsets)).sum::<usize>() + bytes_of(&self.bias);
+        (shared, (strip + sums) * size_of::<A::Row>() + vectors * size_of::<crate::simd::Positions>())
     }
 
     /// Computes the whole output, whose shape has been checked.
@@ -109,9 +125,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         let range = channels.chunk_range(chunk);
         let positions = strips.vectors(size, self.lanes);
         let weights = self.packed.of_chunk(group, chunk);
-        let sums_len = phases.count() * range.len() * strips.sums_len;
-        // A vector may reach past the last pixel; what it computes there is not stored.
-        let strip_len = self.channels_at_once * strips.channel_len + self.lanes;
+        let (strip_len, sums_len) = self.scratch_lens(range.len());
         with_scratch(strip_len + sums_len, |scratch: &mut [A::Row]| {
             let (strip, sums) = scratch.split_at_mut(strip_len);
             for first in (0..channels.source.max(1)).step_by(self.channels_at_once.max(1)) {

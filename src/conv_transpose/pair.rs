@@ -9,7 +9,8 @@ use super::phases::{AxisGeometry, Direction, Geometry};
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::output_size::Window;
+use crate::memory::{BOOKKEEPING, MemoryUse};
+use crate::output_size::{Window, element_count};
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -60,9 +61,9 @@ impl<const RANK: usize> Pair<RANK> {
     /// Coarse and fine channels of a weight.
     fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
-        let groups = self.geometry.groups;
-        let fine = weight.channels().checked_mul(groups).ok_or(Error::TooLarge { argument: "output", shape: weight.shape() })?;
         self.group_channels("weight", weight.batch())?;
+        let fine = weight.channels().checked_mul(self.geometry.groups);
+        let fine = fine.ok_or(Error::SizeOverflow { argument: "output", axis: Axis::Channel })?;
         Ok((weight.batch(), fine))
     }
 
@@ -255,6 +256,47 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
         A::correlate_add(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, dw.into_view5())
+    }
+}
+
+/// What calls take of memory.
+impl<const RANK: usize> Pair<RANK> {
+    /// Of [`run_packed`](Self::run_packed).
+    pub(crate) fn packed_memory<A: FloatElement>(
+        &self,
+        call: Call,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+    ) -> Result<MemoryUse, Error> {
+        let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), None)?;
+        let shape = five(source.batch(), channels, self.target_size(call.direction));
+        let output_bytes = element_count::<A>(call.target, &shape)? * size_of::<A>();
+        let (shared, thread_bytes) = A::gather_bytes(packed, source.view5(), self.backend);
+        Ok(MemoryUse { output_bytes, shared_bytes: packed.bytes() + shared + BOOKKEEPING, thread_bytes })
+    }
+
+    /// Of [`run`](Self::run), which packs the weight as this does.
+    pub(crate) fn memory<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+    ) -> Result<MemoryUse, Error> {
+        self.check_source(call, source, self.weight_channels(weight)?, None)?;
+        self.packed_memory(call, &self.pack(call.direction, weight)?, source)
+    }
+
+    /// Of [`weight_gradient`](Self::weight_gradient).
+    pub(crate) fn weight_gradient_memory<A: FloatElement>(
+        &self,
+        coarse: (&'static str, &Tensor<'_, A, RANK>),
+        fine: (&'static str, &Tensor<'_, A, RANK>),
+    ) -> Result<MemoryUse, Error> {
+        let channels = self.gradient_channels(coarse, fine)?;
+        let shape = five(channels.0, channels.1, self.kernel);
+        let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
+        let (shared, thread_bytes) = A::correlate_bytes(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend);
+        Ok(MemoryUse { output_bytes, shared_bytes: shared + BOOKKEEPING, thread_bytes })
     }
 }
 

@@ -7,6 +7,7 @@ use ndarray::{ArrayView5, s};
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::memory::bytes_of;
 use crate::output_size::element_count;
 use crate::simd::panel_heights;
 
@@ -54,6 +55,12 @@ pub struct Packed<T> {
 }
 
 impl<T> Packed<T> {
+    /// Bytes of the weights, and of the lists that say where they belong.
+    pub(crate) fn bytes(&self) -> usize {
+        let lists = self.phases.groups.iter().map(|group| bytes_of(&group.phases) + bytes_of(&group.taps) + bytes_of(&group.origins));
+        bytes_of(&self.weights) + lists.sum::<usize>()
+    }
+
     /// The panels of all row groups for a chunk, one row group after the other.
     pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
         let per_channel = self.phases.tap_count() * self.channels.source;
@@ -78,7 +85,8 @@ pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, w
     weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
     weights.resize(count, A::Row::default());
     let mut rest = weights.as_mut_slice();
-    for group in 0..channels.groups {
+    // Without weights there is nothing to pack, however many the groups.
+    for group in 0..if count == 0 { 0 } else { channels.groups } {
         let of_group = weight.slice(s![group * coarse..(group + 1) * coarse, .., .., .., ..]);
         let of_group = match direction {
             Direction::Expand => of_group.permuted_axes([1, 0, 2, 3, 4]),

@@ -6,6 +6,15 @@ use crate::output_size::{self, Window};
 use crate::simd::Backend;
 
 /// How ONNX pads by itself.
+///
+/// ```
+/// use upsample::{AutoPad, ConvTranspose};
+///
+/// let odd_at_end = ConvTranspose::new().stride(2).auto_pad(AutoPad::SameUpper).plan([5], [3])?;
+/// assert_eq!(odd_at_end.output_size(), [10]);
+/// assert_eq!((odd_at_end.windows()[0].padding_begin, odd_at_end.windows()[0].padding_end), (0, 1));
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AutoPad {
     /// The output is `n · stride`; of an odd padding the larger part is at the end.

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::simd::Backend;
 
 /// The engines over elements of one type. All shapes have been checked.
+#[allow(clippy::missing_errors_doc)] // hidden; what its callers document
 pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
     fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
@@ -59,6 +60,12 @@ pub trait TypedConvolution: Element {
         backend: Backend,
         out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
     ) -> Result<(), Error>;
+
+    /// Bytes that [`gather`](Self::gather) takes besides the packed weights: for all threads together, and for each of them.
+    fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
+
+    /// Bytes that [`correlate`](Self::correlate) takes: for all threads together, and for each of them.
+    fn correlate_bytes(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
 
     /// The sum of each channel into all of `out`.
     fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
@@ -116,6 +123,10 @@ macro_rules! typed {
                 Correlate::new(geometry, coarse, fine, backend).run::<Self>(out)
             }
 
+            fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize) {
+                Gather::new(packed, source, None, backend).bytes()
+            }
+
             fn correlate_rows(
                 geometry: &Geometry,
                 coarse: ArrayView5<'_, Self>,
@@ -124,6 +135,15 @@ macro_rules! typed {
                 out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
             ) -> Result<(), Error> {
                 Correlate::new(geometry, coarse, fine, backend).run(out)
+            }
+
+            fn correlate_bytes(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> (usize, usize) {
+                Correlate::new(geometry, coarse, fine, backend).bytes()
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

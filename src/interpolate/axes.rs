@@ -12,6 +12,16 @@ use super::plan::ResizePlan;
 use super::resize::Resize;
 
 /// The output size of each of the named axes, or its scale, in their order.
+///
+/// ```
+/// use ndarray::Array3;
+/// use upsample::{AxesTarget, Resize};
+///
+/// let stack = Array3::<f32>::ones((4, 10, 20)).into_dyn();
+/// let twice = Resize::linear().resize_axes(stack.view(), &[0], &AxesTarget::Scale(vec![2.0]))?;
+/// assert_eq!(twice.shape(), [8, 10, 20]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum AxesTarget {
     /// Sizes in pixels.
@@ -64,6 +74,16 @@ impl Resize {
     }
 
     /// The gradient of [`resize_axes`](Self::resize_axes) for an input of shape `input`, given that of the output.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use upsample::{AxesTarget, Resize};
+    ///
+    /// let dy = Array2::<f64>::ones((10, 40)).into_dyn();
+    /// let dx = Resize::linear().resize_axes_backward(dy.view(), &[10, 20], &[1], &AxesTarget::Size(vec![40]))?;
+    /// assert_eq!(dx.shape(), [10, 20]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`resize_axes`](Self::resize_axes), and [`Error::ShapeMismatch`] if `dy` does not have the output's shape.

@@ -9,7 +9,9 @@ use ndarray::{ArrayViewMut5, Axis as NdAxis};
 use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
+use crate::memory::{BOOKKEEPING, MemoryUse};
 use crate::nearest::NearestIndices;
+use crate::output_size::element_count;
 use crate::simd::How;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, three_axes};
 
@@ -178,6 +180,48 @@ impl<const RANK: usize> ResizePlan<RANK> {
         let same = self.operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
         let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
         (same && !extrapolates).then(|| std::array::from_fn(|index| factors[3 - RANK + index]))
+    }
+
+    /// What [`forward`](Self::forward) takes of memory for this input; only its shape, type and layout count.
+    /// Tables that have not been needed yet are made, as the call would.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Resize;
+    ///
+    /// let plan = Resize::bicubic().plan([100, 100], [1, 1000])?;
+    /// let memory = plan.forward_memory(&Array4::<u8>::zeros((8, 3, 100, 100)))?;
+    /// assert_eq!(memory.output_bytes, 8 * 3 * 1000);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `x` has another spatial size than the plan, [`Error::TooLarge`] if no memory could hold the output.
+    pub fn forward_memory<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
+        let x = x.into();
+        x.expect_spatial("input", self.input)?;
+        let shape = five(x.batch(), x.channels(), self.output);
+        let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
+        let variant = self.operator.of::<A>();
+        let (shared_bytes, thread_bytes) = match &variant.forward {
+            Forward::Filter(passes) => A::resize_bytes(passes, interleaved(&x), self.how.backend),
+            Forward::Nearest(indices, taps) => (indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>(), 0),
+        };
+        Ok(MemoryUse { output_bytes, shared_bytes: shared_bytes + BOOKKEEPING, thread_bytes })
+    }
+
+    /// What [`backward`](Self::backward) takes of memory for this gradient; only its shape, type and layout count.
+    /// Tables that have not been needed yet are made, as the call would.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `dy` does not have the plan's output size, [`Error::TooLarge`] if no memory could hold the gradient.
+    pub fn backward_memory<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
+        let dy = dy.into();
+        dy.expect_spatial("output gradient", self.output)?;
+        let shape = five(dy.batch(), dy.channels(), self.input);
+        let output_bytes = element_count::<A>("input gradient", &shape)? * size_of::<A>();
+        let (shared_bytes, thread_bytes) = A::resize_bytes(self.operator.of::<A>().backward(), interleaved(&dy), self.how.backend);
+        Ok(MemoryUse { output_bytes, shared_bytes: shared_bytes + BOOKKEEPING, thread_bytes })
     }
 
     /// Shapes have been checked.
@@ -349,6 +393,11 @@ where
         dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
         Ok((dy, dx))
     }
+}
+
+/// Interleaved elements of a pixel, as a new output has them that follows the layout of `x`.
+fn interleaved<A, const RANK: usize>(x: &Tensor<'_, A, RANK>) -> usize {
+    if x.is_channels_last() { x.channels() } else { 1 }
 }
 
 /// N×C×D×H×W of a tensor with fewer spatial axes.

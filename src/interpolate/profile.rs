@@ -16,6 +16,16 @@ use crate::output_size::ScaleRule;
 /// | [`TensorFlow`](Self::TensorFlow) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | off | dropped |
 ///
 /// All of them place pixels by [`Coordinates::HalfPixel`]. Dropped taps are renormalised: the weights that remain sum to 1.
+///
+/// ```
+/// use upsample::{Profile, Resize};
+///
+/// let x = ndarray::array![[[0.0, 0.0, 1.0, 1.0]]];
+/// let torch = Resize::cubic().plan([4], [2])?.forward(&x)?;
+/// let pillow = Resize::cubic().profile(Profile::Pillow).plan([4], [2])?.forward(&x)?; // antialiased
+/// assert_ne!(torch, pillow);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Profile {

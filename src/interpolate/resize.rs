@@ -2,7 +2,7 @@
 
 use crate::coordinates::{AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_scale};
 use crate::error::{Axis, Error};
-use crate::nearest::{NearestRule, TorchArithmetic};
+use crate::nearest::{NearestRule, TorchArithmetic, index_list};
 use crate::output_size::{ScaleRule, element_count, scaled_of};
 use crate::simd::{Backend, How, StreamingStores};
 
@@ -130,6 +130,13 @@ impl Resize {
     }
 
     /// Adaptive averaging: each output pixel is the mean of the input pixels that it touches. PyTorch's `area`.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// let x = ndarray::array![[[1.0, 2.0, 3.0, 10.0]]];
+    /// assert_eq!(Resize::area().plan([4], [2])?.forward(&x)?, ndarray::array![[[1.5, 6.5]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     #[doc(alias = "adaptive_avg_pool")]
     pub fn area() -> Self {
@@ -180,6 +187,15 @@ impl Resize {
 
     /// Whether the filter is stretched when shrinking, so that no input pixel is skipped and fine patterns do not turn into coarse ones.
     /// The choice of taps is Pillow's and PyTorch's: it differs a little from the plain one even when enlarging.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// // Stripes of one pixel, shrunk to a quarter: every fourth pixel is black, the average gray.
+    /// let x = ndarray::Array3::from_shape_fn((1, 1, 64), |(_, _, l)| f64::from(l as u8 % 2));
+    /// let gray = Resize::linear().antialias(true).plan([64], [16])?.forward(&x)?;
+    /// assert!(gray.iter().all(|value| (value - 0.5).abs() < 0.1));
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn antialias(mut self, antialias: bool) -> Self {
         self.antialias = Some(antialias);
@@ -241,6 +257,12 @@ impl Resize {
 impl Resize {
     /// The output size for an input of `input` pixels: what [`plan`](Self::plan) will use.
     ///
+    /// ```
+    /// use upsample::Resize;
+    /// assert_eq!(Resize::linear().output_size([480, 640], 0.5)?, [240, 320]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`plan`](Self::plan).
     pub fn output_size<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<[usize; RANK], Error> {
@@ -249,6 +271,15 @@ impl Resize {
 
     /// Computes the weights for an input of `input` pixels: a size or a scale for each spatial axis.
     /// A plan can be used any number of times, by any number of threads.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    ///
+    /// let by_size = Resize::bilinear().plan([480, 640], [512, 512])?;
+    /// let by_scale = Resize::bilinear().plan([480, 640], [1.5, 2.0])?;
+    /// assert_eq!((by_size.output_size(), by_scale.output_size()), ([512, 512], [720, 1280]));
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ZeroSize`], [`Error::InvalidScale`], [`Error::ScaleTooSmall`], [`Error::SizeOverflow`], [`Error::TooLarge`] for sizes without
@@ -373,7 +404,7 @@ impl Resize {
             // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
             let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
             if keeps && (antialias || matches!(filter, Filter::Linear)) {
-                let indices: Vec<_> = (0..geometry.input).map(|i| u32::try_from(i).ok()).collect();
+                let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
                 return Ok(AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?));
             }
             Ok(AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?))
@@ -391,8 +422,8 @@ impl Resize {
             _ => self.profile.nearest().0,
         };
         let small_picture = size_sum.is_some_and(|sum| sum <= 128);
-        let indices = |double| rule.indices(coordinates, geometry, TorchArithmetic { double, small_picture });
-        AxisPlan::of_nearest(axis, geometry.input, &indices(false), &indices(true))
+        let indices = |double| rule.indices(axis, coordinates, geometry, TorchArithmetic { double, small_picture });
+        AxisPlan::of_nearest(axis, geometry.input, &indices(false)?, &indices(true)?)
     }
 
     /// Options of filters, set where there is no filter.

@@ -13,7 +13,8 @@ use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut
 use crate::element::Convert;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, Gather, GatherRows, How, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch, with_tags,
+    Arithmetic, Backend, Combine, Gather, GatherRows, How, LINE, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch,
+    with_tags,
 };
 
 use super::lines::{BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
@@ -100,12 +101,38 @@ impl Separable {
         let x = x.insert_axis(Axis(5)).permuted_axes(order);
         let y = y.insert_axis(Axis(5)).permuted_axes(order);
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
-        let width = &self.axes[2];
-        let cut = Cut {
-            longest_row: if engine.widen_first { (ROW_BYTES / size_of::<T>()).max(Gather::<T>::PIXELS) } else { usize::MAX },
-            width_splits_input: width.identity,
-        };
+        let cut = Cut { longest_row: engine.longest_row::<T>(), width_splits_input: self.axes[2].identity };
         divide(x, y, [0; 3], cut, move |x, y, origin| task(engine, x, y, origin));
+    }
+
+    /// Bytes that a thread needs to run the tables in `T` over pixels of `inner` interleaved elements.
+    pub(crate) fn thread_bytes<T: Arithmetic>(&self, inner: usize, backend: Backend) -> usize {
+        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
+        let [_, height, width] = &self.axes;
+        let unit = if inner > 4 { 1 } else { Gather::<f32>::PIXELS };
+        // Rows are cut as `divide` cuts them; of its parts the shortest and the longest are looked at.
+        let part = |choose: fn(usize, usize) -> usize| {
+            let mut pixels = width.taps.output();
+            while pixels * inner > engine.longest_row::<T>() && pixels >= 2 * unit {
+                let half = (pixels / 2).next_multiple_of(unit);
+                pixels = choose(half, pixels - half);
+            }
+            let input = if width.identity { pixels } else { width.taps.input };
+            let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
+            sizes.buffers.iter().sum::<usize>() * size_of::<T>() + (sizes.ring_rows + sizes.slices) * size_of::<usize>()
+        };
+        part(usize::max).max(part(usize::min)) + LINE
+    }
+
+    /// Bytes of the tables that runs in `T` use. Makes those that have not been made yet.
+    pub(crate) fn table_bytes<T: Arithmetic>(&self, inner: usize, backend: Backend) -> usize {
+        let [depth, height, width] = &self.axes;
+        let mut bytes = depth.table::<T>().bytes() + height.table::<T>().bytes();
+        if !width.identity {
+            width.table::<T>().has_lanes(inner, backend);
+            bytes += width.table::<T>().bytes();
+        }
+        bytes + self.axes.iter().map(|axis| axis.taps.bytes()).sum::<usize>()
     }
 
     /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
@@ -188,6 +215,22 @@ struct Engine<'a> {
     backend: Backend,
 }
 
+/// How large the buffers of a task are.
+struct Sizes {
+    /// Elements of the ring, spare, middle and last rows, columns, and the ring of slices.
+    buffers: [usize; 6],
+    /// Rows of the ring over the height, and how many of them are made at a time.
+    ring_rows: usize,
+    batch: usize,
+    /// Slices of the ring over the depth.
+    slices: usize,
+    /// Rows of such a slice.
+    band: usize,
+    /// Elements of a row of the ring, and from one to the next.
+    line: usize,
+    stride: usize,
+}
+
 /// The buffers of a task, cut from the thread's scratch memory.
 struct Buffers<'a, T> {
     ring: Ring<'a, T>,
@@ -206,26 +249,31 @@ impl Engine<'_> {
         self.bands(x as &dyn Source<T>, &mut y, origin);
     }
 
-    /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.
-    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
+    /// How large the buffers of a task are, whose rows have `input` and `output` elements, `inner` of them interleaved.
+    fn sizes<T: Arithmetic>(self, input: usize, output: usize, inner: usize, heights: usize) -> Sizes {
         let [depth, height, _] = &self.passes.axes;
         let (height_table, depth_table) = (height.table::<T>(), depth.table::<T>());
-        let (input, output) = (x.len(), y.len());
-        let pixels = origin[2]..origin[2] + output / x.inner();
         let line = if self.widen_first { output } else { input };
-        let [depths, heights] = y.size();
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
         let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
         let together = self.rows_together(slices > 0, output).min(heights);
-        let columns = if self.widen_first || x.inner() > 1 { 0 } else { ROWS * input };
+        let columns = if self.widen_first || inner > 1 { 0 } else { ROWS * input };
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
         let ahead = if self.widen_first && line <= SHORT_ROW { BATCH - 1 } else { 0 };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input * depth_table.width.max(batch);
-        let sizes = [ring_rows * stride, spare, together * input, together * output, columns, slices * band * output];
-        let sizes = sizes.map(|size| size.next_multiple_of(ALIGNMENT));
+        let buffers = [ring_rows * stride, spare, together * input, together * output, columns, slices * band * output];
+        Sizes { buffers: buffers.map(|size| size.next_multiple_of(ALIGNMENT)), ring_rows, batch, slices, band, line, stride }
+    }
+
+    /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.
+    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
+        let (input, output) = (x.len(), y.len());
+        let pixels = origin[2]..origin[2] + output / x.inner();
+        let [depths, heights] = y.size();
+        let Sizes { buffers: sizes, ring_rows, batch, slices, band, line, stride } = self.sizes::<T>(input, output, x.inner(), heights);
         with_tags(ring_rows + slices, |tags| {
             with_scratch(sizes.iter().sum(), |scratch| {
                 let (tags, slice_tags) = tags.split_at_mut(ring_rows);
@@ -316,6 +364,11 @@ impl Engine<'_> {
             let rows = place.rows.start + first..place.rows.start + first + count;
             put_rows(y, place.sink_depth, rows, &mut buffers.last[..size_of_rows], |out| self.backend.run(Combine { row, weight, out }));
         }
+    }
+
+    /// Elements of the longest row of a task.
+    fn longest_row<T: Arithmetic>(self) -> usize {
+        if self.widen_first { (ROW_BYTES / size_of::<T>()).max(Gather::<T>::PIXELS) } else { usize::MAX }
     }
 
     /// Rows on their way to the output at a time.

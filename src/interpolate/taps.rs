@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use crate::coordinates::{Coordinates, Geometry};
 use crate::error::{Axis, Error};
+use crate::memory::bytes_of;
 use crate::simd::{Arithmetic, FewBits, Table, Tables};
 
 use super::filter::Filter;
@@ -71,6 +72,11 @@ impl Taps {
             self.weight.push(weight);
         }
         self.begin.push(self.index.len());
+    }
+
+    /// Bytes of the lists.
+    pub(crate) fn bytes(&self) -> usize {
+        bytes_of(&self.begin) + bytes_of(&self.index) + bytes_of(&self.weight)
     }
 
     /// Output pixels.
@@ -156,7 +162,11 @@ impl Taps {
                 next[i as usize] += 1;
             }
         }
-        let mut table = Self { input: self.output(), begin: vec![0], index: Vec::new(), weight: Vec::new() };
+        let mut table = Self { input: self.output(), begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
+        table.begin.reserve_exact(self.input + 1);
+        table.begin.push(0);
+        table.index.reserve_exact(self.index.len());
+        table.weight.reserve_exact(self.index.len());
         for i in 0..self.input {
             for &(o, weight) in &entries[counts[i]..counts[i + 1]] {
                 // Taps that the border folded onto one input pixel are one tap of the adjoint.

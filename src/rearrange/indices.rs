@@ -9,6 +9,17 @@ use crate::parallel;
 use crate::simd::{Backend, InstructionSet, Kernel};
 
 /// What the indices of max pooling count.
+///
+/// ```
+/// use ndarray::{Array4, array};
+/// use upsample::rearrange::{IndexSpace, MaxPool};
+///
+/// let x = Array4::from_shape_fn((1, 2, 1, 2), |(_, c, _, w)| c + w);
+/// let (_, in_plane) = MaxPool::new([1, 2]).forward(&x)?;
+/// let (_, in_tensor) = MaxPool::new([1, 2]).index_space(IndexSpace::Tensor).forward(&x)?;
+/// assert_eq!((in_plane, in_tensor), (array![[[[1]], [[1]]]], array![[[[1]], [[3]]]]));
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum IndexSpace {
     /// Pixels of one channel of one picture, row-major: `(d·H + h)·W + w`. PyTorch.

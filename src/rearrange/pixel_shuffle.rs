@@ -11,6 +11,15 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 ///
 /// With `C` output channels and blocks of `b` pixels (the product of the block's sides), pixel `i` of the block of channel `c`,
 /// counted row-major, comes from channel
+///
+/// ```
+/// use upsample::rearrange::{ChannelOrder, pixel_shuffle};
+///
+/// let x = ndarray::array![[[1], [2], [3], [4]]]; // four channels of one pixel: two channels of two
+/// assert_eq!(pixel_shuffle(&x, 2, ChannelOrder::ChannelFirst)?, ndarray::array![[[1, 2], [3, 4]]]);
+/// assert_eq!(pixel_shuffle(&x, 2, ChannelOrder::DepthFirst)?, ndarray::array![[[1, 3], [2, 4]]]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ChannelOrder {
     /// `c·b + i`: the channels of one block are neighbours. PyTorch's `pixel_shuffle`; ONNX `DepthToSpace` with mode `CRD`.

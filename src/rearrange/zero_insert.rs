@@ -10,6 +10,15 @@ use crate::pieces::for_each_piece;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Whether zeros follow the last pixel.
+///
+/// ```
+/// use upsample::rearrange::{NailSpan, zero_insert};
+///
+/// let x = ndarray::array![[[1, 2]]];
+/// assert_eq!(zero_insert(&x, 3, NailSpan::Blocks)?, ndarray::array![[[1, 0, 0, 2, 0, 0]]]);
+/// assert_eq!(zero_insert(&x, 3, NailSpan::Between)?, ndarray::array![[[1, 0, 0, 2]]]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NailSpan {
     /// Each pixel becomes the first of a block that is otherwise zero: size `n·factor`.

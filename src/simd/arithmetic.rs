@@ -235,6 +235,8 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
     let mut buffer = SCRATCH.with_borrow_mut(|scratch| std::mem::take(T::scratch(scratch)));
     let spare = LINE / size_of::<T>();
     if buffer.len() < len + spare {
+        // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+        buffer = Vec::new();
         buffer.resize(len + spare, T::default());
     }
     let aligned = buffer.as_ptr().align_offset(LINE).min(spare);

@@ -19,7 +19,7 @@ mod table;
 mod vector;
 
 pub use arithmetic::{Arithmetic, FewBits};
-pub(crate) use arithmetic::{as_few_bits, as_few_bits_mut, with_scratch, with_tags};
+pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, with_scratch, with_tags};
 pub(crate) use combine::Combine;
 pub(crate) use copy_pixels::CopyPixels;
 pub(crate) use gather::{Gather, GatherRows};
@@ -35,6 +35,15 @@ pub use vector::{Real, Vector};
 ///
 /// Plans choose the widest one that the machine has. Results of one backend are the same bits on every machine and for any number of
 /// threads; between backends floating-point results differ by the rounding of fused multiply-adds, integer results do not.
+///
+/// ```
+/// use upsample::{Backend, Resize};
+///
+/// let plan = Resize::cubic().backend(Backend::Portable).plan([4], [9])?; // the same bits on every machine
+/// assert!(Backend::best().is_available());
+/// # assert_eq!(plan.output_size(), [9]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {

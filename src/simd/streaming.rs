@@ -8,6 +8,15 @@ use std::mem::MaybeUninit;
 use super::{Backend, InstructionSet, Kernel};
 
 /// Whether outputs are written past the caches. It never changes a result.
+///
+/// ```
+/// use upsample::{Resize, StreamingStores};
+///
+/// // Whoever reads the output right away would rather have it in the cache.
+/// let plan = Resize::linear().streaming(StreamingStores::Never).plan([64, 64], 2.0)?;
+/// # assert_eq!(plan.output_size(), [128, 128]);
+/// # Ok::<(), upsample::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum StreamingStores {
     /// For outputs of more than [`THRESHOLD`](Self::THRESHOLD) bytes.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::group::{AskGroupShape, GroupShape};
 use super::{Arithmetic, Backend, FewBits};
+use crate::memory::bytes_of;
 
 /// For each output pixel `width` taps: which input pixels, and how much each counts.
 #[derive(Debug)]
@@ -144,6 +145,13 @@ impl<T: Arithmetic> Table<T> {
         }
         lanes.find_steady();
         Some(lanes)
+    }
+
+    /// Bytes of the lists that have been made so far.
+    pub(crate) fn bytes(&self) -> usize {
+        let lanes = self.lanes.iter().filter_map(|lanes| lanes.get()?.as_ref());
+        let of_lanes = lanes.map(|lanes| bytes_of(&lanes.begin) + bytes_of(&lanes.pick) + bytes_of(&lanes.weight)).sum::<usize>();
+        bytes_of(&self.index) + bytes_of(&self.weight) + bytes_of(&self.empty) + of_lanes
     }
 
     /// Whether nothing reaches output pixel `o`.
