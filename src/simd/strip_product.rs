@@ -65,6 +65,10 @@ impl<T: Real> StripProduct<'_, T> {
     /// Runs it, panel by panel.
     pub(crate) fn run(self, backend: Backend) {
         let Self { offsets, strip, positions, pitch, accumulate, .. } = self;
+        // Checked once for all panels: the inner loop reads without asking.
+        let reach = offsets.iter().max().zip(positions.iter().map(|positions| positions.from).max());
+        let enough = reach.is_none_or(|(offset, from)| offset.saturating_add(from).saturating_add(lanes::<T>(backend)) <= strip.len());
+        assert!(enough, "a strip has room for every vector that is read from it");
         let (mut row, mut start) = (0, 0);
         for height in panel_heights(self.rows) {
             let weights = &self.weights[start + self.first * height..][..offsets.len() * height];
@@ -133,7 +137,12 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
         }
         let (weights, _) = weights.as_chunks::<HEIGHT>();
         for (offset, weights) in offsets.iter().zip(weights) {
-            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| T::Vector::<I>::load(&strip[offset + positions[v].from..]));
+            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
+                let start = offset + positions[v].from;
+                // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
+                // register's lanes together are inside the strip.
+                T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) })
+            });
             for row in 0..HEIGHT {
                 let weight = T::Vector::<I>::splat(weights[row]);
                 for v in 0..WIDTH {
