@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayRef1};
 
-use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, bias_gradient};
+use crate::conv_transpose::{Precision, Call, Direction, Packed, Pair, Parameters, bias_gradient};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
@@ -90,6 +90,13 @@ impl Convolution {
         self
     }
 
+    /// Whether `f32` may be computed with fewer multiplications than the definition has, which is the default.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.parameters.precision = precision;
+        self
+    }
+
     /// Runs the loops compiled for a certain instruction set, for comparisons. One that the machine lacks runs as
     /// [`Backend::Portable`].
     #[must_use]
@@ -110,7 +117,7 @@ impl Convolution {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::convolution_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvolutionPlan { pair: Pair::new(output, input, &windows, self.parameters.groups, self.parameters.backend) })
+        Ok(ConvolutionPlan { pair: Pair::new(output, input, &windows, &self.parameters) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
-use super::panels::Packed;
+use super::panels::Panels;
 use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
@@ -16,7 +16,7 @@ const SMALL_WORK: usize = 1 << 17;
 
 /// One call: the packed weights, and the tensors it reads.
 pub(crate) struct Gather<'w, 'x, A: FloatElement> {
-    packed: &'w Packed<A::Row>,
+    packed: &'w Panels<A::Row>,
     source: ArrayView5<'x, A>,
     bias: Vec<A::Row>,
     backend: Backend,
@@ -34,7 +34,7 @@ type Blocks = [std::ops::Range<usize>; 5];
 
 impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     /// The shapes have been checked: `source` has the packed weights' channels, `bias` those of the output.
-    pub(crate) fn new(packed: &'w Packed<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'_, A>>, backend: Backend) -> Self {
+    pub(crate) fn new(packed: &'w Panels<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'_, A>>, backend: Backend) -> Self {
         let (phases, channels) = (&packed.phases, &packed.channels);
         let lanes = lanes::<A::Row>(backend);
         let batch = source.dim().0;

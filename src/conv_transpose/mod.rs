@@ -88,9 +88,10 @@ mod plan;
 mod store;
 mod strips;
 mod typed;
+mod winograd;
 
 pub use operator::ConvTranspose;
-pub use params::AutoPad;
+pub use params::{AutoPad, Precision};
 pub use plan::{ConvTransposePlan, PreparedConvTranspose};
 #[doc(hidden)]
 pub use typed::TypedConvolution;

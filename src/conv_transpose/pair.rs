@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayRef1, ArrayViewMut5};
 
 use super::panels::Packed;
+use super::params::Parameters;
 use super::phases::{AxisGeometry, Direction, Geometry};
 use crate::alloc;
 use crate::element::FloatElement;
@@ -37,8 +38,7 @@ impl<const RANK: usize> Pair<RANK> {
         coarse: [usize; RANK],
         fine: [usize; RANK],
         windows: &[Window; RANK],
-        groups: usize,
-        backend: Option<Backend>,
+        parameters: &Parameters,
     ) -> Self {
         let mut axes = [AxisGeometry::POINT; 3];
         for (index, window) in windows.iter().enumerate() {
@@ -54,7 +54,8 @@ impl<const RANK: usize> Pair<RANK> {
             };
         }
         let kernel = windows.map(|window| window.kernel);
-        Self { coarse, fine, kernel, geometry: Geometry { axes, groups }, backend: backend.unwrap_or_else(Backend::best) }
+        let geometry = Geometry { axes, groups: parameters.groups, precision: parameters.precision };
+        Self { coarse, fine, kernel, geometry, backend: parameters.backend.unwrap_or_else(Backend::best) }
     }
 
     /// Coarse and fine channels of a weight.
@@ -121,7 +122,7 @@ impl<const RANK: usize> Pair<RANK> {
 
     /// The channels of packed weights, coarse and fine.
     fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
-        let (out, source) = (packed.channels.out * packed.channels.groups, packed.channels.source * packed.channels.groups);
+        let (out, source) = packed.channels();
         match direction {
             Direction::Expand => (source, out),
             Direction::Contract => (out, source),

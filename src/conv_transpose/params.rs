@@ -16,6 +16,16 @@ pub enum AutoPad {
     Valid,
 }
 
+/// Whether a (transposed) convolution may be computed with fewer multiplications than its definition has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// Where it pays.
+    #[default]
+    Standard,
+    /// Never: every output is the sum of its products.
+    Strict,
+}
+
 /// What both operators have.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameters {
@@ -24,13 +34,14 @@ pub(crate) struct Parameters {
     pub(crate) padding_end: PerAxis<usize>,
     pub(crate) dilation: PerAxis<usize>,
     pub(crate) groups: usize,
+    pub(crate) precision: Precision,
     pub(crate) backend: Option<Backend>,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         let (zero, one) = (PerAxis::All(0), PerAxis::All(1));
-        Self { stride: one.clone(), padding_begin: zero.clone(), padding_end: zero, dilation: one, groups: 1, backend: None }
+        Self { stride: one.clone(), padding_begin: zero.clone(), padding_end: zero, dilation: one, groups: 1, precision: Precision::default(), backend: None }
     }
 }
 

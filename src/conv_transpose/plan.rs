@@ -5,11 +5,11 @@ use ndarray::{Array1, ArrayRef1};
 use super::bias_gradient;
 use super::pair::{Call, Pair};
 use super::panels::Packed;
+use super::params::Parameters;
 use super::phases::Direction;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::output_size::Window;
-use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
@@ -44,10 +44,9 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         input: [usize; RANK],
         output: [usize; RANK],
         windows: [Window; RANK],
-        groups: usize,
-        backend: Option<Backend>,
+        parameters: &Parameters,
     ) -> Self {
-        Self { pair: Pair::new(input, output, &windows, groups, backend), windows }
+        Self { pair: Pair::new(input, output, &windows, parameters), windows }
     }
 
     /// The spatial size of the input.

@@ -7,8 +7,9 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5};
 use super::bias_gradient::channel_sums;
 use super::correlate::Correlate;
 use super::gather::Gather;
-use super::panels::{self, Packed};
+use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
+use super::winograd;
 use crate::element::Element;
 use crate::error::Error;
 use crate::simd::Backend;
@@ -69,11 +70,17 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) {
-                Gather::new(packed, source, bias, backend).run(out);
+                match &packed.0 {
+                    Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
+                    Method::Winograd(weights) => winograd::Run::new(weights, source, bias, backend).run(out),
+                }
             }
 
             fn gather_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>) {
-                Gather::new(packed, source, None, backend).run::<Self>(out);
+                match &packed.0 {
+                    Method::Direct(panels) => Gather::new(panels, source, None, backend).run::<Self>(out),
+                    Method::Winograd(weights) => winograd::Run::new(weights, source, None, backend).run::<Self>(out),
+                }
             }
 
             fn correlate(

@@ -17,6 +17,7 @@ mod streaming;
 mod strip_product;
 mod table;
 mod vector;
+mod winograd;
 
 pub use arithmetic::Arithmetic;
 pub(crate) use arithmetic::{with_scratch, with_tags};
@@ -30,6 +31,7 @@ pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, fini
 pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
 pub use table::{Table, Tables};
 pub use vector::{Real, Vector};
+pub(crate) use winograd::{ELEMENTS, EvaluateTiles, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
 ///

@@ -21,6 +21,12 @@ pub trait Vector<T>: Copy {
 
     /// `self · by + sum`.
     fn multiply_add(self, by: Self, sum: Self) -> Self;
+
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+
+    /// `self - other`.
+    fn subtract(self, other: Self) -> Self;
 }
 
 /// `f32` and `f64`: the numbers that sums are kept in.
@@ -65,6 +71,16 @@ impl<T: Float, const LANES: usize, const FUSED: bool> Vector<T> for Lanes<T, LAN
     fn multiply_add(self, by: Self, sum: Self) -> Self {
         Self(std::array::from_fn(|i| if FUSED { self.0[i].mul_add(by.0[i], sum.0[i]) } else { self.0[i] * by.0[i] + sum.0[i] }))
     }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn subtract(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -74,7 +90,7 @@ mod x86 {
     use super::Vector;
 
     macro_rules! register {
-        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident) => {
+        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident, $add:ident, $subtract:ident) => {
             impl Vector<$float> for $register {
                 const LANES: usize = $lanes;
 
@@ -103,11 +119,23 @@ mod x86 {
                     // SAFETY: as in `splat`.
                     unsafe { $multiply_add(self, by, sum) }
                 }
+
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    // SAFETY: as in `splat`.
+                    unsafe { $add(self, other) }
+                }
+
+                #[inline(always)]
+                fn subtract(self, other: Self) -> Self {
+                    // SAFETY: as in `splat`.
+                    unsafe { $subtract(self, other) }
+                }
             }
         };
     }
-    register!(__m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
-    register!(__m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd);
-    register!(__m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
-    register!(__m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd);
+    register!(__m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_sub_ps);
+    register!(__m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_add_pd, _mm256_sub_pd);
+    register!(__m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_sub_ps);
+    register!(__m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_sub_pd);
 }

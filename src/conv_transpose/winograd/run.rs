@@ -1,0 +1,375 @@
+//! Runs a (transposed) convolution by minimal filtering: for every block of the output the pixels evaluated once, then for each chunk of
+//! output channels sixteen matrix products, the way back, and an interleaving store.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut4, ArrayViewMut5, Axis, s};
+
+use super::{AxisScheme, TILE, Weights};
+use crate::conv_transpose::store::Slot;
+use crate::conv_transpose::strips::{copy_row, inside};
+use crate::element::FloatElement;
+use crate::parallel;
+use crate::simd::{Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Positions, Real, StripProduct, lanes, with_scratch};
+
+/// Evaluated pixels that a task keeps at a time, where the summands are many.
+const POINTS: usize = 1_250_000;
+/// Tiles of a block.
+const FEWEST_TILES: usize = 48;
+const MOST_TILES: usize = 144;
+/// How many pieces of work there should be before the output channels of a block are left together.
+const PIECES: usize = 8;
+/// The fewest rows of products that pay for evaluating the pixels once more.
+const ROWS_OF_PART: usize = 256;
+
+/// Below so many products a call stays on its thread.
+const SMALL_WORK: usize = 1 << 17;
+
+/// One call.
+pub(crate) struct Run<'w, 'x, A: FloatElement> {
+    weights: &'w Weights<A::Row>,
+    source: ArrayView5<'x, A>,
+    bias: Vec<A::Row>,
+    backend: Backend,
+    lanes: usize,
+    /// Pictures, rows and columns of positions.
+    positions: [usize; 3],
+    /// Those of a block; the last ones may have fewer.
+    block: [usize; 3],
+    /// Chunks of output channels that a piece of work computes.
+    part: usize,
+    parts: usize,
+    threads: bool,
+}
+
+/// Blocks of batch, parts of channels, height, width.
+type Blocks = [Range<usize>; 4];
+
+impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
+    /// The shapes have been checked: `source` has the weights' channels, `bias` those of the output.
+    pub(crate) fn new(
+        weights: &'w Weights<A::Row>,
+        source: ArrayView5<'x, A>,
+        bias: Option<ArrayView1<'_, A>>,
+        backend: Backend,
+    ) -> Self {
+        let lanes = lanes::<A::Row>(backend);
+        let [_, height, width] = &weights.phases.axes;
+        let positions = [source.dim().0, height.positions(), width.positions()];
+        let room = (POINTS / ELEMENTS / weights.depth.max(1)).clamp(FEWEST_TILES, MOST_TILES);
+        let block = block_of(weights, positions, room, lanes);
+        let blocks: usize = (0..3).map(|axis| positions[axis].div_ceil(block[axis])).product();
+        let channels = &weights.channels;
+        let rows = channels.out * weights.phases.count();
+        let parts = PIECES.div_ceil((blocks * channels.groups).max(1)).min(rows / ROWS_OF_PART).clamp(1, channels.chunks.max(1));
+        let part = channels.chunks.div_ceil(parts).max(1);
+        let parts = channels.chunks.div_ceil(part);
+        let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
+        let products = rows * channels.groups * weights.depth * ELEMENTS;
+        let tiles: usize = tile_counts(weights, positions).iter().product();
+        let threads = products.saturating_mul(tiles) >= SMALL_WORK;
+        Self { weights, source, bias, backend, lanes, positions, block, part, parts, threads }
+    }
+
+    /// Computes the whole output, whose shape has been checked.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
+        if out.is_empty() {
+            return;
+        }
+        let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
+        self.divide(out, [n, 0..self.weights.channels.groups * self.parts, h, w]);
+    }
+
+    /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
+    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, blocks: Blocks) {
+        let longest = blocks.iter().enumerate().rev().max_by_key(|(_, range)| range.len());
+        let Some((axis, range)) = longest.filter(|(_, range)| range.len() > 1) else {
+            return self.block(out, blocks.map(|range| range.start));
+        };
+        let middle = range.start + range.len() / 2;
+        let at = self.first_output(axis, middle) - self.first_output(axis, range.start);
+        let (mut left, mut right) = (blocks.clone(), blocks.clone());
+        left[axis].end = middle;
+        right[axis].start = middle;
+        let (out_left, out_right) = out.split_at(Axis([0, 1, 3, 4][axis]), at);
+        let (first, second) = (|| self.divide(out_left, left), || self.divide(out_right, right));
+        if self.threads {
+            parallel::join(first, second);
+        } else {
+            first();
+            second();
+        }
+    }
+
+    /// The first output of a block on an axis.
+    fn first_output(&self, axis: usize, block: usize) -> usize {
+        let (channels, axes) = (&self.weights.channels, &self.weights.phases.axes);
+        match axis {
+            0 => block * self.block[0],
+            1 => block / self.parts * channels.out + (block % self.parts * self.part * channels.chunk).min(channels.out),
+            _ => block * self.block[axis - 1] * axes[axis - 1].out_stride,
+        }
+    }
+
+    fn block<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, [n, part, h, w]: [usize; 4]) {
+        let channels = &self.weights.channels;
+        let ranges: [Range<usize>; 3] = std::array::from_fn(|axis| {
+            let start = [n, h, w][axis] * self.block[axis];
+            start..(start + self.block[axis]).min(self.positions[axis])
+        });
+        let tiles = Tiles::new(self.weights, ranges.each_ref().map(|range| range.len()), self.lanes);
+        let (group, part) = (part / self.parts, part % self.parts);
+        let (phases, depth) = (self.weights.phases.count(), self.weights.depth);
+        let (points_len, products_len) = (ELEMENTS * depth * tiles.pitch, ELEMENTS * phases * channels.chunk * tiles.pitch);
+        // The planes and lines of pixels are done with before there are products.
+        let rest_len = (products_len + phases * tiles.outputs_len()).max(tiles.planes_len() + tiles.line_len());
+        with_scratch(points_len + rest_len, |scratch: &mut [A::Row]| {
+            let (points, rest) = scratch.split_at_mut(points_len);
+            self.evaluate(group, &tiles, ranges.each_ref().map(|range| range.start), rest, points);
+            let (products, outputs) = rest.split_at_mut(products_len);
+            let mut out = out.index_axis_move(Axis(2), 0);
+            let mut first = 0;
+            for chunk in part * self.part..((part + 1) * self.part).min(channels.chunks) {
+                let range = channels.chunk_range(chunk);
+                self.multiply(self.weights.of_chunk(group, chunk), range.len(), &tiles, points, products);
+                let of_chunk = out.slice_mut(s![.., first..first + range.len(), .., ..]);
+                let channel = group * channels.out + range.start;
+                let bias = self.bias.get(channel..channel + range.len()).unwrap_or_default();
+                Finish { weights: self.weights, tiles: &tiles, backend: self.backend, products, bias }.store(of_chunk, outputs);
+                first += range.len();
+            }
+        });
+    }
+
+    /// All pixels of the block at the points: by point, summand, tile.
+    fn evaluate(&self, group: usize, tiles: &Tiles, start: [usize; 3], scratch: &mut [A::Row], points: &mut [A::Row]) {
+        let source = self.weights.channels.source;
+        let (rows, elements) = (tiles.rows(), tiles.elements());
+        let (planes, line) = scratch.split_at_mut(tiles.planes_len());
+        let [heights, widths] = self.weights.schemes.each_ref().map(|scheme| scheme.planes.as_slice());
+        let mut summand = 0;
+        for channel in group * source..(group + 1) * source {
+            for &height in heights {
+                for &width in widths {
+                    self.fill(channel, [height, width], tiles, start, &mut line[..tiles.line_len()], planes);
+                    let (out, pitch) = (&mut points[summand * tiles.pitch..], self.weights.depth * tiles.pitch);
+                    let width = tiles.counts[2];
+                    self.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, out, pitch });
+                    summand += 1;
+                }
+            }
+        }
+    }
+
+    /// Copies the pixels of one plane of a channel, those that neighbouring tiles have in the same place side by side.
+    fn fill(&self, channel: usize, origin: [isize; 2], tiles: &Tiles, start: [usize; 3], line: &mut [A::Row], planes: &mut [A::Row]) {
+        let axes = &self.weights.phases.axes;
+        let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * start[axis + 1]).cast_signed();
+        let [height, width] = tiles.sizes;
+        let (plane_len, pitch) = (tiles.plane_len(), tiles.counts[2] + 1);
+        for n in 0..tiles.counts[0] {
+            let picture = self.source.slice(s![start[0] + n, channel, 0, .., ..]);
+            for row in 0..height * tiles.counts[1] + TILE - height {
+                match inside(first(0), row * axes[1].source_stride, picture.len_of(Axis(0))) {
+                    Some(row) => copy_row(picture.index_axis(Axis(0), row), first(1), axes[2].source_stride, line),
+                    None => line.fill(A::Row::default()),
+                }
+                let to = (n * (tiles.counts[1] + 1) + row / height) * pitch;
+                for column in 0..width {
+                    let to = (row % height * width + column) * plane_len + to;
+                    let pixels = line[column..].iter().step_by(width);
+                    planes[to..to + pitch].iter_mut().zip(pixels).for_each(|(to, &from)| *to = from);
+                }
+            }
+        }
+    }
+
+    /// The products of some rows at every point.
+    fn multiply(&self, weights: &[A::Row], channels: usize, tiles: &Tiles, points: &[A::Row], products: &mut [A::Row]) {
+        let (rows, depth, pitch) = (self.weights.phases.count() * channels, self.weights.depth, tiles.pitch);
+        let offsets: Vec<usize> = (0..depth).map(|summand| summand * pitch).collect();
+        let positions: Vec<Positions> =
+            (0..tiles.all()).step_by(self.lanes).map(|start| Positions { from: start, to: start }).collect();
+        let of_point = weights.chunks_exact(rows * depth).zip(points.chunks_exact(depth * pitch));
+        for ((weights, strip), sums) in of_point.zip(products.chunks_exact_mut(rows * pitch)) {
+            let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
+            StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.backend);
+        }
+    }
+}
+
+/// The tiles of a block.
+struct Tiles {
+    /// Pictures, and rows and columns of tiles.
+    counts: [usize; 3],
+    /// Outputs of a tile along height and width.
+    sizes: [usize; 2],
+    /// From one row of tiles of a block to the next, with room for what a vector writes past the last.
+    pitch: usize,
+    lanes: usize,
+}
+
+impl Tiles {
+    /// The tiles of so many pictures, rows and columns of positions.
+    fn new<T>(weights: &Weights<T>, positions: [usize; 3], lanes: usize) -> Self {
+        let counts = tile_counts(weights, positions);
+        let pitch = counts.iter().product::<usize>().next_multiple_of(lanes) + lanes;
+        Self { counts, sizes: weights.schemes.each_ref().map(AxisScheme::outputs), pitch, lanes }
+    }
+
+    fn all(&self) -> usize {
+        self.counts.iter().product()
+    }
+
+    /// Pixels that are side by side in neighbouring tiles.
+    fn plane_len(&self) -> usize {
+        self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1)
+    }
+
+    /// All planes, and room for a vector behind the last.
+    fn planes_len(&self) -> usize {
+        self.sizes[0] * self.sizes[1] * self.plane_len() + self.lanes + TILE
+    }
+
+    /// The pixels of a line.
+    fn line_len(&self) -> usize {
+        self.sizes[1] * self.counts[2] + TILE - self.sizes[1]
+    }
+
+    /// The outputs of one phase.
+    fn outputs_len(&self) -> usize {
+        self.sizes[0] * self.sizes[1] * self.pitch
+    }
+
+    /// Where each row of tiles begins in a plane.
+    fn rows(&self) -> Vec<usize> {
+        let [pictures, height, width] = self.counts;
+        (0..pictures).flat_map(|n| (0..height).map(move |row| (n * (height + 1) + row) * (width + 1))).collect()
+    }
+
+    /// Where each element of the first tile is in the planes.
+    fn elements(&self) -> [usize; ELEMENTS] {
+        let [height, width] = self.sizes;
+        std::array::from_fn(|element| {
+            let (row, column) = (element / TILE, element % TILE);
+            let plane = row % height * width + column % width;
+            plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
+        })
+    }
+}
+
+/// The way back, for the products of some output channels.
+struct Finish<'a, T> {
+    weights: &'a Weights<T>,
+    tiles: &'a Tiles,
+    backend: Backend,
+    products: &'a [T],
+    bias: &'a [T],
+}
+
+impl<T: Real> Finish<'_, T> {
+    /// Writes the channels' piece of the output.
+    fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut4<'_, S>, outputs: &mut [T]) {
+        let channels = out.dim().1;
+        for channel in 0..channels {
+            let bias = self.bias.get(channel).copied();
+            for (phase, outputs) in (0..self.weights.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
+                self.interpolate(phase * channels + channel, self.weights.phases.count() * channels, outputs);
+            }
+            for (n, mut picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
+                for (h, row) in picture.outer_iter_mut().enumerate() {
+                    self.store_row(row, bias, outputs, n, h);
+                }
+            }
+        }
+    }
+
+    /// One of `rows` rows of products back to outputs.
+    fn interpolate(&self, row: usize, rows: usize, out: &mut [T]) {
+        let (out_pitch, tiles, pitch) = (self.tiles.pitch, self.tiles.all(), rows * self.tiles.pitch);
+        let products = &self.products[row * out_pitch..];
+        match self.tiles.sizes {
+            [2, 2] => self.backend.run(InterpolateTiles::<T, 2, 2> { products, pitch, tiles, out, out_pitch }),
+            [2, 3] => self.backend.run(InterpolateTiles::<T, 2, 3> { products, pitch, tiles, out, out_pitch }),
+            [3, 2] => self.backend.run(InterpolateTiles::<T, 3, 2> { products, pitch, tiles, out, out_pitch }),
+            _ => self.backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
+        }
+    }
+
+    fn store_row<A: FloatElement<Row = T>, S: Slot<A>>(
+        &self,
+        mut row: ArrayViewMut1<'_, S>,
+        bias: Option<T>,
+        outputs: &[T],
+        n: usize,
+        h: usize,
+    ) {
+        let [_, heights, widths] = &self.weights.phases.axes;
+        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
+        if widths.phases.len() < widths.out_stride.min(row.len()) {
+            row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
+        }
+        let Some(phase_h) = heights.phase_of(h) else {
+            return row.iter_mut().for_each(|to| to.put(finish(T::zero())));
+        };
+        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let position = h / heights.out_stride + heights.phases[phase_h].shift;
+        let first = (n * tile_rows + position / height) * tile_columns;
+        for (phase_w, phase) in widths.phases.iter().enumerate() {
+            let outputs = &outputs[self.weights.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
+            for column in 0..width {
+                // Of the first tile, positions before the shift are no outputs.
+                let skipped = usize::from(column < phase.shift);
+                let start = widths.out_stride * (column + skipped * width - phase.shift) + phase.residue;
+                let sums = &outputs[(position % height * width + column) * self.tiles.pitch + first + skipped..];
+                put_every(row.view_mut(), start, widths.out_stride * width, sums, finish);
+            }
+        }
+    }
+}
+
+/// Puts the sums into the pixels `start`, `start + step`, ….
+fn put_every<A: FloatElement, S: Slot<A>>(
+    mut row: ArrayViewMut1<'_, S>,
+    start: usize,
+    step: usize,
+    sums: &[A::Row],
+    finish: impl Fn(A::Row) -> A::Row,
+) {
+    if start >= row.len() {
+        return;
+    }
+    match row.as_slice_mut() {
+        Some(row) => row[start..].iter_mut().step_by(step).zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
+        None => row.slice_mut(s![start..;step]).iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
+    }
+}
+
+/// The tiles of so many pictures, rows and columns of positions.
+fn tile_counts<T>(weights: &Weights<T>, [pictures, height, width]: [usize; 3]) -> [usize; 3] {
+    let [_, heights, widths] = &weights.phases.axes;
+    let [rows, columns] = &weights.schemes;
+    [pictures, rows.tiles(height + heights.extension()), columns.tiles(width + widths.extension())]
+}
+
+/// Whole rows of positions, then whole pictures, then several, while their tiles fit `room`.
+fn block_of<T>(weights: &Weights<T>, positions: [usize; 3], room: usize, lanes: usize) -> [usize; 3] {
+    let mut room = room;
+    let mut block = positions;
+    for axis in [2, 1] {
+        let (scheme, phases) = (&weights.schemes[axis - 1], &weights.phases.axes[axis]);
+        if scheme.tiles(positions[axis] + phases.extension()) > room {
+            let most = (room * scheme.outputs()).saturating_sub(phases.extension()).max(1);
+            let even = positions[axis].div_ceil(positions[axis].div_ceil(most));
+            // Where the axis is cut, only whole tiles.
+            block[axis] = scheme.tiles(even + phases.extension()) * scheme.outputs() - phases.extension();
+        }
+        room /= scheme.tiles(block[axis] + phases.extension()).max(1);
+    }
+    // As many pictures as leave the fewest lanes of the last vector idle.
+    let [_, height, width] = tile_counts(weights, block);
+    let idle = |pictures: usize| (pictures * height * width).next_multiple_of(lanes) as f64 / pictures as f64;
+    let pictures = (1..=room.clamp(1, positions[0].max(1))).rev().min_by(|&a, &b| idle(a).total_cmp(&idle(b)));
+    block[0] = pictures.unwrap_or(1);
+    block
+}
