@@ -139,6 +139,18 @@ impl<const RANK: usize> Pair<RANK> {
         A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out);
     }
 
+    fn gather_once<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+        out: ArrayViewMut5<'_, MaybeUninit<A>>,
+    ) -> Result<(), Error> {
+        let bias = bias.map(|bias| bias.view());
+        A::gather_once((&self.geometry, call.direction), weight.view5(), source.view5(), bias, self.backend, out)
+    }
+
     /// Runs packed weights into `target`.
     pub(crate) fn run_packed_into<A: FloatElement>(
         &self,
@@ -165,9 +177,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        let packed = self.pack(call.direction, weight)?;
-        self.gather(&packed, source, bias, alloc::as_uninit(target.into_view5()));
-        Ok(())
+        self.gather_once(call, source, weight, bias, alloc::as_uninit(target.into_view5()))
     }
 
     /// Runs and adds to what `target` holds.
@@ -180,9 +190,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        let packed = self.pack(call.direction, weight)?;
-        A::gather_add(&packed, source.view5(), self.backend, target.into_view5());
-        Ok(())
+        A::gather_add((&self.geometry, call.direction), weight.view5(), source.view5(), self.backend, target.into_view5())
     }
 
     /// The weight gradient's channels: coarse, and fine of a group.
@@ -263,9 +271,7 @@ where
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
         new(call.target, shape, source.is_channels_last(), |out| {
-            let packed = self.pack(call.direction, weight)?;
-            self.gather(&packed, source, bias, out);
-            Ok(())
+            self.gather_once(call, source, weight, bias, out)
         })
     }
 

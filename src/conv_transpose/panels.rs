@@ -57,7 +57,7 @@ pub(super) enum Method<T> {
     /// As it is defined.
     Direct(Panels<T>),
     /// With fewer multiplications.
-    Winograd(winograd::Weights<T>),
+    Winograd { scheme: winograd::Scheme, points: Vec<T> },
 }
 
 impl<T> Packed<T> {
@@ -65,7 +65,7 @@ impl<T> Packed<T> {
     pub(crate) fn channels(&self) -> (usize, usize) {
         let channels = match &self.0 {
             Method::Direct(panels) => &panels.channels,
-            Method::Winograd(weights) => &weights.channels,
+            Method::Winograd { scheme, .. } => &scheme.channels,
         };
         (channels.out * channels.groups, channels.source * channels.groups)
     }
@@ -91,14 +91,15 @@ impl<T> Panels<T> {
 
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
 pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
-    let method = match winograd::pack(geometry, direction, weight)? {
-        Some(weights) => Method::Winograd(weights),
+    let method = match winograd::Scheme::find(geometry, direction, &weight) {
+        Some(scheme) => Method::Winograd { points: scheme.pack(&weight)?, scheme },
         None => Method::Direct(pack_panels(geometry, direction, weight)?),
     };
     Ok(Packed(method))
 }
 
-fn pack_panels<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Panels<A::Row>, Error> {
+/// The weights as they are.
+pub(crate) fn pack_panels<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Panels<A::Row>, Error> {
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
     let (out, source) = match direction {
         Direction::Expand => (fine, coarse),

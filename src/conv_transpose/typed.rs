@@ -9,8 +9,9 @@ use super::correlate::Correlate;
 use super::gather::Gather;
 use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
-use super::winograd;
-use crate::element::Element;
+use super::store::Slot;
+use super::winograd::{Filters, Run, Scheme};
+use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::simd::Backend;
 
@@ -28,8 +29,24 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, MaybeUninit<Self>>,
     );
 
-    /// Expands or contracts `source`, added to `out`.
-    fn gather_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>);
+    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error, with weights that are used once.
+    fn gather_once(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        bias: Option<ArrayView1<'_, Self>>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+    ) -> Result<(), Error>;
+
+    /// Expands or contracts `source`, added to `out`, which is untouched if there is an error.
+    fn gather_add(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
 
     /// The weight gradient into all of `out`, which is untouched if there is an error.
     fn correlate(
@@ -56,6 +73,42 @@ pub trait TypedConvolution: Element {
     fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>);
 }
 
+/// Expands or contracts with packed weights.
+fn run_packed<A: FloatElement, S: Slot<A>>(
+    packed: &Packed<A::Row>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) {
+    match &packed.0 {
+        Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
+        Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
+    }
+}
+
+/// Expands or contracts with weights that are used once.
+fn run_once<A: FloatElement, S: Slot<A>>(
+    (geometry, direction): (&Geometry, Direction),
+    weight: ArrayView5<'_, A>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
+        Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
+        return Ok(());
+    };
+    let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
+    if run.prefers_raw() {
+        run.run(out);
+    } else {
+        run.with_packed(&scheme.pack(&weight)?).run(out);
+    }
+    Ok(())
+}
+
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedConvolution for $element {
@@ -70,17 +123,28 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) {
-                match &packed.0 {
-                    Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
-                    Method::Winograd(weights) => winograd::Run::new(weights, source, bias, backend).run(out),
-                }
+                run_packed(packed, source, bias, backend, out);
             }
 
-            fn gather_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>) {
-                match &packed.0 {
-                    Method::Direct(panels) => Gather::new(panels, source, None, backend).run::<Self>(out),
-                    Method::Winograd(weights) => winograd::Run::new(weights, source, None, backend).run::<Self>(out),
-                }
+            fn gather_once(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                bias: Option<ArrayView1<'_, Self>>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+            ) -> Result<(), Error> {
+                run_once(way, weight, source, bias, backend, out)
+            }
+
+            fn gather_add(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) -> Result<(), Error> {
+                run_once::<Self, Self>(way, weight, source, None, backend, out)
             }
 
             fn correlate(

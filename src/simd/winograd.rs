@@ -24,7 +24,7 @@ fn interpolate<T: Real, I: InstructionSet, const OUTPUTS: usize>([a, b, c, d]: [
 }
 
 /// The pixels of tiles to the points, for one channel.
-pub(crate) struct EvaluateTiles<'a, T> {
+pub(crate) struct EvaluateTiles<'a, 'b, T> {
     /// Planes in which an element of neighbouring tiles is side by side.
     pub(crate) planes: &'a [T],
     /// Where each element of the first tile of a row is, before the beginning of the row is added.
@@ -33,13 +33,12 @@ pub(crate) struct EvaluateTiles<'a, T> {
     pub(crate) rows: &'a [usize],
     /// Tiles of a row.
     pub(crate) width: usize,
-    /// Of each point, the tiles in order; a vector may write past the last tile.
-    pub(crate) out: &'a mut [T],
-    /// From one point to the next in `out`.
-    pub(crate) pitch: usize,
+    /// Of each point, the tiles in order from `start` on; a vector may write past the last tile.
+    pub(crate) out: &'a mut [&'b mut [T]; ELEMENTS],
+    pub(crate) start: usize,
 }
 
-impl<T: Real> Kernel for EvaluateTiles<'_, T> {
+impl<T: Real> Kernel for EvaluateTiles<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -64,7 +63,7 @@ impl<T: Real> Kernel for EvaluateTiles<'_, T> {
                 for line in 0..4 {
                     let points = evaluate::<T, I>(columns[line]);
                     for column in 0..4 {
-                        points[column].store(&mut self.out[(line * 4 + column) * self.pitch + row * self.width + start..]);
+                        points[column].store(&mut self.out[line * 4 + column][self.start + row * self.width + start..]);
                     }
                 }
             }

@@ -13,8 +13,8 @@ use crate::simd::ELEMENTS;
 mod run;
 mod weights;
 
-pub(crate) use run::Run;
-pub(crate) use weights::{Weights, pack};
+pub(crate) use run::{Filters, Run};
+pub(crate) use weights::Scheme;
 
 /// Pixels of a tile along an axis.
 const TILE: usize = 4;

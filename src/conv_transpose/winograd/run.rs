@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
-use super::{AxisScheme, TILE, Weights};
+use super::{AxisScheme, Scheme, TILE};
 use crate::conv_transpose::store::Slot;
 use crate::conv_transpose::strips::{copy_row, inside};
 use crate::element::FloatElement;
@@ -13,21 +13,27 @@ use crate::parallel;
 use crate::simd::{Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Positions, Real, StripProduct, lanes, with_scratch};
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
-const POINTS: usize = 1_250_000;
+const POINTS: usize = 2_500_000;
 /// Tiles of a block.
 const FEWEST_TILES: usize = 48;
 const MOST_TILES: usize = 144;
 /// How many pieces of work there should be before the output channels of a block are left together.
 const PIECES: usize = 8;
-/// The fewest rows of products that pay for evaluating the pixels once more.
-const ROWS_OF_PART: usize = 256;
-
+/// Up to so many blocks filters are evaluated for each anew, if they have not been before.
+const FEW_BLOCKS: usize = 2;
 /// Below so many products a call stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
+/// The filters of a call: evaluated for many calls, or as they are.
+pub(crate) enum Filters<'w, A: FloatElement> {
+    Packed(&'w [A::Row]),
+    Raw(ArrayView5<'w, A>),
+}
+
 /// One call.
 pub(crate) struct Run<'w, 'x, A: FloatElement> {
-    weights: &'w Weights<A::Row>,
+    scheme: &'w Scheme,
+    filters: Filters<'w, A>,
     source: ArrayView5<'x, A>,
     bias: Vec<A::Row>,
     backend: Backend,
@@ -38,37 +44,44 @@ pub(crate) struct Run<'w, 'x, A: FloatElement> {
     block: [usize; 3],
     /// Chunks of output channels that a piece of work computes.
     part: usize,
-    parts: usize,
     threads: bool,
 }
 
-/// Blocks of batch, parts of channels, height, width.
+/// Blocks of batch, groups of channels, height, width.
 type Blocks = [Range<usize>; 4];
 
 impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
-    /// The shapes have been checked: `source` has the weights' channels, `bias` those of the output.
+    /// The shapes have been checked: `source` has the scheme's channels, `bias` those of the output.
     pub(crate) fn new(
-        weights: &'w Weights<A::Row>,
+        scheme: &'w Scheme,
+        filters: Filters<'w, A>,
         source: ArrayView5<'x, A>,
         bias: Option<ArrayView1<'_, A>>,
         backend: Backend,
     ) -> Self {
         let lanes = lanes::<A::Row>(backend);
-        let [_, height, width] = &weights.phases.axes;
+        let [_, height, width] = &scheme.phases.axes;
         let positions = [source.dim().0, height.positions(), width.positions()];
-        let room = (POINTS / ELEMENTS / weights.depth.max(1)).clamp(FEWEST_TILES, MOST_TILES);
-        let block = block_of(weights, positions, room, lanes);
-        let blocks: usize = (0..3).map(|axis| positions[axis].div_ceil(block[axis])).product();
-        let channels = &weights.channels;
-        let rows = channels.out * weights.phases.count();
-        let parts = PIECES.div_ceil((blocks * channels.groups).max(1)).min(rows / ROWS_OF_PART).clamp(1, channels.chunks.max(1));
-        let part = channels.chunks.div_ceil(parts).max(1);
-        let parts = channels.chunks.div_ceil(part);
-        let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
-        let products = rows * channels.groups * weights.depth * ELEMENTS;
-        let tiles: usize = tile_counts(weights, positions).iter().product();
+        let room = (POINTS / ELEMENTS / scheme.depth.max(1)).clamp(FEWEST_TILES, MOST_TILES);
+        let block = block_of(scheme, positions, room, lanes);
+        let channels = &scheme.channels;
+        let blocks = blocks_of(positions, block) * channels.groups;
+        let part = channels.chunks.div_ceil(PIECES.div_ceil(blocks.max(1))).max(1);
+        let products = channels.out * scheme.phases.count() * channels.groups * scheme.depth * ELEMENTS;
+        let tiles: usize = tile_counts(scheme, positions).iter().product();
         let threads = products.saturating_mul(tiles) >= SMALL_WORK;
-        Self { weights, source, bias, backend, lanes, positions, block, part, parts, threads }
+        let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
+        Self { scheme, filters, source, bias, backend, lanes, positions, block, part, threads }
+    }
+
+    /// Whether evaluating the filters anew for every block is less work than writing all of them to memory.
+    pub(crate) fn prefers_raw(&self) -> bool {
+        blocks_of(self.positions, self.block) <= FEW_BLOCKS
+    }
+
+    /// With the filters evaluated before.
+    pub(crate) fn with_packed(self, points: &'w [A::Row]) -> Self {
+        Self { filters: Filters::Packed(points), ..self }
     }
 
     /// Computes the whole output, whose shape has been checked.
@@ -77,22 +90,10 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             return;
         }
         let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
-        self.divide(out, [n, 0..self.weights.channels.groups * self.parts, h, w]);
+        self.divide(out, [n, 0..self.scheme.channels.groups, h, w]);
     }
 
-    /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
-    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, blocks: Blocks) {
-        let longest = blocks.iter().enumerate().rev().max_by_key(|(_, range)| range.len());
-        let Some((axis, range)) = longest.filter(|(_, range)| range.len() > 1) else {
-            return self.block(out, blocks.map(|range| range.start));
-        };
-        let middle = range.start + range.len() / 2;
-        let at = self.first_output(axis, middle) - self.first_output(axis, range.start);
-        let (mut left, mut right) = (blocks.clone(), blocks.clone());
-        left[axis].end = middle;
-        right[axis].start = middle;
-        let (out_left, out_right) = out.split_at(Axis([0, 1, 3, 4][axis]), at);
-        let (first, second) = (|| self.divide(out_left, left), || self.divide(out_right, right));
+    fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
         if self.threads {
             parallel::join(first, second);
         } else {
@@ -101,74 +102,145 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         }
     }
 
+    /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
+    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, blocks: Blocks) {
+        let longest = blocks.iter().enumerate().rev().max_by_key(|(_, range)| range.len());
+        let Some((axis, range)) = longest.filter(|(_, range)| range.len() > 1) else {
+            return self.block(out.index_axis_move(Axis(2), 0), blocks.map(|range| range.start));
+        };
+        let middle = range.start + range.len() / 2;
+        let at = self.first_output(axis, middle) - self.first_output(axis, range.start);
+        let (mut left, mut right) = (blocks.clone(), blocks.clone());
+        left[axis].end = middle;
+        right[axis].start = middle;
+        let (out_left, out_right) = out.split_at(Axis([0, 1, 3, 4][axis]), at);
+        self.join(|| self.divide(out_left, left), || self.divide(out_right, right));
+    }
+
     /// The first output of a block on an axis.
     fn first_output(&self, axis: usize, block: usize) -> usize {
-        let (channels, axes) = (&self.weights.channels, &self.weights.phases.axes);
         match axis {
             0 => block * self.block[0],
-            1 => block / self.parts * channels.out + (block % self.parts * self.part * channels.chunk).min(channels.out),
-            _ => block * self.block[axis - 1] * axes[axis - 1].out_stride,
+            1 => block * self.scheme.channels.out,
+            _ => block * self.block[axis - 1] * self.scheme.phases.axes[axis - 1].out_stride,
         }
     }
 
-    fn block<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, [n, part, h, w]: [usize; 4]) {
-        let channels = &self.weights.channels;
+    fn block<S: Slot<A>>(&self, out: ArrayViewMut4<'_, S>, [n, group, h, w]: [usize; 4]) {
+        let channels = &self.scheme.channels;
         let ranges: [Range<usize>; 3] = std::array::from_fn(|axis| {
             let start = [n, h, w][axis] * self.block[axis];
             start..(start + self.block[axis]).min(self.positions[axis])
         });
-        let tiles = Tiles::new(self.weights, ranges.each_ref().map(|range| range.len()), self.lanes);
-        let (group, part) = (part / self.parts, part % self.parts);
-        let (phases, depth) = (self.weights.phases.count(), self.weights.depth);
-        let (points_len, products_len) = (ELEMENTS * depth * tiles.pitch, ELEMENTS * phases * channels.chunk * tiles.pitch);
-        // The planes and lines of pixels are done with before there are products.
-        let rest_len = (products_len + phases * tiles.outputs_len()).max(tiles.planes_len() + tiles.line_len());
-        with_scratch(points_len + rest_len, |scratch: &mut [A::Row]| {
-            let (points, rest) = scratch.split_at_mut(points_len);
-            self.evaluate(group, &tiles, ranges.each_ref().map(|range| range.start), rest, points);
-            let (products, outputs) = rest.split_at_mut(products_len);
-            let mut out = out.index_axis_move(Axis(2), 0);
-            let mut first = 0;
-            for chunk in part * self.part..((part + 1) * self.part).min(channels.chunks) {
-                let range = channels.chunk_range(chunk);
-                self.multiply(self.weights.of_chunk(group, chunk), range.len(), &tiles, points, products);
-                let of_chunk = out.slice_mut(s![.., first..first + range.len(), .., ..]);
-                let channel = group * channels.out + range.start;
-                let bias = self.bias.get(channel..channel + range.len()).unwrap_or_default();
-                Finish { weights: self.weights, tiles: &tiles, backend: self.backend, products, bias }.store(of_chunk, outputs);
-                first += range.len();
+        let tiles = Tiles::new(self.scheme, ranges.each_ref().map(|range| range.len()), self.lanes);
+        let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
+        let of_point = self.scheme.depth * block.tiles.pitch;
+        with_scratch(ELEMENTS * of_point, |points: &mut [A::Row]| {
+            let mut by_point = points.chunks_exact_mut(of_point);
+            let by_point: [&mut [A::Row]; ELEMENTS] = std::array::from_fn(|_| by_point.next().unwrap_or_default());
+            let parts = channels.chunks.div_ceil(self.part);
+            block.evaluate(0..channels.source, parts, by_point);
+            block.parts(0..parts, points, out);
+        });
+    }
+}
+
+/// A block of the output, in one group of channels.
+struct Block<'r, 'w, 'x, A: FloatElement> {
+    run: &'r Run<'w, 'x, A>,
+    group: usize,
+    tiles: Tiles,
+    /// The first picture, row and column of positions.
+    start: [usize; 3],
+}
+
+impl<A: FloatElement> Block<'_, '_, '_, A> {
+    /// The pixels of the source channels at the points, in `pieces` pieces.
+    fn evaluate(&self, channels: Range<usize>, pieces: usize, points: [&mut [A::Row]; ELEMENTS]) {
+        let of_channel = self.run.scheme.depth / self.run.scheme.channels.source * self.tiles.pitch;
+        if pieces <= 1 || channels.len() < 2 {
+            return self.evaluate_channels(channels, points);
+        }
+        let middle = channels.start + channels.len() / 2;
+        let mut behind: [&mut [A::Row]; ELEMENTS] = std::array::from_fn(|_| [].as_mut_slice());
+        let mut point = 0;
+        let before = points.map(|points| {
+            let (before, after) = points.split_at_mut((middle - channels.start) * of_channel);
+            behind[point] = after;
+            point += 1;
+            before
+        });
+        let (first, second) = (channels.start..middle, middle..channels.end);
+        self.run.join(|| self.evaluate(first, pieces / 2, before), || self.evaluate(second, pieces - pieces / 2, behind));
+    }
+
+    fn evaluate_channels(&self, channels: Range<usize>, mut points: [&mut [A::Row]; ELEMENTS]) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (rows, elements) = (tiles.rows(), tiles.elements());
+        let [heights, widths] = scheme.axes.each_ref().map(|axis| axis.planes.as_slice());
+        let mut start = 0;
+        with_scratch(tiles.planes_len() + tiles.line_len(), |scratch: &mut [A::Row]| {
+            let (planes, line) = scratch.split_at_mut(tiles.planes_len());
+            for channel in channels {
+                for &height in heights {
+                    for &width in widths {
+                        self.fill(self.group * scheme.channels.source + channel, [height, width], line, planes);
+                        let (out, width) = (&mut points, tiles.counts[2]);
+                        self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, out, start });
+                        start += tiles.pitch;
+                    }
+                }
             }
         });
     }
 
-    /// All pixels of the block at the points: by point, summand, tile.
-    fn evaluate(&self, group: usize, tiles: &Tiles, start: [usize; 3], scratch: &mut [A::Row], points: &mut [A::Row]) {
-        let source = self.weights.channels.source;
-        let (rows, elements) = (tiles.rows(), tiles.elements());
-        let (planes, line) = scratch.split_at_mut(tiles.planes_len());
-        let [heights, widths] = self.weights.schemes.each_ref().map(|scheme| scheme.planes.as_slice());
-        let mut summand = 0;
-        for channel in group * source..(group + 1) * source {
-            for &height in heights {
-                for &width in widths {
-                    self.fill(channel, [height, width], tiles, start, &mut line[..tiles.line_len()], planes);
-                    let (out, pitch) = (&mut points[summand * tiles.pitch..], self.weights.depth * tiles.pitch);
-                    let width = tiles.counts[2];
-                    self.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, out, pitch });
-                    summand += 1;
-                }
-            }
+    /// The parts of the output channels, each by itself.
+    fn parts<S: Slot<A>>(&self, parts: Range<usize>, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
+        let (part, channels) = (self.run.part, &self.run.scheme.channels);
+        if parts.len() > 1 {
+            let middle = parts.start + parts.len() / 2;
+            let (left, right) = out.split_at(Axis(1), (middle - parts.start) * part * channels.chunk);
+            return self.run.join(|| self.parts(parts.start..middle, points, left), || self.parts(middle..parts.end, points, right));
+        }
+        let mut out = out;
+        for chunk in parts.start * part..(parts.end * part).min(channels.chunks) {
+            let range = channels.chunk_range(chunk);
+            let first = range.start - parts.start * part * channels.chunk;
+            self.chunk(chunk, points, out.slice_mut(s![.., first..first + range.len(), .., ..]));
         }
     }
 
+    /// One chunk of output channels.
+    fn chunk<S: Slot<A>>(&self, chunk: usize, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (phases, range) = (scheme.phases.count(), scheme.channels.chunk_range(chunk));
+        let (products_len, outputs_len) = (ELEMENTS * phases * range.len() * tiles.pitch, phases * tiles.outputs_len());
+        let raw_len = if matches!(self.run.filters, Filters::Raw(_)) { scheme.chunk_len(range.len()) } else { 0 };
+        with_scratch(products_len + outputs_len + raw_len, |scratch: &mut [A::Row]| {
+            let (products, rest) = scratch.split_at_mut(products_len);
+            let (outputs, raw) = rest.split_at_mut(outputs_len);
+            let weights = match &self.run.filters {
+                Filters::Packed(points) => scheme.of_chunk(points, self.group, chunk),
+                Filters::Raw(weight) => {
+                    scheme.pack_chunk(weight, self.group, chunk, raw);
+                    raw
+                }
+            };
+            self.multiply(weights, range.len(), points, products);
+            let channel = self.group * scheme.channels.out + range.start;
+            let bias = self.run.bias.get(channel..channel + range.len()).unwrap_or_default();
+            Finish { scheme, tiles, backend: self.run.backend, products, bias }.store(out, outputs);
+        });
+    }
+
     /// Copies the pixels of one plane of a channel, those that neighbouring tiles have in the same place side by side.
-    fn fill(&self, channel: usize, origin: [isize; 2], tiles: &Tiles, start: [usize; 3], line: &mut [A::Row], planes: &mut [A::Row]) {
-        let axes = &self.weights.phases.axes;
-        let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * start[axis + 1]).cast_signed();
+    fn fill(&self, channel: usize, origin: [isize; 2], line: &mut [A::Row], planes: &mut [A::Row]) {
+        let (axes, tiles) = (&self.run.scheme.phases.axes, &self.tiles);
+        let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * self.start[axis + 1]).cast_signed();
         let [height, width] = tiles.sizes;
         let (plane_len, pitch) = (tiles.plane_len(), tiles.counts[2] + 1);
         for n in 0..tiles.counts[0] {
-            let picture = self.source.slice(s![start[0] + n, channel, 0, .., ..]);
+            let picture = self.run.source.slice(s![self.start[0] + n, channel, 0, .., ..]);
             for row in 0..height * tiles.counts[1] + TILE - height {
                 match inside(first(0), row * axes[1].source_stride, picture.len_of(Axis(0))) {
                     Some(row) => copy_row(picture.index_axis(Axis(0), row), first(1), axes[2].source_stride, line),
@@ -185,15 +257,16 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     }
 
     /// The products of some rows at every point.
-    fn multiply(&self, weights: &[A::Row], channels: usize, tiles: &Tiles, points: &[A::Row], products: &mut [A::Row]) {
-        let (rows, depth, pitch) = (self.weights.phases.count() * channels, self.weights.depth, tiles.pitch);
+    fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (rows, depth, pitch) = (scheme.phases.count() * channels, scheme.depth, tiles.pitch);
         let offsets: Vec<usize> = (0..depth).map(|summand| summand * pitch).collect();
         let positions: Vec<Positions> =
-            (0..tiles.all()).step_by(self.lanes).map(|start| Positions { from: start, to: start }).collect();
+            (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: start, to: start }).collect();
         let of_point = weights.chunks_exact(rows * depth).zip(points.chunks_exact(depth * pitch));
         for ((weights, strip), sums) in of_point.zip(products.chunks_exact_mut(rows * pitch)) {
             let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-            StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.backend);
+            StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
     }
 }
@@ -211,10 +284,10 @@ struct Tiles {
 
 impl Tiles {
     /// The tiles of so many pictures, rows and columns of positions.
-    fn new<T>(weights: &Weights<T>, positions: [usize; 3], lanes: usize) -> Self {
-        let counts = tile_counts(weights, positions);
+    fn new(scheme: &Scheme, positions: [usize; 3], lanes: usize) -> Self {
+        let counts = tile_counts(scheme, positions);
         let pitch = counts.iter().product::<usize>().next_multiple_of(lanes) + lanes;
-        Self { counts, sizes: weights.schemes.each_ref().map(AxisScheme::outputs), pitch, lanes }
+        Self { counts, sizes: scheme.axes.each_ref().map(AxisScheme::outputs), pitch, lanes }
     }
 
     fn all(&self) -> usize {
@@ -260,7 +333,7 @@ impl Tiles {
 
 /// The way back, for the products of some output channels.
 struct Finish<'a, T> {
-    weights: &'a Weights<T>,
+    scheme: &'a Scheme,
     tiles: &'a Tiles,
     backend: Backend,
     products: &'a [T],
@@ -273,8 +346,8 @@ impl<T: Real> Finish<'_, T> {
         let channels = out.dim().1;
         for channel in 0..channels {
             let bias = self.bias.get(channel).copied();
-            for (phase, outputs) in (0..self.weights.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
-                self.interpolate(phase * channels + channel, self.weights.phases.count() * channels, outputs);
+            for (phase, outputs) in (0..self.scheme.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
+                self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
             }
             for (n, mut picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
                 for (h, row) in picture.outer_iter_mut().enumerate() {
@@ -304,7 +377,7 @@ impl<T: Real> Finish<'_, T> {
         n: usize,
         h: usize,
     ) {
-        let [_, heights, widths] = &self.weights.phases.axes;
+        let [_, heights, widths] = &self.scheme.phases.axes;
         let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
         if widths.phases.len() < widths.out_stride.min(row.len()) {
             row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
@@ -316,7 +389,7 @@ impl<T: Real> Finish<'_, T> {
         let position = h / heights.out_stride + heights.phases[phase_h].shift;
         let first = (n * tile_rows + position / height) * tile_columns;
         for (phase_w, phase) in widths.phases.iter().enumerate() {
-            let outputs = &outputs[self.weights.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
+            let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
             for column in 0..width {
                 // Of the first tile, positions before the shift are no outputs.
                 let skipped = usize::from(column < phase.shift);
@@ -346,30 +419,35 @@ fn put_every<A: FloatElement, S: Slot<A>>(
 }
 
 /// The tiles of so many pictures, rows and columns of positions.
-fn tile_counts<T>(weights: &Weights<T>, [pictures, height, width]: [usize; 3]) -> [usize; 3] {
-    let [_, heights, widths] = &weights.phases.axes;
-    let [rows, columns] = &weights.schemes;
+fn tile_counts(scheme: &Scheme, [pictures, height, width]: [usize; 3]) -> [usize; 3] {
+    let [_, heights, widths] = &scheme.phases.axes;
+    let [rows, columns] = &scheme.axes;
     [pictures, rows.tiles(height + heights.extension()), columns.tiles(width + widths.extension())]
 }
 
 /// Whole rows of positions, then whole pictures, then several, while their tiles fit `room`.
-fn block_of<T>(weights: &Weights<T>, positions: [usize; 3], room: usize, lanes: usize) -> [usize; 3] {
+fn block_of(scheme: &Scheme, positions: [usize; 3], room: usize, lanes: usize) -> [usize; 3] {
     let mut room = room;
     let mut block = positions;
     for axis in [2, 1] {
-        let (scheme, phases) = (&weights.schemes[axis - 1], &weights.phases.axes[axis]);
-        if scheme.tiles(positions[axis] + phases.extension()) > room {
-            let most = (room * scheme.outputs()).saturating_sub(phases.extension()).max(1);
+        let (axis_scheme, phases) = (&scheme.axes[axis - 1], &scheme.phases.axes[axis]);
+        if axis_scheme.tiles(positions[axis] + phases.extension()) > room {
+            let most = (room * axis_scheme.outputs()).saturating_sub(phases.extension()).max(1);
             let even = positions[axis].div_ceil(positions[axis].div_ceil(most));
             // Where the axis is cut, only whole tiles.
-            block[axis] = scheme.tiles(even + phases.extension()) * scheme.outputs() - phases.extension();
+            block[axis] = axis_scheme.tiles(even + phases.extension()) * axis_scheme.outputs() - phases.extension();
         }
-        room /= scheme.tiles(block[axis] + phases.extension()).max(1);
+        room /= axis_scheme.tiles(block[axis] + phases.extension()).max(1);
     }
     // As many pictures as leave the fewest lanes of the last vector idle.
-    let [_, height, width] = tile_counts(weights, block);
+    let [_, height, width] = tile_counts(scheme, block);
     let idle = |pictures: usize| (pictures * height * width).next_multiple_of(lanes) as f64 / pictures as f64;
     let pictures = (1..=room.clamp(1, positions[0].max(1))).rev().min_by(|&a, &b| idle(a).total_cmp(&idle(b)));
     block[0] = pictures.unwrap_or(1);
     block
+}
+
+/// The number of blocks.
+fn blocks_of(positions: [usize; 3], block: [usize; 3]) -> usize {
+    (0..3).map(|axis| positions[axis].div_ceil(block[axis].max(1))).product()
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView5, s};
+use ndarray::{ArrayView5, Axis, s};
 use num_traits::Float;
 
 use super::super::panels::Channels;
@@ -12,116 +12,145 @@ use super::{AxisScheme, schemes};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::output_size::element_count;
-use crate::simd::{ELEMENTS, panel_heights};
+use crate::simd::{ELEMENTS, MOST_ROWS, panel_heights};
 
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
+/// The most taps that a filter has.
+const TAPS: usize = 9;
 
-/// The weights of a (transposed) convolution by group, chunk of output channels, point, panel.
+/// What is fixed before there are weights.
 #[derive(Debug, Clone)]
-pub(crate) struct Weights<T> {
+pub(crate) struct Scheme {
     pub(crate) phases: Phases,
-    pub(crate) schemes: [AxisScheme; 2],
+    pub(crate) axes: [AxisScheme; 2],
     pub(crate) channels: Channels,
     /// Summands of a product: source channels × planes.
     pub(crate) depth: usize,
-    points: Vec<T>,
-}
-
-impl<T> Weights<T> {
-    /// The panels of all points for a chunk, one point after the other.
-    pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
-        let per_channel = ELEMENTS * self.phases.count() * self.depth;
-        let (range, first) = (self.channels.chunk_range(chunk), group * self.channels.out);
-        &self.points[(first + range.start) * per_channel..(first + range.end) * per_channel]
-    }
-}
-
-/// Evaluates and packs `weight` (coarse channels × fine channels of a group × kernel), if the method is for it.
-pub(crate) fn pack<A: FloatElement>(
-    geometry: &Geometry,
     direction: Direction,
-    weight: ArrayView5<'_, A>,
-) -> Result<Option<Weights<A::Row>>, Error> {
-    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
-    let (out, source) = match direction {
-        Direction::Expand => (fine, coarse),
-        Direction::Contract => (coarse, fine),
-    };
-    if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
-        return Ok(None);
-    }
-    let phases = Phases::new(geometry, direction, true);
-    let Some(schemes) = schemes(geometry, &phases, out, source) else { return Ok(None) };
-    let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
-    let planes = schemes[0].planes.len() * schemes[1].planes.len();
-    let depth = source * planes;
-    let count = element_count::<A::Row>("packed weights", &[geometry.groups, out, phases.count(), depth, ELEMENTS])?;
-    let mut points = Vec::new();
-    let bytes = count * size_of::<A::Row>();
-    points.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
-    points.resize(count, A::Row::default());
-    let filters = Filters::new(&phases, &schemes);
-    let mut rest = points.as_mut_slice();
-    for group in 0..channels.groups {
-        let of_group = weight.slice(s![group * coarse..(group + 1) * coarse, .., .., .., ..]);
-        let of_group = match direction {
-            Direction::Expand => of_group.permuted_axes([1, 0, 2, 3, 4]),
-            Direction::Contract => of_group,
-        };
-        for chunk in 0..channels.chunks {
-            let range = channels.chunk_range(chunk);
-            let (panels, behind) = rest.split_at_mut(ELEMENTS * phases.count() * range.len() * depth);
-            filters.pack_chunk(of_group, range, depth, panels);
-            rest = behind;
+    /// By phase, then plane: the entries of the kernel that are its filter.
+    filters: Vec<Vec<Vec<usize>>>,
+}
+
+impl Scheme {
+    /// The scheme for a weight of coarse channels × fine channels of a group × kernel, if the method is for it.
+    pub(crate) fn find<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: &ArrayView5<'_, A>) -> Option<Self> {
+        if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
+            return None;
         }
-    }
-    Ok(Some(Weights { phases, schemes, channels, depth, points }))
-}
-
-/// Which entries of the kernel are the filter of each phase and plane.
-struct Filters {
-    /// By phase, then plane: rows and columns of the kernel.
-    entries: Vec<Vec<[Vec<usize>; 2]>>,
-}
-
-impl Filters {
-    fn new(phases: &Phases, schemes: &[AxisScheme; 2]) -> Self {
-        let [_, height, width] = &phases.axes;
-        let (rows, columns) = (kernel_entries(height, &schemes[0]), kernel_entries(width, &schemes[1]));
-        let of_phase = |rows: &Vec<Vec<usize>>, columns: &Vec<Vec<usize>>| {
-            rows.iter().flat_map(|row| columns.iter().map(move |column| [row.clone(), column.clone()])).collect()
+        let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
+        let (out, source) = match direction {
+            Direction::Expand => (fine, coarse),
+            Direction::Contract => (coarse, fine),
         };
-        Self { entries: rows.iter().flat_map(|rows| columns.iter().map(move |columns| of_phase(rows, columns))).collect() }
+        let phases = Phases::new(geometry, direction, true);
+        let axes = schemes(geometry, &phases, out, source)?;
+        let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
+        let depth = source * axes[0].planes.len() * axes[1].planes.len();
+        let filters = filters(&phases, &axes, geometry.axes[2].kernel);
+        Some(Self { phases, axes, channels, depth, direction, filters })
     }
 
-    /// Packs all points of the output channels of `range`. `weight` is output channels × source channels × kernel.
-    fn pack_chunk<A: FloatElement>(&self, weight: ArrayView5<'_, A>, range: Range<usize>, depth: usize, panels: &mut [A::Row]) {
-        let rows = self.entries.len() * range.len();
-        let planes = self.entries[0].len();
-        let (mut start, mut row) = (0, 0);
-        for height in panel_heights(rows) {
-            for lane in 0..height {
-                let (phase, channel) = ((row + lane) / range.len(), (row + lane) % range.len());
-                for (source, kernel) in weight.index_axis(ndarray::Axis(0), range.start + channel).outer_iter().enumerate() {
-                    for (plane, [rows_of, columns_of]) in self.entries[phase].iter().enumerate() {
-                        let lines: [[A::Row; 3]; 3] = std::array::from_fn(|i| {
-                            std::array::from_fn(|j| match (rows_of.get(i), columns_of.get(j)) {
-                                (Some(&h), Some(&w)) => kernel[[0, h, w]].to_row(),
-                                _ => A::Row::default(),
-                            })
-                        });
-                        let at = start + (source * planes + plane) * height + lane;
-                        for (point, value) in evaluate(lines, rows_of.len(), columns_of.len()).into_iter().enumerate() {
-                            panels[point * rows * depth + at] = value;
+    /// All points of a chunk of output channels.
+    pub(crate) fn chunk_len(&self, channels: usize) -> usize {
+        ELEMENTS * self.phases.count() * channels * self.depth
+    }
+
+    /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, panel.
+    pub(crate) fn pack<A: FloatElement>(&self, weight: &ArrayView5<'_, A>) -> Result<Vec<A::Row>, Error> {
+        let channels = &self.channels;
+        let shape = [channels.groups, channels.out, self.phases.count(), self.depth, ELEMENTS];
+        let count = element_count::<A::Row>("packed weights", &shape)?;
+        let mut points = Vec::new();
+        let bytes = count * size_of::<A::Row>();
+        points.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+        points.resize(count, A::Row::default());
+        let mut rest = points.as_mut_slice();
+        for group in 0..channels.groups {
+            for chunk in 0..channels.chunks {
+                let (panels, behind) = rest.split_at_mut(self.chunk_len(channels.chunk_range(chunk).len()));
+                self.pack_chunk(weight, group, chunk, panels);
+                rest = behind;
+            }
+        }
+        Ok(points)
+    }
+
+    /// Of all weights packed, those of a chunk.
+    pub(crate) fn of_chunk<'p, T>(&self, points: &'p [T], group: usize, chunk: usize) -> &'p [T] {
+        let (range, first) = (self.channels.chunk_range(chunk), group * self.channels.out);
+        &points[self.chunk_len(first + range.start)..self.chunk_len(first + range.end)]
+    }
+
+    /// Evaluates the filters of a chunk of output channels: by point, panel of rows, summand, row.
+    pub(crate) fn pack_chunk<A: FloatElement>(&self, weight: &ArrayView5<'_, A>, group: usize, chunk: usize, to: &mut [A::Row]) {
+        let range = self.channels.chunk_range(chunk);
+        let rows = self.phases.count() * range.len();
+        let of_chunk = match self.direction {
+            Direction::Expand => {
+                let source = group * self.channels.source..(group + 1) * self.channels.source;
+                weight.slice(s![source, range.clone(), .., .., ..]).permuted_axes([1, 0, 2, 3, 4])
+            }
+            Direction::Contract => {
+                let first = group * self.channels.out;
+                weight.slice(s![first + range.start..first + range.end, .., .., .., ..])
+            }
+        };
+        let kernel_len = of_chunk.dim().2 * of_chunk.dim().3 * of_chunk.dim().4;
+        let mut kernels = vec![A::Row::default(); range.len() * kernel_len];
+        let planes = self.depth / self.channels.source;
+        for source in 0..self.channels.source {
+            for (kernel, to) in of_chunk.index_axis(Axis(1), source).outer_iter().zip(kernels.chunks_exact_mut(kernel_len)) {
+                kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row());
+            }
+            for plane in 0..planes {
+                let summand = source * planes + plane;
+                let mut row = 0;
+                for height in panel_heights(rows) {
+                    let points = evaluate(self.filters_of(&kernels, kernel_len, plane, row..row + height), &self.axes);
+                    for (point, values) in points.iter().enumerate() {
+                        let at = (point * rows + row) * self.depth + summand * height;
+                        match to[at..].first_chunk_mut() {
+                            Some(to) if height == MOST_ROWS => *to = *values, // no call to copy so little
+                            _ => to[at..at + height].copy_from_slice(&values[..height]),
                         }
                     }
+                    row += height;
                 }
             }
-            start += depth * height;
-            row += height;
         }
     }
+
+    /// The filters of some rows, a tap of all of them side by side. `kernels` are those of the chunk's channels, one after the other.
+    #[inline(always)]
+    fn filters_of<T: Float>(&self, kernels: &[T], kernel_len: usize, plane: usize, rows: Range<usize>) -> [[T; MOST_ROWS]; TAPS] {
+        let channels = kernels.len() / kernel_len;
+        let mut taps = [[T::zero(); MOST_ROWS]; TAPS];
+        let (mut phase, mut channel) = (rows.start / channels, rows.start % channels);
+        for lane in 0..rows.len() {
+            let kernel = &kernels[channel * kernel_len..(channel + 1) * kernel_len];
+            for (tap, &entry) in taps.iter_mut().zip(&self.filters[phase][plane]) {
+                tap[lane] = kernel[entry];
+            }
+            channel += 1;
+            if channel == channels {
+                (phase, channel) = (phase + 1, 0);
+            }
+        }
+        taps
+    }
+}
+
+/// By phase and plane, the entries of the kernel that are the filter, in the order of the pixels they meet.
+fn filters(phases: &Phases, axes: &[AxisScheme; 2], width: usize) -> Vec<Vec<Vec<usize>>> {
+    let (rows, columns) = (kernel_entries(&phases.axes[1], &axes[0]), kernel_entries(&phases.axes[2], &axes[1]));
+    let of_plane = |rows: &[usize], columns: &[usize]| {
+        rows.iter().flat_map(|row| columns.iter().map(move |column| row * width + column)).collect::<Vec<usize>>()
+    };
+    let of_phase = |rows: &[Vec<usize>], columns: &[Vec<usize>]| {
+        rows.iter().flat_map(|row| columns.iter().map(|column| of_plane(row, column))).collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(|rows| columns.iter().map(|columns| of_phase(rows, columns))).collect()
 }
 
 /// By phase and plane, the entries of the kernel along an axis in the order of the pixels they meet.
@@ -133,19 +162,33 @@ fn kernel_entries(axis: &AxisPhases, scheme: &AxisScheme) -> Vec<Vec<Vec<usize>>
     (0..axis.phases.len()).map(|phase| scheme.planes.iter().map(|&first| of_plane(phase, first)).collect()).collect()
 }
 
-/// `G g Gᵀ`: a filter of `height` × `width` taps at the points.
-fn evaluate<T: Float>(lines: [[T; 3]; 3], height: usize, width: usize) -> [T; ELEMENTS] {
-    let rows = lines.map(|line| at_points(line, width));
-    let columns: [[T; 4]; 4] = std::array::from_fn(|column| at_points(std::array::from_fn(|row| rows[row][column]), height));
-    std::array::from_fn(|point| columns[point % 4][point / 4])
+/// `G g Gᵀ`: filters at the points, those of several rows side by side.
+#[inline(always)]
+fn evaluate<T: Float>(taps: [[T; MOST_ROWS]; TAPS], [height, width]: &[AxisScheme; 2]) -> [[T; MOST_ROWS]; ELEMENTS] {
+    let zero = [T::zero(); MOST_ROWS];
+    let mut lines = [[zero; 4]; 3];
+    for (line, taps) in lines.iter_mut().zip(taps.chunks_exact(width.taps)).take(height.taps) {
+        *line = at_points([taps[0], taps[1], *taps.get(2).unwrap_or(&zero)], width.taps);
+    }
+    let mut points = [zero; ELEMENTS];
+    for column in 0..4 {
+        let column_points = at_points([lines[0][column], lines[1][column], lines[2][column]], height.taps);
+        for line in 0..4 {
+            points[line * 4 + column] = column_points[line];
+        }
+    }
+    points
 }
 
 /// `G g`: 2 or 3 taps at 0, 1, -1 and ∞.
 #[inline(always)]
-fn at_points<T: Float>([a, b, c]: [T; 3], taps: usize) -> [T; 4] {
+fn at_points<T: Float>([a, b, c]: [[T; MOST_ROWS]; 3], taps: usize) -> [[T; MOST_ROWS]; 4] {
     let half = T::one() / (T::one() + T::one());
-    match taps {
-        2 => [a, (a + b) * half, (a - b) * half, b],
-        _ => [a, (a + c + b) * half, (a + c - b) * half, c],
+    let (mut at_one, mut at_minus_one) = (a, a);
+    for lane in 0..MOST_ROWS {
+        let even = if taps == 2 { a[lane] } else { a[lane] + c[lane] };
+        at_one[lane] = (even + b[lane]) * half;
+        at_minus_one[lane] = (even - b[lane]) * half;
     }
+    [a, at_one, at_minus_one, if taps == 2 { b } else { c }]
 }
