@@ -15,7 +15,7 @@ use super::strips::{Strips, block_of};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::parallel;
-use crate::simd::{Backend, Positions, StripProduct, lanes, panel_heights, with_scratch};
+use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, panel_heights, with_scratch};
 
 /// Positions of a block: a row of them, for 48 channels, stays in the nearest cache.
 const POSITIONS: usize = 192;
@@ -208,9 +208,9 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         for (tap, sums) in self.tap_offsets.iter().zip(sums.chunks_exact_mut(self.of_coarse.size * pitch)) {
             let starts = (0..fine).step_by(self.lanes);
             let positions: Vec<Positions> = starts.map(|start| Positions { from: tap * pitch + start, to: start }).collect();
-            let (weights, depth) = (panels, offsets.len());
+            let (weights, layout) = (panels, Layout::Panels { depth: offsets.len(), first: 0 });
             let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-            let product = StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: true };
+            let product = StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true };
             product.run(self.backend);
         }
     }

@@ -7,7 +7,7 @@ use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::parallel;
-use crate::simd::{Backend, StripProduct, lanes, with_scratch};
+use crate::simd::{Backend, Layout, StripProduct, lanes, with_scratch};
 
 /// Bytes of strip that a task fills at a time; more source channels are taken in turns.
 const STRIP_BYTES: usize = 256 * 1024;
@@ -145,8 +145,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             let product = StripProduct {
                 weights: panels,
                 rows,
-                depth,
-                first: source.start * taps,
+                layout: Layout::Panels { depth, first: source.start * taps },
                 offsets: &offsets[..source.len() * taps],
                 strip,
                 positions,

@@ -28,7 +28,7 @@ pub use group::Group;
 pub(crate) use prefetch::prefetch;
 pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
-pub(crate) use strip_product::{MOST_ROWS, Positions, StripProduct, lanes, panel_heights};
+pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
 pub use vector::{Real, Vector};
 pub(crate) use winograd::{ELEMENTS, EvaluateTiles, InterpolateTiles};

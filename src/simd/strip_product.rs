@@ -37,16 +37,35 @@ pub(crate) fn lanes<T>(backend: Backend) -> usize {
     backend.run(Lanes) * size_of::<f32>() / size_of::<T>()
 }
 
-/// The product of some panels of weights with one strip.
+/// How many positions the inner loop takes at a time: those of three vectors where the registers hold their sums, else of two.
+pub(crate) fn tile_positions<T>(backend: Backend) -> usize {
+    struct Vectors;
+    impl Kernel for Vectors {
+        type Output = usize;
+        #[inline(always)]
+        fn run<I: InstructionSet>(self) -> usize {
+            if I::REGISTERS >= 32 { 3 } else { 2 }
+        }
+    }
+    backend.run(Vectors) * lanes::<T>(backend)
+}
+
+/// How the weights of a product are stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Layout {
+    /// Panels one after the other, each `depth` × its height. `depth` is the length of the whole sum, of which a call adds some products
+    /// from the `first` on.
+    Panels { depth: usize, first: usize },
+    /// A product after the other, with so many numbers from one to the next.
+    Rows { step: usize },
+}
+
+/// The product of some rows of weights with one strip.
 pub(crate) struct StripProduct<'a, T> {
-    /// Panels one after the other, each `depth` × its height.
     pub(crate) weights: &'a [T],
-    /// The rows of all panels together.
+    pub(crate) layout: Layout,
+    /// How many rows.
     pub(crate) rows: usize,
-    /// The length of the whole sum, of which this call adds `offsets.len()` products.
-    pub(crate) depth: usize,
-    /// The first of them.
-    pub(crate) first: usize,
     /// Where each factor begins in the strip.
     pub(crate) offsets: &'a [usize],
     /// The pixels, with room for a vector behind the last.
@@ -69,19 +88,22 @@ impl<T: Real> StripProduct<'_, T> {
         let reach = offsets.iter().max().zip(positions.iter().map(|positions| positions.from).max());
         let enough = reach.is_none_or(|(offset, from)| offset.saturating_add(from).saturating_add(lanes::<T>(backend)) <= strip.len());
         assert!(enough, "a strip has room for every vector that is read from it");
-        let (mut row, mut start) = (0, 0);
+        let mut row = 0;
         for height in panel_heights(self.rows) {
-            let weights = &self.weights[start + self.first * height..][..offsets.len() * height];
+            let (start, step) = match self.layout {
+                Layout::Panels { depth, first } => (row * depth + first * height, height),
+                Layout::Rows { step } => (row, step),
+            };
+            let weights = &self.weights[start..][..offsets.len().saturating_sub(1) * step + height];
             let sums = &mut self.sums[row * pitch..(row + height) * pitch];
             match height {
-                1 => backend.run(Panel::<T, 1> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                2 => backend.run(Panel::<T, 2> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                3 => backend.run(Panel::<T, 3> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                4 => backend.run(Panel::<T, 4> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                5 => backend.run(Panel::<T, 5> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                _ => backend.run(Panel::<T, MOST_ROWS> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+                1 => backend.run(Panel::<T, 1> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+                2 => backend.run(Panel::<T, 2> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+                3 => backend.run(Panel::<T, 3> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+                4 => backend.run(Panel::<T, 4> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+                5 => backend.run(Panel::<T, 5> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+                _ => backend.run(Panel::<T, MOST_ROWS> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
             }
-            start += self.depth * height;
             row += height;
         }
     }
@@ -90,6 +112,8 @@ impl<T: Real> StripProduct<'_, T> {
 /// One panel of `HEIGHT` rows, times all positions.
 struct Panel<'a, T, const HEIGHT: usize> {
     weights: &'a [T],
+    /// From the weights of one product to those of the next.
+    step: usize,
     offsets: &'a [usize],
     strip: &'a [T],
     positions: &'a [Positions],
@@ -126,7 +150,7 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
     /// `HEIGHT` rows of `WIDTH` vectors, their sums in registers from the first product to the last.
     #[inline(always)]
     fn tile<I: InstructionSet, const WIDTH: usize>(&mut self, positions: &[Positions; WIDTH]) {
-        let Self { weights, offsets, strip, pitch, .. } = *self;
+        let Self { weights, step, offsets, strip, pitch, .. } = *self;
         let mut registers = [[T::Vector::<I>::splat(T::zero()); WIDTH]; HEIGHT];
         if self.accumulate {
             for row in 0..HEIGHT {
@@ -135,8 +159,9 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
                 }
             }
         }
-        let (weights, _) = weights.as_chunks::<HEIGHT>();
-        for (offset, weights) in offsets.iter().zip(weights) {
+        for (product, offset) in offsets.iter().enumerate() {
+            // SAFETY: `StripProduct::run` cut the weights so that those of the last product are their end.
+            let weights = unsafe { weights.get_unchecked(product * step..product * step + HEIGHT) };
             let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
                 let start = offset + positions[v].from;
                 // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a

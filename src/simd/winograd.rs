@@ -23,8 +23,8 @@ fn interpolate<T: Real, I: InstructionSet, const OUTPUTS: usize>([a, b, c, d]: [
     outputs
 }
 
-/// The pixels of tiles to the points, for one channel.
-pub(crate) struct EvaluateTiles<'a, 'b, T> {
+/// The pixels of tiles to the points, for one summand.
+pub(crate) struct EvaluateTiles<'a, T> {
     /// Planes in which an element of neighbouring tiles is side by side.
     pub(crate) planes: &'a [T],
     /// Where each element of the first tile of a row is, before the beginning of the row is added.
@@ -33,39 +33,65 @@ pub(crate) struct EvaluateTiles<'a, 'b, T> {
     pub(crate) rows: &'a [usize],
     /// Tiles of a row.
     pub(crate) width: usize,
-    /// Of each point, the tiles in order from `start` on; a vector may write past the last tile.
-    pub(crate) out: &'a mut [&'b mut [T]; ELEMENTS],
-    pub(crate) start: usize,
+    /// Of each point, all tiles in order, with room for a vector behind the last.
+    pub(crate) tiles: &'a mut [T],
+    /// The same by point, then panel of tiles.
+    pub(crate) out: &'a mut [T],
+    /// The tiles of a panel: whole vectors.
+    pub(crate) panel: usize,
+    /// Panels of each point.
+    pub(crate) panels: usize,
+    /// From one panel to the next in `out`.
+    pub(crate) pitch: usize,
 }
 
-impl<T: Real> Kernel for EvaluateTiles<'_, '_, T> {
+impl<T: Real> Kernel for EvaluateTiles<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: InstructionSet>(self) {
+    fn run<I: InstructionSet>(mut self) {
         let lanes = T::Vector::<I>::LANES;
         for (row, &base) in self.rows.iter().enumerate() {
             for start in (0..self.width).step_by(lanes) {
-                // Loops, not closures: a function that is not compiled into the shell would not have its instructions.
-                let mut columns = [[T::Vector::<I>::splat(T::zero()); 4]; 4];
-                for column in 0..4 {
-                    for line in 0..4 {
-                        columns[line][column] = T::Vector::<I>::load(&self.planes[self.elements[line * 4 + column] + base + start..]);
-                    }
+                self.vector::<I>(base + start, row * self.width + start);
+            }
+        }
+        let of_point = self.tiles.len() / ELEMENTS;
+        for point in 0..ELEMENTS {
+            for panel in 0..self.panels {
+                let from = &self.tiles[point * of_point + panel * self.panel..][..self.panel];
+                let to = &mut self.out[(point * self.panels + panel) * self.pitch..][..self.panel];
+                for start in (0..self.panel).step_by(lanes) {
+                    T::Vector::<I>::load(&from[start..]).store(&mut to[start..]);
                 }
-                for column in 0..4 {
-                    let [a, b, c, d] = columns;
-                    let points = evaluate::<T, I>([a[column], b[column], c[column], d[column]]);
-                    for line in 0..4 {
-                        columns[line][column] = points[line];
-                    }
-                }
-                for line in 0..4 {
-                    let points = evaluate::<T, I>(columns[line]);
-                    for column in 0..4 {
-                        points[column].store(&mut self.out[line * 4 + column][self.start + row * self.width + start..]);
-                    }
-                }
+            }
+        }
+    }
+}
+
+impl<T: Real> EvaluateTiles<'_, T> {
+    /// As many neighbouring tiles as a register has lanes.
+    #[inline(always)]
+    fn vector<I: InstructionSet>(&mut self, from: usize, to: usize) {
+        // Loops, not closures: a function that is not compiled into the shell would not have its instructions.
+        let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; 4];
+        for column in 0..4 {
+            for line in 0..4 {
+                lines[line][column] = T::Vector::<I>::load(&self.planes[self.elements[line * 4 + column] + from..]);
+            }
+        }
+        for column in 0..4 {
+            let [a, b, c, d] = lines;
+            let points = evaluate::<T, I>([a[column], b[column], c[column], d[column]]);
+            for line in 0..4 {
+                lines[line][column] = points[line];
+            }
+        }
+        let of_point = self.tiles.len() / ELEMENTS;
+        for line in 0..4 {
+            let points = evaluate::<T, I>(lines[line]);
+            for column in 0..4 {
+                points[column].store(&mut self.tiles[(line * 4 + column) * of_point + to..]);
             }
         }
     }

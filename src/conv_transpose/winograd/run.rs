@@ -10,7 +10,7 @@ use crate::conv_transpose::store::Slot;
 use crate::conv_transpose::strips::{copy_row, inside};
 use crate::element::FloatElement;
 use crate::parallel;
-use crate::simd::{Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Positions, Real, StripProduct, lanes, with_scratch};
+use crate::simd::{Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, tile_positions, with_scratch};
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
 const POINTS: usize = 2_500_000;
@@ -21,6 +21,8 @@ const MOST_TILES: usize = 144;
 const PIECES: usize = 8;
 /// Up to so many blocks filters are evaluated for each anew, if they have not been before.
 const FEW_BLOCKS: usize = 2;
+/// Summands whose points are stored together.
+const SEGMENT: usize = 256;
 /// Below so many products a call stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
@@ -132,14 +134,11 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let start = [n, h, w][axis] * self.block[axis];
             start..(start + self.block[axis]).min(self.positions[axis])
         });
-        let tiles = Tiles::new(self.scheme, ranges.each_ref().map(|range| range.len()), self.lanes);
+        let tiles = Tiles::new(self.scheme, ranges.each_ref().map(|range| range.len()), self.lanes, tile_positions::<A::Row>(self.backend));
         let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
-        let of_point = self.scheme.depth * block.tiles.pitch;
-        with_scratch(ELEMENTS * of_point, |points: &mut [A::Row]| {
-            let mut by_point = points.chunks_exact_mut(of_point);
-            let by_point: [&mut [A::Row]; ELEMENTS] = std::array::from_fn(|_| by_point.next().unwrap_or_default());
+        with_scratch(block.segments() * block.segment_len(), |points: &mut [A::Row]| {
             let parts = channels.chunks.div_ceil(self.part);
-            block.evaluate(0..channels.source, parts, by_point);
+            block.evaluate(0..block.segments(), parts > 1, points);
             block.parts(0..parts, points, out);
         });
     }
@@ -155,39 +154,64 @@ struct Block<'r, 'w, 'x, A: FloatElement> {
 }
 
 impl<A: FloatElement> Block<'_, '_, '_, A> {
-    /// The pixels of the source channels at the points, in `pieces` pieces.
-    fn evaluate(&self, channels: Range<usize>, pieces: usize, points: [&mut [A::Row]; ELEMENTS]) {
-        let of_channel = self.run.scheme.depth / self.run.scheme.channels.source * self.tiles.pitch;
-        if pieces <= 1 || channels.len() < 2 {
-            return self.evaluate_channels(channels, points);
-        }
-        let middle = channels.start + channels.len() / 2;
-        let mut behind: [&mut [A::Row]; ELEMENTS] = std::array::from_fn(|_| [].as_mut_slice());
-        let mut point = 0;
-        let before = points.map(|points| {
-            let (before, after) = points.split_at_mut((middle - channels.start) * of_channel);
-            behind[point] = after;
-            point += 1;
-            before
-        });
-        let (first, second) = (channels.start..middle, middle..channels.end);
-        self.run.join(|| self.evaluate(first, pieces / 2, before), || self.evaluate(second, pieces - pieces / 2, behind));
+    /// Planes of a source channel.
+    fn planes(&self) -> usize {
+        self.run.scheme.axes[0].planes.len() * self.run.scheme.axes[1].planes.len()
     }
 
-    fn evaluate_channels(&self, channels: Range<usize>, mut points: [&mut [A::Row]; ELEMENTS]) {
+    /// Source channels whose points are stored together: by point, panel of tiles, summand, tile.
+    fn segment_channels(&self) -> usize {
+        (SEGMENT / self.planes()).max(1)
+    }
+
+    fn segments(&self) -> usize {
+        self.run.scheme.channels.source.div_ceil(self.segment_channels())
+    }
+
+    /// The numbers of one point in a segment.
+    fn point_len(&self) -> usize {
+        self.tiles.panels() * self.segment_channels() * self.planes() * self.tiles.panel
+    }
+
+    fn segment_len(&self) -> usize {
+        ELEMENTS * self.point_len()
+    }
+
+    /// The pixels of the source channels at the points.
+    fn evaluate(&self, segments: Range<usize>, threads: bool, points: &mut [A::Row]) {
+        if segments.len() > 1 {
+            let middle = segments.start + segments.len() / 2;
+            let (left, right) = points.split_at_mut((middle - segments.start) * self.segment_len());
+            let (first, second) = (segments.start..middle, middle..segments.end);
+            if threads {
+                self.run.join(|| self.evaluate(first, threads, left), || self.evaluate(second, threads, right));
+            } else {
+                self.evaluate(first, threads, left);
+                self.evaluate(second, threads, right);
+            }
+            return;
+        }
+        let channels = segments.start * self.segment_channels()..segments.end * self.segment_channels();
+        self.evaluate_segment(channels.start..channels.end.min(self.run.scheme.channels.source), points);
+    }
+
+    fn evaluate_segment(&self, channels: Range<usize>, points: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
         let (rows, elements) = (tiles.rows(), tiles.elements());
         let [heights, widths] = scheme.axes.each_ref().map(|axis| axis.planes.as_slice());
+        let (panel, panels) = (tiles.panel, tiles.panels());
+        let pitch = self.segment_channels() * self.planes() * panel;
         let mut start = 0;
-        with_scratch(tiles.planes_len() + tiles.line_len(), |scratch: &mut [A::Row]| {
-            let (planes, line) = scratch.split_at_mut(tiles.planes_len());
+        with_scratch(tiles.planes_len() + tiles.line_len() + ELEMENTS * tiles.pitch, |scratch: &mut [A::Row]| {
+            let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
+            let (line, in_order) = rest.split_at_mut(tiles.line_len());
             for channel in channels {
                 for &height in heights {
                     for &width in widths {
                         self.fill(self.group * scheme.channels.source + channel, [height, width], line, planes);
-                        let (out, width) = (&mut points, tiles.counts[2]);
-                        self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, out, start });
-                        start += tiles.pitch;
+                        let (tiles, out, width) = (&mut *in_order, &mut points[start..], tiles.counts[2]);
+                        self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
+                        start += panel;
                     }
                 }
             }
@@ -260,13 +284,17 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
         let (rows, depth, pitch) = (scheme.phases.count() * channels, scheme.depth, tiles.pitch);
-        let offsets: Vec<usize> = (0..depth).map(|summand| summand * pitch).collect();
+        let of_segment = self.segment_channels() * self.planes();
+        let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
+        let offsets: Vec<usize> = (0..depth).map(offset).collect();
+        let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
         let positions: Vec<Positions> =
-            (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: start, to: start }).collect();
-        let of_point = weights.chunks_exact(rows * depth).zip(points.chunks_exact(depth * pitch));
-        for ((weights, strip), sums) in of_point.zip(products.chunks_exact_mut(rows * pitch)) {
-            let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-            StripProduct { weights, rows, depth, first: 0, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
+            (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
+        let of_point = weights.chunks_exact(rows * depth).zip(products.chunks_exact_mut(rows * pitch));
+        for (point, (weights, sums)) in of_point.enumerate() {
+            let layout = Layout::Panels { depth, first: 0 };
+            let (offsets, positions, strip) = (offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
+            StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
     }
 }
@@ -280,18 +308,24 @@ struct Tiles {
     /// From one row of tiles of a block to the next, with room for what a vector writes past the last.
     pitch: usize,
     lanes: usize,
+    /// Tiles that the inner loop takes at a time.
+    panel: usize,
 }
 
 impl Tiles {
     /// The tiles of so many pictures, rows and columns of positions.
-    fn new(scheme: &Scheme, positions: [usize; 3], lanes: usize) -> Self {
+    fn new(scheme: &Scheme, positions: [usize; 3], lanes: usize, panel: usize) -> Self {
         let counts = tile_counts(scheme, positions);
-        let pitch = counts.iter().product::<usize>().next_multiple_of(lanes) + lanes;
-        Self { counts, sizes: scheme.axes.each_ref().map(AxisScheme::outputs), pitch, lanes }
+        let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
+        Self { counts, sizes: scheme.axes.each_ref().map(AxisScheme::outputs), pitch, lanes, panel }
     }
 
     fn all(&self) -> usize {
         self.counts.iter().product()
+    }
+
+    fn panels(&self) -> usize {
+        self.all().div_ceil(self.panel)
     }
 
     /// Pixels that are side by side in neighbouring tiles.
