@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayRef1};
 
-use crate::conv_transpose::{Precision, Call, Direction, Packed, Pair, Parameters, bias_gradient};
+use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, Precision, bias_gradient};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};

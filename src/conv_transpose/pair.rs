@@ -34,12 +34,7 @@ pub(crate) struct Call {
 
 impl<const RANK: usize> Pair<RANK> {
     /// The sizes have been computed from the windows by [`crate::output_size`].
-    pub(crate) fn new(
-        coarse: [usize; RANK],
-        fine: [usize; RANK],
-        windows: &[Window; RANK],
-        parameters: &Parameters,
-    ) -> Self {
+    pub(crate) fn new(coarse: [usize; RANK], fine: [usize; RANK], windows: &[Window; RANK], parameters: &Parameters) -> Self {
         let mut axes = [AxisGeometry::POINT; 3];
         for (index, window) in windows.iter().enumerate() {
             // One coarse pixel is next to none: any stride past the fine grid is as good, and one that fits an isize is better.
@@ -270,9 +265,7 @@ where
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| {
-            self.gather_once(call, source, weight, bias, out)
-        })
+        new(call.target, shape, source.is_channels_last(), |out| self.gather_once(call, source, weight, bias, out))
     }
 
     /// The weight gradient as a new array.

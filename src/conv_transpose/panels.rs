@@ -99,7 +99,11 @@ pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, w
 }
 
 /// The weights as they are.
-pub(crate) fn pack_panels<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Panels<A::Row>, Error> {
+pub(crate) fn pack_panels<A: FloatElement>(
+    geometry: &Geometry,
+    direction: Direction,
+    weight: ArrayView5<'_, A>,
+) -> Result<Panels<A::Row>, Error> {
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
     let (out, source) = match direction {
         Direction::Expand => (fine, coarse),

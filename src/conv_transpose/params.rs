@@ -41,7 +41,15 @@ pub(crate) struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         let (zero, one) = (PerAxis::All(0), PerAxis::All(1));
-        Self { stride: one.clone(), padding_begin: zero.clone(), padding_end: zero, dilation: one, groups: 1, precision: Precision::default(), backend: None }
+        Self {
+            stride: one.clone(),
+            padding_begin: zero.clone(),
+            padding_end: zero,
+            dilation: one,
+            groups: 1,
+            precision: Precision::default(),
+            backend: None,
+        }
     }
 }
 

@@ -40,12 +40,7 @@ pub struct ConvTransposePlan<const RANK: usize> {
 
 /// What sizes are planned for.
 impl<const RANK: usize> ConvTransposePlan<RANK> {
-    pub(crate) fn new(
-        input: [usize; RANK],
-        output: [usize; RANK],
-        windows: [Window; RANK],
-        parameters: &Parameters,
-    ) -> Self {
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], windows: [Window; RANK], parameters: &Parameters) -> Self {
         Self { pair: Pair::new(input, output, &windows, parameters), windows }
     }
 

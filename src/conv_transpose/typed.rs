@@ -154,7 +154,8 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run(out)
+                Correlate::new(geometry, coarse, fine, backend).run(out);
+                Ok(())
             }
 
             fn correlate_add(
@@ -164,7 +165,8 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run::<Self>(out)
+                Correlate::new(geometry, coarse, fine, backend).run::<Self>(out);
+                Ok(())
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

@@ -16,6 +16,7 @@ mod prefetch;
 mod streaming;
 mod strip_product;
 mod table;
+mod transpose;
 mod vector;
 mod winograd;
 
@@ -30,8 +31,9 @@ pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
 pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
+pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
-pub(crate) use winograd::{ELEMENTS, EvaluateTiles, InterpolateTiles};
+pub(crate) use winograd::{ELEMENTS, EvaluateFilters, EvaluateTiles, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
 ///
@@ -137,6 +139,17 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         to.copy_from_slice(from);
+    }
+
+    /// Rows become columns.
+    #[inline(always)]
+    fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
+        let rows = *square;
+        for (column, line) in square.iter_mut().enumerate() {
+            for (row, element) in line.iter_mut().enumerate() {
+                *element = rows[row][column];
+            }
+        }
     }
 }
 

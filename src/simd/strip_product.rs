@@ -52,18 +52,18 @@ pub(crate) fn tile_positions<T>(backend: Backend) -> usize {
 
 /// How the weights of a product are stored.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Layout {
+pub(crate) enum Layout<'a> {
     /// Panels one after the other, each `depth` × its height. `depth` is the length of the whole sum, of which a call adds some products
     /// from the `first` on.
     Panels { depth: usize, first: usize },
-    /// A product after the other, with so many numbers from one to the next.
-    Rows { step: usize },
+    /// The weight of a row and a product is at the sum of their offsets.
+    Offsets { rows: &'a [usize], products: &'a [usize] },
 }
 
 /// The product of some rows of weights with one strip.
 pub(crate) struct StripProduct<'a, T> {
     pub(crate) weights: &'a [T],
-    pub(crate) layout: Layout,
+    pub(crate) layout: Layout<'a>,
     /// How many rows.
     pub(crate) rows: usize,
     /// Where each factor begins in the strip.
@@ -88,32 +88,71 @@ impl<T: Real> StripProduct<'_, T> {
         let reach = offsets.iter().max().zip(positions.iter().map(|positions| positions.from).max());
         let enough = reach.is_none_or(|(offset, from)| offset.saturating_add(from).saturating_add(lanes::<T>(backend)) <= strip.len());
         assert!(enough, "a strip has room for every vector that is read from it");
+        if let Layout::Offsets { rows, products } = self.layout {
+            let reach = rows.iter().max().zip(products.iter().max());
+            assert!(products.len() == offsets.len(), "a weight for each product");
+            assert!(reach.is_none_or(|(row, product)| row.saturating_add(*product) < self.weights.len()), "weights are inside");
+        }
         let mut row = 0;
         for height in panel_heights(self.rows) {
-            let (start, step) = match self.layout {
-                Layout::Panels { depth, first } => (row * depth + first * height, height),
-                Layout::Rows { step } => (row, step),
-            };
-            let weights = &self.weights[start..][..offsets.len().saturating_sub(1) * step + height];
             let sums = &mut self.sums[row * pitch..(row + height) * pitch];
-            match height {
-                1 => backend.run(Panel::<T, 1> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
-                2 => backend.run(Panel::<T, 2> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
-                3 => backend.run(Panel::<T, 3> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
-                4 => backend.run(Panel::<T, 4> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
-                5 => backend.run(Panel::<T, 5> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
-                _ => backend.run(Panel::<T, MOST_ROWS> { weights, step, offsets, strip, positions, sums, pitch, accumulate }),
+            match self.layout {
+                Layout::Panels { depth, first } => {
+                    let weights = &self.weights[row * depth + first * height..][..offsets.len() * height];
+                    let panel = Panel { weights: Packed(weights), offsets, strip, positions, sums, pitch, accumulate };
+                    panel.run_height(height, backend);
+                }
+                Layout::Offsets { rows, products } => {
+                    let weights = Scattered { weights: self.weights, rows: &rows[row..row + height], products };
+                    Panel { weights, offsets, strip, positions, sums, pitch, accumulate }.run_height(height, backend);
+                }
             }
             row += height;
         }
     }
 }
 
-/// One panel of `HEIGHT` rows, times all positions.
-struct Panel<'a, T, const HEIGHT: usize> {
+/// Where a panel of `HEIGHT` rows finds its weights.
+trait Weights<T>: Copy {
+    /// The weight of a product and a row.
+    ///
+    /// # Safety
+    /// There are as many products as offsets into the strip and `HEIGHT` rows, and `HEIGHT` is the height of the panel.
+    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T;
+}
+
+/// Products one after the other, the rows of each side by side.
+#[derive(Clone, Copy)]
+struct Packed<'a, T>(&'a [T]);
+
+impl<T: Real> Weights<T> for Packed<'_, T> {
+    #[inline(always)]
+    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T {
+        // SAFETY: `StripProduct::run` cut the slice to `HEIGHT` weights for each product.
+        unsafe { *self.0.get_unchecked(product * HEIGHT + row) }
+    }
+}
+
+/// At the sum of the row's and the product's offset.
+#[derive(Clone, Copy)]
+struct Scattered<'a, T> {
     weights: &'a [T],
-    /// From the weights of one product to those of the next.
-    step: usize,
+    rows: &'a [usize],
+    products: &'a [usize],
+}
+
+impl<T: Real> Weights<T> for Scattered<'_, T> {
+    #[inline(always)]
+    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T {
+        // SAFETY: `StripProduct::run` checked that there is an offset for each product and that the largest offset of a row and that of a
+        // product together are inside the weights; it cut the rows to `HEIGHT`.
+        unsafe { *self.weights.get_unchecked(self.rows.get_unchecked(row) + self.products.get_unchecked(product)) }
+    }
+}
+
+/// Some rows, times all positions.
+struct Panel<'a, T, W> {
+    weights: W,
     offsets: &'a [usize],
     strip: &'a [T],
     positions: &'a [Positions],
@@ -122,46 +161,60 @@ struct Panel<'a, T, const HEIGHT: usize> {
     accumulate: bool,
 }
 
-impl<T: Real, const HEIGHT: usize> Kernel for Panel<'_, T, HEIGHT> {
+impl<T: Real, W: Weights<T>> Panel<'_, T, W> {
+    fn run_height(self, height: usize, backend: Backend) {
+        match height {
+            1 => backend.run(OfHeight::<_, 1>(self)),
+            2 => backend.run(OfHeight::<_, 2>(self)),
+            3 => backend.run(OfHeight::<_, 3>(self)),
+            4 => backend.run(OfHeight::<_, 4>(self)),
+            5 => backend.run(OfHeight::<_, 5>(self)),
+            _ => backend.run(OfHeight::<_, MOST_ROWS>(self)),
+        }
+    }
+}
+
+/// A panel of `HEIGHT` rows.
+struct OfHeight<P, const HEIGHT: usize>(P);
+
+impl<T: Real, W: Weights<T>, const HEIGHT: usize> Kernel for OfHeight<Panel<'_, T, W>, HEIGHT> {
     type Output = ();
 
     /// Three vectors at a time where the registers hold their sums, else two.
     #[inline(always)]
     fn run<I: InstructionSet>(mut self) {
-        let positions = self.positions;
+        let positions = self.0.positions;
         let rest = if I::REGISTERS >= 32 {
-            let (threes, rest) = positions.as_chunks::<3>();
-            threes.iter().for_each(|positions| self.tile::<I, 3>(positions));
+            // Four are two and two: one alone would wait for its weights.
+            let threes = if positions.len() % 3 == 1 { positions.len().saturating_sub(4) } else { positions.len() };
+            let (threes, rest) = positions.split_at(threes / 3 * 3);
+            threes.as_chunks::<3>().0.iter().for_each(|positions| self.tile::<I, 3>(positions));
             rest
         } else {
-            let (twos, rest) = positions.as_chunks::<2>();
-            twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
-            rest
+            positions
         };
-        match *rest {
-            [] => {}
-            [one] => self.tile::<I, 1>(&[one]),
-            [one, two, ..] => self.tile::<I, 2>(&[one, two]),
+        let (twos, rest) = rest.as_chunks::<2>();
+        twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
+        if let [one] = *rest {
+            self.tile::<I, 1>(&[one]);
         }
     }
 }
 
-impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
+impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIGHT> {
     /// `HEIGHT` rows of `WIDTH` vectors, their sums in registers from the first product to the last.
     #[inline(always)]
     fn tile<I: InstructionSet, const WIDTH: usize>(&mut self, positions: &[Positions; WIDTH]) {
-        let Self { weights, step, offsets, strip, pitch, .. } = *self;
+        let Panel { weights, offsets, strip, pitch, .. } = self.0;
         let mut registers = [[T::Vector::<I>::splat(T::zero()); WIDTH]; HEIGHT];
-        if self.accumulate {
+        if self.0.accumulate {
             for row in 0..HEIGHT {
                 for v in 0..WIDTH {
-                    registers[row][v] = T::Vector::<I>::load(&self.sums[row * pitch + positions[v].to..]);
+                    registers[row][v] = T::Vector::<I>::load(&self.0.sums[row * pitch + positions[v].to..]);
                 }
             }
         }
         for (product, offset) in offsets.iter().enumerate() {
-            // SAFETY: `StripProduct::run` cut the weights so that those of the last product are their end.
-            let weights = unsafe { weights.get_unchecked(product * step..product * step + HEIGHT) };
             let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
                 let start = offset + positions[v].from;
                 // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
@@ -169,7 +222,8 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
                 T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) })
             });
             for row in 0..HEIGHT {
-                let weight = T::Vector::<I>::splat(weights[row]);
+                // SAFETY: `product` counts the offsets, `row` the rows, and `run_height` chose the panel's height.
+                let weight = T::Vector::<I>::splat(unsafe { weights.at::<HEIGHT>(product, row) });
                 for v in 0..WIDTH {
                     registers[row][v] = weight.multiply_add(pixels[v], registers[row][v]);
                 }
@@ -177,7 +231,7 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
         }
         for row in 0..HEIGHT {
             for v in 0..WIDTH {
-                registers[row][v].store(&mut self.sums[row * pitch + positions[v].to..]);
+                registers[row][v].store(&mut self.0.sums[row * pitch + positions[v].to..]);
             }
         }
     }

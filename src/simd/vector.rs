@@ -3,7 +3,7 @@
 
 use num_traits::Float;
 
-use super::{Arithmetic, InstructionSet};
+use super::{Arithmetic, InstructionSet, SQUARE};
 
 /// As many `T` as a register holds.
 pub trait Vector<T>: Copy {
@@ -33,10 +33,27 @@ pub trait Vector<T>: Copy {
 pub trait Real: Float + Arithmetic {
     /// The register that holds them.
     type Vector<I: InstructionSet>: Vector<Self>;
+
+    /// Rows become columns.
+    #[inline(always)]
+    fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
+        for row in 0..SQUARE {
+            for column in 0..row {
+                let lower = square[row][column];
+                square[row][column] = square[column][row];
+                square[column][row] = lower;
+            }
+        }
+    }
 }
 
 impl Real for f32 {
     type Vector<I: InstructionSet> = I::Single;
+
+    #[inline(always)]
+    fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
+        I::transpose(square);
+    }
 }
 
 impl Real for f64 {

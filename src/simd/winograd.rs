@@ -97,6 +97,61 @@ impl<T: Real> EvaluateTiles<'_, T> {
     }
 }
 
+/// `G g`: `TAPS` (2 or 3) taps at the points.
+#[inline(always)]
+fn evaluate_filter<T: Real, I: InstructionSet, const TAPS: usize>(taps: [T::Vector<I>; TAPS]) -> [T::Vector<I>; 4] {
+    let (zero, half) = (T::Vector::<I>::splat(T::zero()), T::Vector::<I>::splat(T::one() / (T::one() + T::one())));
+    let even = if TAPS == 2 { taps[0] } else { taps[0].add(taps[TAPS - 1]) };
+    let odd = taps[1];
+    [taps[0], even.add(odd).multiply_add(half, zero), even.subtract(odd).multiply_add(half, zero), taps[TAPS - 1]]
+}
+
+/// Tiles of `HEIGHT` × `WIDTH` pixels to the points as if they were filters. Lanes are channels.
+pub(crate) struct EvaluateFilters<'a, T, const HEIGHT: usize, const WIDTH: usize> {
+    /// The channels of a pixel side by side: whole vectors.
+    pub(crate) pixels: &'a [T],
+    /// How many channels.
+    pub(crate) channels: usize,
+    /// Pixels from one line to the next.
+    pub(crate) line: usize,
+    /// The first pixel of each tile.
+    pub(crate) tiles: &'a [usize],
+    /// By point, tile, channel.
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilters<'_, T, HEIGHT, WIDTH> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { pixels, channels, line: pixels_of_line, tiles, out } = self;
+        let of_point = tiles.len() * channels;
+        for (tile, first) in tiles.iter().enumerate() {
+            for start in (0..channels).step_by(T::Vector::<I>::LANES) {
+                let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; HEIGHT];
+                for line in 0..HEIGHT {
+                    let mut taps = [T::Vector::<I>::splat(T::zero()); WIDTH];
+                    for tap in 0..WIDTH {
+                        taps[tap] = T::Vector::<I>::load(&pixels[(first + line * pixels_of_line + tap) * channels + start..]);
+                    }
+                    lines[line] = evaluate_filter::<T, I, WIDTH>(taps);
+                }
+                for column in 0..4 {
+                    let mut taps = [T::Vector::<I>::splat(T::zero()); HEIGHT];
+                    for line in 0..HEIGHT {
+                        taps[line] = lines[line][column];
+                    }
+                    let points = evaluate_filter::<T, I, HEIGHT>(taps);
+                    for line in 0..4 {
+                        points[line].store(&mut out[(line * 4 + column) * of_point + tile * channels + start..]);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Products at the points to the outputs of tiles, `HEIGHT` × `WIDTH` each, for one row of the products.
 pub(crate) struct InterpolateTiles<'a, T, const HEIGHT: usize, const WIDTH: usize> {
     /// Of each point, the tiles in order, with room for a vector behind the last.

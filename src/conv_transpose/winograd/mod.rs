@@ -7,17 +7,21 @@
 //!
 //! Winograd, *Arithmetic Complexity of Computations* (1980); Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
 
+use super::params::Precision;
 use super::phases::{AxisGeometry, AxisPhases, Geometry, Phases};
+use crate::element::FloatElement;
 use crate::simd::ELEMENTS;
 
 mod run;
+mod tiles;
 mod weights;
 
 pub(crate) use run::{Filters, Run};
-pub(crate) use weights::Scheme;
+pub(crate) use tiles::{Tiles, block_of, fill_planes, tile_counts};
+pub(crate) use weights::{Scheme, filters};
 
 /// Pixels of a tile along an axis.
-const TILE: usize = 4;
+pub(crate) const TILE: usize = 4;
 /// The fewest rows of products (output channels × phases), and the fewest summands of each, that pay for the transforms.
 const FEWEST_ROWS: usize = 32;
 const FEWEST_SUMMANDS: usize = 32;
@@ -44,7 +48,8 @@ impl AxisScheme {
         let planes: Vec<&[isize]> = origins.chunk_by(|a, b| a + stride == *b).collect();
         let residues: Vec<&[isize]> = origins.chunk_by(|a, b| a.rem_euclid(stride) == b.rem_euclid(stride)).collect();
         let taps = planes.first()?.len();
-        let even = planes == residues && planes.iter().all(|plane| plane.len() == taps) && (1..axis.phases.len()).all(|p| sorted(p) == origins);
+        let even =
+            planes == residues && planes.iter().all(|plane| plane.len() == taps) && (1..axis.phases.len()).all(|p| sorted(p) == origins);
         (even && (2..=3).contains(&taps)).then(|| Self { taps, planes: planes.iter().map(|plane| plane[0]).collect() })
     }
 
@@ -60,7 +65,10 @@ impl AxisScheme {
 }
 
 /// The schemes of height and width, where both have one and it pays. `phases` are aligned; the channels are those of one group.
-fn schemes(geometry: &Geometry, phases: &Phases, out: usize, source: usize) -> Option<[AxisScheme; 2]> {
+pub(crate) fn schemes<A: FloatElement>(geometry: &Geometry, phases: &Phases, out: usize, source: usize) -> Option<[AxisScheme; 2]> {
+    if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
+        return None;
+    }
     let [_, height, width] = &phases.axes;
     if geometry.axes[0] != AxisGeometry::POINT || height.phases.is_empty() || width.phases.is_empty() {
         return None;

@@ -5,12 +5,14 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
-use super::{AxisScheme, Scheme, TILE};
+use super::Scheme;
+use super::tiles::{Tiles, block_of, blocks_of, fill_planes, tile_counts};
 use crate::conv_transpose::store::Slot;
-use crate::conv_transpose::strips::{copy_row, inside};
 use crate::element::FloatElement;
 use crate::parallel;
-use crate::simd::{Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, tile_positions, with_scratch};
+use crate::simd::{
+    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, tile_positions, with_scratch,
+};
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
 const POINTS: usize = 2_500_000;
@@ -65,12 +67,12 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let [_, height, width] = &scheme.phases.axes;
         let positions = [source.dim().0, height.positions(), width.positions()];
         let room = (POINTS / ELEMENTS / scheme.depth.max(1)).clamp(FEWEST_TILES, MOST_TILES);
-        let block = block_of(scheme, positions, room, lanes);
+        let block = block_of((&scheme.phases, &scheme.axes), positions, room, lanes);
         let channels = &scheme.channels;
         let blocks = blocks_of(positions, block) * channels.groups;
         let part = channels.chunks.div_ceil(PIECES.div_ceil(blocks.max(1))).max(1);
         let products = channels.out * scheme.phases.count() * channels.groups * scheme.depth * ELEMENTS;
-        let tiles: usize = tile_counts(scheme, positions).iter().product();
+        let tiles: usize = tile_counts((&scheme.phases, &scheme.axes), positions).iter().product();
         let threads = products.saturating_mul(tiles) >= SMALL_WORK;
         let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
         Self { scheme, filters, source, bias, backend, lanes, positions, block, part, threads }
@@ -134,7 +136,12 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let start = [n, h, w][axis] * self.block[axis];
             start..(start + self.block[axis]).min(self.positions[axis])
         });
-        let tiles = Tiles::new(self.scheme, ranges.each_ref().map(|range| range.len()), self.lanes, tile_positions::<A::Row>(self.backend));
+        let tiles = Tiles::new(
+            (&self.scheme.phases, &self.scheme.axes),
+            ranges.each_ref().map(|range| range.len()),
+            self.lanes,
+            tile_positions::<A::Row>(self.backend),
+        );
         let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
         with_scratch(block.segments() * block.segment_len(), |points: &mut [A::Row]| {
             let parts = channels.chunks.div_ceil(self.part);
@@ -208,8 +215,10 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             for channel in channels {
                 for &height in heights {
                     for &width in widths {
-                        self.fill(self.group * scheme.channels.source + channel, [height, width], line, planes);
-                        let (tiles, out, width) = (&mut *in_order, &mut points[start..], tiles.counts[2]);
+                        let channel = self.group * scheme.channels.source + channel;
+                        fill_planes(&self.run.source, channel, &scheme.phases, [height, width], tiles, self.start, line, planes);
+                        let (out, width) = (&mut points[start..], tiles.counts[2]);
+                        let tiles = &mut *in_order;
                         self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
                         start += panel;
                     }
@@ -257,29 +266,6 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         });
     }
 
-    /// Copies the pixels of one plane of a channel, those that neighbouring tiles have in the same place side by side.
-    fn fill(&self, channel: usize, origin: [isize; 2], line: &mut [A::Row], planes: &mut [A::Row]) {
-        let (axes, tiles) = (&self.run.scheme.phases.axes, &self.tiles);
-        let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * self.start[axis + 1]).cast_signed();
-        let [height, width] = tiles.sizes;
-        let (plane_len, pitch) = (tiles.plane_len(), tiles.counts[2] + 1);
-        for n in 0..tiles.counts[0] {
-            let picture = self.run.source.slice(s![self.start[0] + n, channel, 0, .., ..]);
-            for row in 0..height * tiles.counts[1] + TILE - height {
-                match inside(first(0), row * axes[1].source_stride, picture.len_of(Axis(0))) {
-                    Some(row) => copy_row(picture.index_axis(Axis(0), row), first(1), axes[2].source_stride, line),
-                    None => line.fill(A::Row::default()),
-                }
-                let to = (n * (tiles.counts[1] + 1) + row / height) * pitch;
-                for column in 0..width {
-                    let to = (row % height * width + column) * plane_len + to;
-                    let pixels = line[column..].iter().step_by(width);
-                    planes[to..to + pitch].iter_mut().zip(pixels).for_each(|(to, &from)| *to = from);
-                }
-            }
-        }
-    }
-
     /// The products of some rows at every point.
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
@@ -296,72 +282,6 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             let (offsets, positions, strip) = (offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
             StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
-    }
-}
-
-/// The tiles of a block.
-struct Tiles {
-    /// Pictures, and rows and columns of tiles.
-    counts: [usize; 3],
-    /// Outputs of a tile along height and width.
-    sizes: [usize; 2],
-    /// From one row of tiles of a block to the next, with room for what a vector writes past the last.
-    pitch: usize,
-    lanes: usize,
-    /// Tiles that the inner loop takes at a time.
-    panel: usize,
-}
-
-impl Tiles {
-    /// The tiles of so many pictures, rows and columns of positions.
-    fn new(scheme: &Scheme, positions: [usize; 3], lanes: usize, panel: usize) -> Self {
-        let counts = tile_counts(scheme, positions);
-        let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
-        Self { counts, sizes: scheme.axes.each_ref().map(AxisScheme::outputs), pitch, lanes, panel }
-    }
-
-    fn all(&self) -> usize {
-        self.counts.iter().product()
-    }
-
-    fn panels(&self) -> usize {
-        self.all().div_ceil(self.panel)
-    }
-
-    /// Pixels that are side by side in neighbouring tiles.
-    fn plane_len(&self) -> usize {
-        self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1)
-    }
-
-    /// All planes, and room for a vector behind the last.
-    fn planes_len(&self) -> usize {
-        self.sizes[0] * self.sizes[1] * self.plane_len() + self.lanes + TILE
-    }
-
-    /// The pixels of a line.
-    fn line_len(&self) -> usize {
-        self.sizes[1] * self.counts[2] + TILE - self.sizes[1]
-    }
-
-    /// The outputs of one phase.
-    fn outputs_len(&self) -> usize {
-        self.sizes[0] * self.sizes[1] * self.pitch
-    }
-
-    /// Where each row of tiles begins in a plane.
-    fn rows(&self) -> Vec<usize> {
-        let [pictures, height, width] = self.counts;
-        (0..pictures).flat_map(|n| (0..height).map(move |row| (n * (height + 1) + row) * (width + 1))).collect()
-    }
-
-    /// Where each element of the first tile is in the planes.
-    fn elements(&self) -> [usize; ELEMENTS] {
-        let [height, width] = self.sizes;
-        std::array::from_fn(|element| {
-            let (row, column) = (element / TILE, element % TILE);
-            let plane = row % height * width + column % width;
-            plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
-        })
     }
 }
 
@@ -450,38 +370,4 @@ fn put_every<A: FloatElement, S: Slot<A>>(
         Some(row) => row[start..].iter_mut().step_by(step).zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
         None => row.slice_mut(s![start..;step]).iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
     }
-}
-
-/// The tiles of so many pictures, rows and columns of positions.
-fn tile_counts(scheme: &Scheme, [pictures, height, width]: [usize; 3]) -> [usize; 3] {
-    let [_, heights, widths] = &scheme.phases.axes;
-    let [rows, columns] = &scheme.axes;
-    [pictures, rows.tiles(height + heights.extension()), columns.tiles(width + widths.extension())]
-}
-
-/// Whole rows of positions, then whole pictures, then several, while their tiles fit `room`.
-fn block_of(scheme: &Scheme, positions: [usize; 3], room: usize, lanes: usize) -> [usize; 3] {
-    let mut room = room;
-    let mut block = positions;
-    for axis in [2, 1] {
-        let (axis_scheme, phases) = (&scheme.axes[axis - 1], &scheme.phases.axes[axis]);
-        if axis_scheme.tiles(positions[axis] + phases.extension()) > room {
-            let most = (room * axis_scheme.outputs()).saturating_sub(phases.extension()).max(1);
-            let even = positions[axis].div_ceil(positions[axis].div_ceil(most));
-            // Where the axis is cut, only whole tiles.
-            block[axis] = axis_scheme.tiles(even + phases.extension()) * axis_scheme.outputs() - phases.extension();
-        }
-        room /= axis_scheme.tiles(block[axis] + phases.extension()).max(1);
-    }
-    // As many pictures as leave the fewest lanes of the last vector idle.
-    let [_, height, width] = tile_counts(scheme, block);
-    let idle = |pictures: usize| (pictures * height * width).next_multiple_of(lanes) as f64 / pictures as f64;
-    let pictures = (1..=room.clamp(1, positions[0].max(1))).rev().min_by(|&a, &b| idle(a).total_cmp(&idle(b)));
-    block[0] = pictures.unwrap_or(1);
-    block
-}
-
-/// The number of blocks.
-fn blocks_of(positions: [usize; 3], block: [usize; 3]) -> usize {
-    (0..3).map(|axis| positions[axis].div_ceil(block[axis].max(1))).product()
 }

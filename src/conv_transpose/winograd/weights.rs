@@ -6,7 +6,6 @@ use ndarray::{ArrayView5, Axis, s};
 use num_traits::Float;
 
 use super::super::panels::Channels;
-use super::super::params::Precision;
 use super::super::phases::{AxisPhases, Direction, Geometry, Phases};
 use super::{AxisScheme, schemes};
 use crate::element::FloatElement;
@@ -35,16 +34,13 @@ pub(crate) struct Scheme {
 impl Scheme {
     /// The scheme for a weight of coarse channels × fine channels of a group × kernel, if the method is for it.
     pub(crate) fn find<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: &ArrayView5<'_, A>) -> Option<Self> {
-        if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
-            return None;
-        }
         let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
         let (out, source) = match direction {
             Direction::Expand => (fine, coarse),
             Direction::Contract => (coarse, fine),
         };
         let phases = Phases::new(geometry, direction, true);
-        let axes = schemes(geometry, &phases, out, source)?;
+        let axes = schemes::<A>(geometry, &phases, out, source)?;
         let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
         let depth = source * axes[0].planes.len() * axes[1].planes.len();
         let filters = filters(&phases, &axes, geometry.axes[2].kernel);
@@ -142,7 +138,7 @@ impl Scheme {
 }
 
 /// By phase and plane, the entries of the kernel that are the filter, in the order of the pixels they meet.
-fn filters(phases: &Phases, axes: &[AxisScheme; 2], width: usize) -> Vec<Vec<Vec<usize>>> {
+pub(crate) fn filters(phases: &Phases, axes: &[AxisScheme; 2], width: usize) -> Vec<Vec<Vec<usize>>> {
     let (rows, columns) = (kernel_entries(&phases.axes[1], &axes[0]), kernel_entries(&phases.axes[2], &axes[1]));
     let of_plane = |rows: &[usize], columns: &[usize]| {
         rows.iter().flat_map(|row| columns.iter().map(move |column| row * width + column)).collect::<Vec<usize>>()
