@@ -112,13 +112,14 @@ impl<T: Real> StripProduct<'_, T> {
     }
 }
 
-/// Where a panel of `HEIGHT` rows finds its weights.
+/// Where a panel of `HEIGHT` rows finds its weights: that of a product is in the row's slice, at the product's place.
 trait Weights<T>: Copy {
-    /// The weight of a product and a row.
-    ///
+    /// From the row's first possible weight on.
+    fn row(&self, row: usize) -> &[T];
+
     /// # Safety
-    /// There are as many products as offsets into the strip and `HEIGHT` rows, and `HEIGHT` is the height of the panel.
-    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T;
+    /// `product` is less than the number of products.
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize;
 }
 
 /// Products one after the other, the rows of each side by side.
@@ -127,9 +128,13 @@ struct Packed<'a, T>(&'a [T]);
 
 impl<T: Real> Weights<T> for Packed<'_, T> {
     #[inline(always)]
-    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T {
-        // SAFETY: `StripProduct::run` cut the slice to `HEIGHT` weights for each product.
-        unsafe { *self.0.get_unchecked(product * HEIGHT + row) }
+    fn row(&self, row: usize) -> &[T] {
+        self.0.get(row..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize {
+        product * HEIGHT
     }
 }
 
@@ -143,10 +148,14 @@ struct Scattered<'a, T> {
 
 impl<T: Real> Weights<T> for Scattered<'_, T> {
     #[inline(always)]
-    unsafe fn at<const HEIGHT: usize>(&self, product: usize, row: usize) -> T {
-        // SAFETY: `StripProduct::run` checked that there is an offset for each product and that the largest offset of a row and that of a
-        // product together are inside the weights; it cut the rows to `HEIGHT`.
-        unsafe { *self.weights.get_unchecked(self.rows.get_unchecked(row) + self.products.get_unchecked(product)) }
+    fn row(&self, row: usize) -> &[T] {
+        &self.weights[self.rows[row]..]
+    }
+
+    #[inline(always)]
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { *self.products.get_unchecked(product) }
     }
 }
 
@@ -214,7 +223,10 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIG
                 }
             }
         }
+        let rows: [&[T]; HEIGHT] = std::array::from_fn(|row| weights.row(row));
         for (product, offset) in offsets.iter().enumerate() {
+            // SAFETY: `product` counts the offsets, of which there are as many as products.
+            let place = unsafe { weights.place::<HEIGHT>(product) };
             let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
                 let start = offset + positions[v].from;
                 // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
@@ -222,8 +234,9 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIG
                 T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) })
             });
             for row in 0..HEIGHT {
-                // SAFETY: `product` counts the offsets, `row` the rows, and `run_height` chose the panel's height.
-                let weight = T::Vector::<I>::splat(unsafe { weights.at::<HEIGHT>(product, row) });
+                // SAFETY: packed weights were cut to `HEIGHT` for each product. Of scattered ones `StripProduct::run` checked that the
+                // largest offset of a row and that of a product together are inside.
+                let weight = T::Vector::<I>::splat(unsafe { *rows[row].get_unchecked(place) });
                 for v in 0..WIDTH {
                     registers[row][v] = weight.multiply_add(pixels[v], registers[row][v]);
                 }
