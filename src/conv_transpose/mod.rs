@@ -78,6 +78,7 @@
 
 pub(crate) mod bias_gradient;
 mod correlate;
+mod few_channels;
 mod gather;
 mod operator;
 mod pair;

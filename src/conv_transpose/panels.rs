@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView5, s};
 
+use super::few_channels::{self, FewChannels};
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::winograd;
 use crate::element::FloatElement;
@@ -56,6 +57,8 @@ pub struct Packed<T>(pub(super) Method<T>);
 pub(super) enum Method<T> {
     /// As it is defined.
     Direct(Panels<T>),
+    /// Row by row, for groups of very few channels.
+    Few(FewChannels<T>),
     /// With fewer multiplications.
     Winograd { scheme: winograd::Scheme, points: Vec<T> },
 }
@@ -63,11 +66,15 @@ pub(super) enum Method<T> {
 impl<T> Packed<T> {
     /// Output and source channels of all groups together.
     pub(crate) fn channels(&self) -> (usize, usize) {
-        let channels = match &self.0 {
-            Method::Direct(panels) => &panels.channels,
-            Method::Winograd { scheme, .. } => &scheme.channels,
-        };
-        (channels.out * channels.groups, channels.source * channels.groups)
+        let of = |channels: &Channels| (channels.out * channels.groups, channels.source * channels.groups);
+        match &self.0 {
+            Method::Direct(panels) => of(&panels.channels),
+            Method::Winograd { scheme, .. } => of(&scheme.channels),
+            Method::Few(few) => {
+                let (coarse, fine) = (few.coarse * few.geometry.groups, few.fine * few.geometry.groups);
+                if few.direction == Direction::Expand { (fine, coarse) } else { (coarse, fine) }
+            }
+        }
     }
 }
 
@@ -91,11 +98,27 @@ impl<T> Panels<T> {
 
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
 pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
+    if let Some(few) = few_channels(geometry, direction, &weight) {
+        return Ok(Packed(Method::Few(few)));
+    }
     let method = match winograd::Scheme::find(geometry, direction, &weight) {
         Some(scheme) => Method::Winograd { points: scheme.pack(&weight)?, scheme },
         None => Method::Direct(pack_panels(geometry, direction, weight)?),
     };
     Ok(Packed(method))
+}
+
+/// The weights row by row, if that suits them.
+pub(crate) fn few_channels<A: FloatElement>(
+    geometry: &Geometry,
+    direction: Direction,
+    weight: &ArrayView5<'_, A>,
+) -> Option<FewChannels<A::Row>> {
+    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
+    few_channels::suits(geometry, coarse, fine).then(|| {
+        let weights = weight.iter().map(|value| value.to_row()).collect();
+        FewChannels { geometry: *geometry, direction, coarse, fine, weights }
+    })
 }
 
 /// The weights as they are.

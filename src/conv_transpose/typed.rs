@@ -6,6 +6,7 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5};
 
 use super::bias_gradient::channel_sums;
 use super::correlate::Correlate;
+use super::few_channels;
 use super::gather::Gather;
 use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
@@ -83,6 +84,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
 ) {
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
+        Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
     }
 }
@@ -96,6 +98,10 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     backend: Backend,
     out: ArrayViewMut5<'_, S>,
 ) -> Result<(), Error> {
+    if let Some(few) = panels::few_channels(geometry, direction, &weight) {
+        few_channels::Run::new(&few, source, bias, backend).run(out);
+        return Ok(());
+    }
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
         Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
         return Ok(());
@@ -107,6 +113,22 @@ fn run_once<A: FloatElement, S: Slot<A>>(
         run.with_packed(&scheme.pack(&weight)?).run(out);
     }
     Ok(())
+}
+
+/// The weight gradient.
+fn correlate<A: FloatElement, S: Slot<A>>(
+    geometry: &Geometry,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) {
+    let (of_coarse, of_fine) = (coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups);
+    if few_channels::suits(geometry, of_coarse, of_fine) {
+        few_channels::correlate(geometry, coarse, fine, backend, out);
+    } else {
+        Correlate::new(geometry, coarse, fine, backend).run(out);
+    }
 }
 
 macro_rules! typed {
@@ -154,7 +176,7 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run(out);
+                correlate(geometry, coarse, fine, backend, out);
                 Ok(())
             }
 
@@ -165,7 +187,7 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run::<Self>(out);
+                correlate::<Self, Self>(geometry, coarse, fine, backend, out);
                 Ok(())
             }
 

@@ -18,6 +18,7 @@ mod strip_product;
 mod table;
 mod transpose;
 mod vector;
+mod weighted_rows;
 mod winograd;
 
 pub use arithmetic::Arithmetic;
@@ -33,6 +34,7 @@ pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes
 pub use table::{Table, Tables};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
+pub(crate) use weighted_rows::{AddProducts, SumRows};
 pub(crate) use winograd::{ELEMENTS, EvaluateFilters, EvaluateTiles, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
