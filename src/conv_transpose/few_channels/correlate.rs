@@ -113,7 +113,14 @@ fn add_pair<A: FloatElement>(
                     terms.extend((0..layers).map(|layer| (slot * spread_len + layer * rows.len, sum + layer * rows.period)));
                 }
                 if !terms.is_empty() {
-                    copy_padded(fine.slice(s![n, b, 0, fine_row, ..]), row);
+                    let from = fine.slice(s![n, b, 0, fine_row, ..]);
+                    let row = match from.to_slice().and_then(A::as_rows) {
+                        Some(from) if from.len() == rows.len => from,
+                        _ => {
+                            copy_padded(from, row);
+                            &*row
+                        }
+                    };
                     backend.run(AddProducts { row, others: ring, terms: &terms, period: rows.period, sums: &mut *sums });
                 }
             }

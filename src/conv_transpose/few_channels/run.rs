@@ -8,7 +8,7 @@ use crate::conv_transpose::phases::Direction;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
 use crate::pieces::for_each_piece;
-use crate::simd::{Backend, SumRows, with_scratch};
+use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, with_scratch};
 
 /// One call.
 pub(crate) struct Run<'w, 'x, A: FloatElement> {
@@ -17,28 +17,39 @@ pub(crate) struct Run<'w, 'x, A: FloatElement> {
     bias: Option<ArrayView1<'x, A>>,
     backend: Backend,
     rows: Rows,
+    /// Whether the output is written past the caches.
+    streams: bool,
 }
 
 impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     /// The shapes have been checked.
     pub(crate) fn new(few: &'w FewChannels<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'x, A>>, backend: Backend) -> Self {
-        Self { few, source, bias, backend, rows: Rows::new::<A::Row>(&few.geometry, backend) }
+        let rows = Rows::new::<A::Row>(&few.geometry, backend);
+        Self { few, source, bias, backend, rows, streams: false }
     }
 
     /// Computes the whole output, whose shape has been checked.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
-        for_each_piece(out, &[0, 1, 3], &|origin, mut piece| {
-            for (n, mut picture) in piece.outer_iter_mut().enumerate() {
-                for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
-                    let at = [origin[0] + n, origin[1] + channel, origin[3]];
-                    let rows = volume.outer_iter_mut().flat_map(|slice| slice.into_outer_iter_mut());
-                    match self.few.direction {
-                        Direction::Expand => self.expand(at, rows),
-                        Direction::Contract => self.contract(at, rows),
-                    }
-                }
+    pub(crate) fn run<S: Slot<A>>(self, out: ArrayViewMut5<'_, S>) {
+        let this = Self { streams: StreamingStores::Auto.streams(out.len() * size_of::<A>()), ..self };
+        for_each_piece(out, &[0, 1, 3], &|origin, piece| {
+            this.piece(origin, piece);
+            if this.streams {
+                finish_streaming();
             }
         });
+    }
+
+    fn piece<S: Slot<A>>(&self, origin: [usize; 5], mut piece: ArrayViewMut5<'_, S>) {
+        for (n, mut picture) in piece.outer_iter_mut().enumerate() {
+            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+                let at = [origin[0] + n, origin[1] + channel, origin[3]];
+                let rows = volume.outer_iter_mut().flat_map(|slice| slice.into_outer_iter_mut());
+                match self.few.direction {
+                    Direction::Expand => self.expand(at, rows),
+                    Direction::Contract => self.contract(at, rows),
+                }
+            }
+        }
     }
 
     /// The patterns of all pairs of the group that `channel` of the output is in, and the first source channel.
@@ -59,6 +70,14 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
 
     fn bias(&self, channel: usize) -> A::Row {
         self.bias.as_ref().and_then(|bias| bias.get(channel)).map_or_else(A::Row::zero, |bias| bias.to_row())
+    }
+
+    fn put_row<S: Slot<A>>(&self, out: &mut ArrayViewMut1<'_, S>, sums: &[A::Row]) {
+        match out.as_slice_mut() {
+            Some(out) if self.streams => S::stream(out, sums, self.backend),
+            Some(out) => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
+            None => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
+        }
     }
 
     /// Rows of one output channel from the first on: spread-out coarse rows times patterns.
@@ -92,7 +111,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                 }
                 let initial = self.bias(channel);
                 self.backend.run(SumRows { rows: ring, patterns, terms: &terms, period: rows.period, initial, out: sums });
-                put_row(&mut out, sums);
+                self.put_row(&mut out, sums);
             }
         });
     }
@@ -124,7 +143,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                     held[slot] = fine;
                 }
                 self.gather(&mut terms, ring, patterns, sums, line);
-                put_row(&mut out, line);
+                self.put_row(&mut out, line);
             }
         });
     }
@@ -157,11 +176,4 @@ pub(super) fn copy_padded<A: FloatElement>(from: ArrayView1<'_, A>, to: &mut [A:
         None => to.iter_mut().zip(&from).for_each(|(to, from)| *to = from.to_row()),
     }
     behind.fill(A::Row::default());
-}
-
-fn put_row<A: FloatElement, S: Slot<A>>(out: &mut ArrayViewMut1<'_, S>, sums: &[A::Row]) {
-    match out.as_slice_mut() {
-        Some(out) => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
-        None => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
-    }
 }
