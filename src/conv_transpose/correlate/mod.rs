@@ -22,9 +22,9 @@ mod pixels;
 mod reduced;
 
 /// Coarse channels of a tile: whole vectors that the inner loop takes by two and three.
-const COARSE: usize = 144;
+const COARSE: usize = 256;
 /// Sums of a tile.
-const SUMS: usize = 1 << 19;
+const SUMS: usize = 1 << 20;
 /// Sums of all parts of a tile together: what splitting the positions may cost in memory.
 const PARTIAL_SUMS: usize = 1 << 20;
 /// How many pieces of work there should be before positions are left whole.

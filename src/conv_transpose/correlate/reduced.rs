@@ -62,7 +62,7 @@ impl Reduced {
         let [_, height, width] = tile_counts((&self.phases, &self.axes), self.block);
         let pixels = self.block[0] * height * tiles.sizes[0] * width * tiles.sizes[1];
         let pixels_len = pixels * (tile.pitch + crate::simd::SQUARE);
-        let planes_len = tiles.planes_len() + tiles.line_len() + ELEMENTS * tiles.pitch;
+        let planes_len = tiles.planes_len() + ELEMENTS * tiles.pitch;
         let [_, heights, widths] = self.counts();
         with_scratch(filters_len + points_len + pixels_len.max(planes_len), |scratch: &mut [A::Row]| {
             let (filters, rest) = scratch.split_at_mut(filters_len);
@@ -121,13 +121,12 @@ impl Reduced {
         let panel = tiles.panels() * tiles.panel;
         let pitch = tile.fine.len() * self.filters.len() * panel;
         let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
-        let (line, rest) = rest.split_at_mut(tiles.line_len());
         let in_order = &mut rest[..ELEMENTS * tiles.pitch];
         let mut at = 0;
         for channel in tile.fine.clone() {
             for &row in &self.axes[0].planes {
                 for &column in &self.axes[1].planes {
-                    fill_planes(&factors.fine, channel, &self.phases, [row, column], tiles, start, line, planes);
+                    fill_planes(&factors.fine, channel, &self.phases, [row, column], tiles, start, planes);
                     let (planes, rows, tiles, out) = (&*planes, rows.as_slice(), &mut *in_order, &mut points[at..]);
                     factors.backend.run(EvaluateTiles { planes, elements, rows, width, tiles, out, panel, panels: 1, pitch });
                     at += panel;

@@ -9,10 +9,13 @@ use crate::conv_transpose::phases::Geometry;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
 use crate::parallel;
-use crate::simd::{AddProducts, Backend, with_scratch};
+use crate::simd::{AddProducts, Backend, prefetch, with_scratch};
 
 /// Below so many fine pixels a call stays on its thread.
 const SMALL_WORK: usize = 1 << 15;
+
+/// How many rows ahead the fine pixels are asked for.
+pub(super) const AHEAD: usize = 2;
 
 /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel). The shapes have been checked.
 pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
@@ -45,7 +48,6 @@ fn divide<A: FloatElement, S: Slot<A>>(
         let second = || divide(rows, coarse_right, fine_right, groups - middle, backend, right);
         return if fine.len() >= SMALL_WORK { parallel::join(first, second) } else { in_turn(first, second) };
     }
-    let taps: Vec<_> = rows.taps().collect();
     let of_pair = rows.patterns_len();
     with_scratch(of_pair, |sums: &mut [A::Row]| {
         for a in 0..coarse.dim().1 {
@@ -55,11 +57,11 @@ fn divide<A: FloatElement, S: Slot<A>>(
                 let mut kernel = out.slice_mut(s![a, b, 0, .., ..]);
                 for (row, sums) in sums.chunks_exact(of_pair / rows.height.kernel).enumerate() {
                     let mut line = kernel.index_axis_mut(Axis(0), row);
-                    for &(layer, phase, tap) in &taps {
-                        let pixels = sums[layer * rows.period..][..rows.period].iter().skip(phase).step_by(rows.width.stride);
+                    for tap in &rows.taps {
+                        let pixels = sums[tap.layer * rows.period..][..rows.period].iter().skip(tap.phase).step_by(rows.width.stride);
                         line[tap.kernel].put(pixels.fold(A::Row::zero(), |sum, &pixel| sum + pixel));
                     }
-                    if taps.len() < line.len() {
+                    if rows.taps.len() < line.len() {
                         put_untouched(rows, &mut line);
                     }
                 }
@@ -76,7 +78,7 @@ fn in_turn(first: impl FnOnce(), second: impl FnOnce()) {
 /// Taps that no fine pixel meets, since the picture is narrower than the stride.
 fn put_untouched<A: FloatElement, S: Slot<A>>(rows: &Rows, line: &mut ndarray::ArrayViewMut1<'_, S>) {
     for (kernel, slot) in line.iter_mut().enumerate() {
-        if rows.taps().all(|(_, _, tap)| tap.kernel != kernel) {
+        if rows.taps.iter().all(|tap| tap.kernel != kernel) {
             slot.put(A::Row::zero());
         }
     }
@@ -91,7 +93,7 @@ fn add_pair<A: FloatElement>(
     backend: Backend,
     sums: &mut [A::Row],
 ) {
-    let (layers, reach) = (rows.layers.len(), rows.coarse_reach());
+    let (layers, reach) = (rows.layers, rows.coarse_reach());
     let spread_len = layers * rows.len;
     let mut terms = Vec::new();
     with_scratch(reach * spread_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
@@ -114,6 +116,9 @@ fn add_pair<A: FloatElement>(
                 }
                 if !terms.is_empty() {
                     let from = fine.slice(s![n, b, 0, fine_row, ..]);
+                    if fine_row + AHEAD < rows.height.fine {
+                        prefetch(fine.slice(s![n, b, 0, fine_row + AHEAD, ..]).to_slice().unwrap_or_default());
+                    }
                     let row = match from.to_slice().and_then(A::as_rows) {
                         Some(from) if from.len() == rows.len => from,
                         _ => {

@@ -4,7 +4,7 @@
 //! pixel `m + origin`. So a layer is the coarse row spread out to the length of the fine one, times the weights of its taps, which repeat
 //! after `s` pixels. Rows are added, with no phase stored apart, and gradients are the same sums read the other way.
 
-use super::phases::{AxisGeometry, Direction, Geometry, Phases};
+use super::phases::{AxisGeometry, Direction, Geometry, Phases, Tap};
 use crate::simd::Backend;
 use crate::simd::lanes;
 
@@ -37,19 +37,37 @@ pub(crate) struct FewChannels<T> {
     pub(crate) weights: Vec<T>,
 }
 
-/// Which column of the kernel a fine pixel of some phase meets, and the coarse pixel `m + origin`.
+/// The pixels of one layer and phase: `count` fine ones from `fine` on, a stride apart, meet neighbouring coarse ones from `coarse` on.
 #[derive(Debug, Clone, Copy)]
-struct ColumnTap {
+struct LayerTap {
+    layer: usize,
+    phase: usize,
+    /// The column of the kernel.
     kernel: usize,
-    origin: isize,
+    fine: usize,
+    coarse: usize,
+    count: usize,
+}
+
+impl LayerTap {
+    fn new(axis: &AxisGeometry, layer: usize, phase: usize, tap: &Tap) -> Self {
+        let first = tap.origin.min(0).unsigned_abs();
+        let of_phase = axis.fine.saturating_sub(phase).div_ceil(axis.stride);
+        let coarse = (first.cast_signed() + tap.origin).cast_unsigned();
+        let count = of_phase.saturating_sub(first).min(axis.coarse.saturating_sub(coarse));
+        // Where there are none, any place will do.
+        let (fine, coarse) = if count > 0 { (first * axis.stride + phase, coarse) } else { (0, 0) };
+        Self { layer, phase, kernel: tap.kernel, fine, coarse, count }
+    }
 }
 
 /// How rows of the two grids meet.
 struct Rows {
     height: AxisGeometry,
     width: AxisGeometry,
-    /// By layer, then phase.
-    layers: Vec<Vec<Option<ColumnTap>>>,
+    /// How many layers.
+    layers: usize,
+    taps: Vec<LayerTap>,
     /// After so many fine pixels, whole vectors, the weights repeat.
     period: usize,
     /// The length of a fine row, filled up to whole periods.
@@ -61,15 +79,13 @@ impl Rows {
         let [_, height, width] = geometry.axes;
         let [_, _, phases] = Phases::new(geometry, Direction::Expand, false).axes;
         let layers = phases.phases.iter().map(|phase| phase.taps.len()).max().unwrap_or(0);
-        let mut layers = vec![vec![None; width.stride]; layers];
-        for phase in &phases.phases {
-            for (layer, tap) in layers.iter_mut().zip(&phase.taps) {
-                layer[phase.residue] = Some(ColumnTap { kernel: tap.kernel, origin: tap.origin });
-            }
-        }
+        let taps = phases.phases.iter().flat_map(|phase| {
+            phase.taps.iter().enumerate().map(|(layer, tap)| LayerTap::new(&width, layer, phase.residue, tap)).collect::<Vec<_>>()
+        });
+        let taps = taps.collect();
         let lanes = lanes::<T>(backend);
         let period = (1..=lanes).map(|times| times * width.stride).find(|period| period % lanes == 0).unwrap_or(width.stride * lanes);
-        Self { height, width, layers, period, len: width.fine.next_multiple_of(period) }
+        Self { height, width, layers, taps, period, len: width.fine.next_multiple_of(period) }
     }
 
     /// The rows of the kernel that a fine row meets, and the coarse rows they read.
@@ -100,46 +116,28 @@ impl Rows {
         (self.height.kernel - 1) * self.height.dilation + 1
     }
 
-    /// The pixels `(fine, coarse)` of a layer's taps of one phase: first, and how many.
-    fn run_of(&self, phase: usize, tap: ColumnTap) -> (usize, usize, usize) {
-        let first = tap.origin.min(0).unsigned_abs();
-        let of_phase = self.width.fine.saturating_sub(phase).div_ceil(self.width.stride);
-        let coarse = (first.cast_signed() + tap.origin).cast_unsigned();
-        let count = of_phase.saturating_sub(first).min(self.width.coarse.saturating_sub(coarse));
-        (first * self.width.stride + phase, coarse, count)
-    }
-
-    /// Every layer's taps: layer, phase, tap.
-    fn taps(&self) -> impl Iterator<Item = (usize, usize, ColumnTap)> {
-        let phases = |(layer, phases): (usize, &Vec<Option<ColumnTap>>)| {
-            phases.iter().enumerate().filter_map(move |(phase, tap)| tap.map(|tap| (layer, phase, tap))).collect::<Vec<_>>()
-        };
-        self.layers.iter().enumerate().flat_map(phases)
-    }
-
     /// Spreads a coarse row out, once for each layer; `to` has all layers one after the other.
     fn spread<T: Copy + Default>(&self, coarse: &[T], to: &mut [T]) {
         to.fill(T::default());
-        for (layer, phase, tap) in self.taps() {
-            let (fine, first, count) = self.run_of(phase, tap);
-            let to = to[layer * self.len..][..self.len].get_mut(fine..).unwrap_or_default();
-            to.iter_mut().step_by(self.width.stride).zip(&coarse[first.min(coarse.len())..][..count]).for_each(|(to, &from)| *to = from);
+        for tap in &self.taps {
+            let to = to[tap.layer * self.len + tap.fine..].iter_mut().step_by(self.width.stride);
+            to.zip(&coarse[tap.coarse..][..tap.count]).for_each(|(to, &from)| *to = from);
         }
     }
 
     /// The weights of a pair of channels as patterns: by row of the kernel, layer, pixel of the period.
     fn patterns<T: Copy + Default>(&self, weights: &[T], to: &mut [T]) {
         to.fill(T::default());
-        for (row, to) in to.chunks_exact_mut(self.layers.len().max(1) * self.period).enumerate().take(self.height.kernel) {
-            for (layer, phase, tap) in self.taps() {
+        for (row, to) in to.chunks_exact_mut(self.layers.max(1) * self.period).enumerate().take(self.height.kernel) {
+            for tap in &self.taps {
                 let weight = weights[row * self.width.kernel + tap.kernel];
-                to[layer * self.period..][..self.period].iter_mut().skip(phase).step_by(self.width.stride).for_each(|to| *to = weight);
+                to[tap.layer * self.period..][..self.period].iter_mut().skip(tap.phase).step_by(self.width.stride).for_each(|to| *to = weight);
             }
         }
     }
 
     /// The numbers of all patterns of a pair of channels.
     fn patterns_len(&self) -> usize {
-        self.height.kernel * self.layers.len() * self.period
+        self.height.kernel * self.layers * self.period
     }
 }

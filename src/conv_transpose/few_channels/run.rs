@@ -3,12 +3,13 @@
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
 use num_traits::Zero;
 
+use super::correlate::AHEAD;
 use super::{FewChannels, Rows};
 use crate::conv_transpose::phases::Direction;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
 use crate::pieces::for_each_piece;
-use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, with_scratch};
+use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, prefetch, with_scratch};
 
 /// One call.
 pub(crate) struct Run<'w, 'x, A: FloatElement> {
@@ -83,7 +84,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     /// Rows of one output channel from the first on: spread-out coarse rows times patterns.
     fn expand<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
         let (rows, sources) = (&self.rows, self.few.coarse);
-        let (layers, reach) = (rows.layers.len(), rows.coarse_reach());
+        let (layers, reach) = (rows.layers, rows.coarse_reach());
         let (spread_len, patterns_len) = (layers * rows.len, rows.patterns_len());
         let ring_len = sources * reach * spread_len;
         with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
@@ -119,7 +120,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     /// Rows of one input gradient from the first on: fine rows times patterns, summed over the pixels that meet the same coarse one.
     fn contract<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
         let (rows, sources) = (&self.rows, self.few.fine);
-        let (layers, reach) = (rows.layers.len(), rows.fine_reach());
+        let (layers, reach) = (rows.layers, rows.fine_reach());
         let (ring_len, patterns_len) = (sources * reach * rows.len, rows.patterns_len());
         with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
             let (ring, rest) = scratch.split_at_mut(ring_len);
@@ -136,6 +137,10 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                         let place = (source * reach + slot) * rows.len;
                         if held[slot] != fine {
                             let from = self.source.slice(s![n, first_source + source, 0, fine, ..]);
+                            if fine + AHEAD < rows.height.fine {
+                                let next = self.source.slice(s![n, first_source + source, 0, fine + AHEAD, ..]);
+                                prefetch(next.to_slice().unwrap_or_default());
+                            }
                             copy_padded(from, &mut ring[place..place + rows.len]);
                         }
                         terms.push((place, source * patterns_len + kernel * layers * rows.period));
@@ -152,17 +157,15 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     fn gather(&self, terms: &mut [(usize, usize)], ring: &[A::Row], patterns: &[A::Row], sums: &mut [A::Row], line: &mut [A::Row]) {
         let (rows, stride) = (&self.rows, self.rows.width.stride);
         line.fill(A::Row::zero());
-        for (layer, phases) in rows.layers.iter().enumerate() {
+        for layer in 0..rows.layers {
             if layer > 0 {
                 terms.iter_mut().for_each(|(_, pattern)| *pattern += rows.period);
             }
             let initial = A::Row::zero();
             self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out: &mut *sums });
-            for (phase, tap) in phases.iter().enumerate().filter_map(|(phase, tap)| tap.map(|tap| (phase, tap))) {
-                let (fine, coarse, count) = rows.run_of(phase, tap);
-                let from = sums.get(fine..).unwrap_or_default().iter().step_by(stride);
-                let to = line.get_mut(coarse..).unwrap_or_default().iter_mut();
-                to.zip(from).take(count).for_each(|(to, &from)| *to = *to + from);
+            for tap in rows.taps.iter().filter(|tap| tap.layer == layer) {
+                let from = sums[tap.fine..].iter().step_by(stride);
+                line[tap.coarse..][..tap.count].iter_mut().zip(from).for_each(|(to, &from)| *to = *to + from);
             }
         }
     }

@@ -209,14 +209,13 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
         let mut start = 0;
-        with_scratch(tiles.planes_len() + tiles.line_len() + ELEMENTS * tiles.pitch, |scratch: &mut [A::Row]| {
-            let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
-            let (line, in_order) = rest.split_at_mut(tiles.line_len());
+        with_scratch(tiles.planes_len() + ELEMENTS * tiles.pitch, |scratch: &mut [A::Row]| {
+            let (planes, in_order) = scratch.split_at_mut(tiles.planes_len());
             for channel in channels {
                 for &height in heights {
                     for &width in widths {
                         let channel = self.group * scheme.channels.source + channel;
-                        fill_planes(&self.run.source, channel, &scheme.phases, [height, width], tiles, self.start, line, planes);
+                        fill_planes(&self.run.source, channel, &scheme.phases, [height, width], tiles, self.start, planes);
                         let (out, width) = (&mut points[start..], tiles.counts[2]);
                         let tiles = &mut *in_order;
                         self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
@@ -276,9 +275,9 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
         let positions: Vec<Positions> =
             (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
-        let of_point = weights.chunks_exact(rows * depth).zip(products.chunks_exact_mut(rows * pitch));
+        let of_point = weights.chunks_exact(rows * scheme.pitch()).zip(products.chunks_exact_mut(rows * pitch));
         for (point, (weights, sums)) in of_point.enumerate() {
-            let layout = Layout::Panels { depth, first: 0 };
+            let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
             let (offsets, positions, strip) = (offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
             StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }

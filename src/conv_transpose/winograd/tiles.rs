@@ -4,7 +4,7 @@ use ndarray::{ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::strips::{copy_row, inside};
+use crate::conv_transpose::strips::{copy_every, inside};
 use crate::element::FloatElement;
 use crate::simd::ELEMENTS;
 
@@ -47,11 +47,6 @@ impl Tiles {
         self.sizes[0] * self.sizes[1] * self.plane_len() + self.lanes + TILE
     }
 
-    /// The pixels of a line.
-    pub(crate) fn line_len(&self) -> usize {
-        self.sizes[1] * self.counts[2] + TILE - self.sizes[1]
-    }
-
     /// The outputs of one phase.
     pub(crate) fn outputs_len(&self) -> usize {
         self.sizes[0] * self.sizes[1] * self.pitch
@@ -83,25 +78,35 @@ pub(crate) fn fill_planes<A: FloatElement>(
     origin: [isize; 2],
     tiles: &Tiles,
     start: [usize; 3],
-    line: &mut [A::Row],
     planes: &mut [A::Row],
 ) {
     let axes = &phases.axes;
     let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * start[axis + 1]).cast_signed();
     let [height, width] = tiles.sizes;
     let (plane_len, pitch) = (tiles.plane_len(), tiles.counts[2] + 1);
+    let [stride_h, stride_w] = [axes[1].source_stride, axes[2].source_stride];
+    // Of each column of a tile, the pixels that are inside: the first tile, the first pixel, how many.
+    let inside_of = |column: usize| {
+        let (at, step) = (first(1) + (column * stride_w).cast_signed(), width * stride_w);
+        let before = if at < 0 { at.unsigned_abs().div_ceil(step).min(pitch) } else { 0 };
+        let pixel = (at + (before * step).cast_signed()).max(0).cast_unsigned();
+        (before, pixel, source.len_of(Axis(4)).saturating_sub(pixel).div_ceil(step).min(pitch - before))
+    };
+    let columns: [(usize, usize, usize); TILE] = std::array::from_fn(inside_of);
+    planes.fill(A::Row::default());
     for n in 0..tiles.counts[0] {
         let picture = source.slice(s![start[0] + n, channel, 0, .., ..]);
         for row in 0..height * tiles.counts[1] + TILE - height {
-            match inside(first(0), row * axes[1].source_stride, picture.len_of(Axis(0))) {
-                Some(row) => copy_row(picture.index_axis(Axis(0), row), first(1), axes[2].source_stride, line),
-                None => line.fill(A::Row::default()),
-            }
+            let Some(line) = inside(first(0), row * stride_h, picture.len_of(Axis(0))) else { continue };
+            let line = picture.index_axis(Axis(0), line);
             let to = (n * (tiles.counts[1] + 1) + row / height) * pitch;
-            for column in 0..width {
-                let to = (row % height * width + column) * plane_len + to;
-                let pixels = line[column..].iter().step_by(width);
-                planes[to..to + pitch].iter_mut().zip(pixels).for_each(|(to, &from)| *to = from);
+            for (column, &(before, pixel, count)) in columns.iter().enumerate().take(width).filter(|(_, (_, _, count))| *count > 0) {
+                let to = (row % height * width + column) * plane_len + to + before;
+                let to = &mut planes[to..to + count];
+                match line.to_slice() {
+                    Some(line) => copy_every(&line[pixel..], width * stride_w, to),
+                    None => to.iter_mut().zip(line.slice(s![pixel..;width * stride_w])).for_each(|(to, from)| *to = from.to_row()),
+                }
             }
         }
     }

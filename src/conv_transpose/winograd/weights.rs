@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView5, Axis, s};
+use ndarray::{ArrayView5, s};
 use num_traits::Float;
 
 use super::super::panels::Channels;
@@ -11,10 +11,12 @@ use super::{AxisScheme, schemes};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::output_size::element_count;
-use crate::simd::{ELEMENTS, MOST_ROWS, panel_heights};
+use crate::simd::{ELEMENTS, MOST_ROWS, Real, panel_heights};
 
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
+/// Source channels whose kernels are copied together: what is near in memory is read together.
+const CHANNELS_AT_ONCE: usize = 8;
 /// The most taps that a filter has.
 const TAPS: usize = 9;
 
@@ -49,13 +51,19 @@ impl Scheme {
 
     /// All points of a chunk of output channels.
     pub(crate) fn chunk_len(&self, channels: usize) -> usize {
-        ELEMENTS * self.phases.count() * channels * self.depth
+        ELEMENTS * self.phases.count() * channels * self.pitch()
+    }
+
+    /// Summands that a panel has room for. Panels and points are written side by side: were they a power of two apart, all of them would
+    /// fall into the same lines of the cache.
+    pub(crate) fn pitch(&self) -> usize {
+        self.depth + 3
     }
 
     /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, panel.
     pub(crate) fn pack<A: FloatElement>(&self, weight: &ArrayView5<'_, A>) -> Result<Vec<A::Row>, Error> {
         let channels = &self.channels;
-        let shape = [channels.groups, channels.out, self.phases.count(), self.depth, ELEMENTS];
+        let shape = [channels.groups, channels.out, self.phases.count(), self.pitch(), ELEMENTS];
         let count = element_count::<A::Row>("packed weights", &shape)?;
         let mut points = Vec::new();
         let bytes = count * size_of::<A::Row>();
@@ -81,7 +89,6 @@ impl Scheme {
     /// Evaluates the filters of a chunk of output channels: by point, panel of rows, summand, row.
     pub(crate) fn pack_chunk<A: FloatElement>(&self, weight: &ArrayView5<'_, A>, group: usize, chunk: usize, to: &mut [A::Row]) {
         let range = self.channels.chunk_range(chunk);
-        let rows = self.phases.count() * range.len();
         let of_chunk = match self.direction {
             Direction::Expand => {
                 let source = group * self.channels.source..(group + 1) * self.channels.source;
@@ -93,27 +100,33 @@ impl Scheme {
             }
         };
         let kernel_len = of_chunk.dim().2 * of_chunk.dim().3 * of_chunk.dim().4;
-        let mut kernels = vec![A::Row::default(); range.len() * kernel_len];
+        let mut kernels = vec![A::Row::default(); CHANNELS_AT_ONCE * range.len() * kernel_len];
         let planes = self.depth / self.channels.source;
-        for source in 0..self.channels.source {
-            for (kernel, to) in of_chunk.index_axis(Axis(1), source).outer_iter().zip(kernels.chunks_exact_mut(kernel_len)) {
-                kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row());
-            }
-            for plane in 0..planes {
-                let summand = source * planes + plane;
-                let mut row = 0;
-                for height in panel_heights(rows) {
-                    let points = evaluate(self.filters_of(&kernels, kernel_len, plane, row..row + height), &self.axes);
-                    for (point, values) in points.iter().enumerate() {
-                        let at = (point * rows + row) * self.depth + summand * height;
-                        match to[at..].first_chunk_mut() {
-                            Some(to) if height == MOST_ROWS => *to = *values, // no call to copy so little
-                            _ => to[at..at + height].copy_from_slice(&values[..height]),
-                        }
-                    }
-                    row += height;
+        for first in (0..self.channels.source).step_by(CHANNELS_AT_ONCE) {
+            let last = self.channels.source.min(first + CHANNELS_AT_ONCE);
+            copy_kernels(&of_chunk.slice(s![.., first..last, .., .., ..]), &mut kernels);
+            for (source, kernels) in (first..last).zip(kernels.chunks_exact(range.len() * kernel_len)) {
+                for plane in 0..planes {
+                    self.pack_summand(kernels, kernel_len, plane, source * planes + plane, to);
                 }
             }
+        }
+    }
+
+    /// Evaluates the filters of one summand for all rows of a chunk.
+    fn pack_summand<T: Real>(&self, kernels: &[T], kernel_len: usize, plane: usize, summand: usize, to: &mut [T]) {
+        let rows = self.phases.count() * (kernels.len() / kernel_len);
+        let mut row = 0;
+        for height in panel_heights(rows) {
+            let points = evaluate(self.filters_of(kernels, kernel_len, plane, row..row + height), &self.axes);
+            for (point, values) in points.iter().enumerate() {
+                let at = (point * rows + row) * self.pitch() + summand * height;
+                match to[at..].first_chunk_mut() {
+                    Some(to) if height == MOST_ROWS => *to = *values, // no call to copy so little
+                    _ => to[at..at + height].copy_from_slice(&values[..height]),
+                }
+            }
+            row += height;
         }
     }
 
@@ -134,6 +147,20 @@ impl Scheme {
             }
         }
         taps
+    }
+}
+
+/// Copies the kernels of some output and source channels: by source channel, output channel.
+fn copy_kernels<A: FloatElement>(weight: &ArrayView5<'_, A>, to: &mut [A::Row]) {
+    let (channels, kernel_len) = (weight.dim().0, weight.dim().2 * weight.dim().3 * weight.dim().4);
+    for (channel, of_channel) in weight.outer_iter().enumerate() {
+        for (source, kernel) in of_channel.outer_iter().enumerate() {
+            let to = &mut to[(source * channels + channel) * kernel_len..][..kernel_len];
+            match kernel.as_slice() {
+                Some(kernel) => A::widen(kernel, to),
+                None => kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row()),
+            }
+        }
     }
 }
 
