@@ -97,7 +97,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let taps = phases.tap_count();
         let of_coarse = Tiling::new(of_group_coarse, COARSE, lanes);
         let scheme = winograd::schemes::<A>(geometry, &phases, of_group_coarse, of_group_fine);
-        let sums_of = scheme.as_ref().map_or(taps, |axes| Reduced::sums_of_channel(axes)) * of_coarse.size;
+        let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
         let of_fine = Tiling::new(of_group_fine, SUMS / sums_of.max(1), 1);
         let method = match scheme {
             Some(axes) => Method::Reduced(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),

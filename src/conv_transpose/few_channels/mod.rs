@@ -131,7 +131,11 @@ impl Rows {
         for (row, to) in to.chunks_exact_mut(self.layers.max(1) * self.period).enumerate().take(self.height.kernel) {
             for tap in &self.taps {
                 let weight = weights[row * self.width.kernel + tap.kernel];
-                to[tap.layer * self.period..][..self.period].iter_mut().skip(tap.phase).step_by(self.width.stride).for_each(|to| *to = weight);
+                to[tap.layer * self.period..][..self.period]
+                    .iter_mut()
+                    .skip(tap.phase)
+                    .step_by(self.width.stride)
+                    .for_each(|to| *to = weight);
             }
         }
     }

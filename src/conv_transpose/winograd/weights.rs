@@ -16,7 +16,7 @@ use crate::simd::{ELEMENTS, MOST_ROWS, Real, panel_heights};
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
 /// Source channels whose kernels are copied together: what is near in memory is read together.
-const CHANNELS_AT_ONCE: usize = 8;
+const CHANNELS_AT_ONCE: usize = 32;
 /// The most taps that a filter has.
 const TAPS: usize = 9;
 
