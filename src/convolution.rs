@@ -2,11 +2,10 @@
 
 use ndarray::{Array1, ArrayRef1};
 
-use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, bias_gradient};
+use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, Precision, bias_gradient};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::memory::MemoryUse;
 use crate::output_size;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
@@ -91,6 +90,13 @@ impl Convolution {
         self
     }
 
+    /// Whether `f32` may be computed with fewer multiplications than the definition has, which is the default.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.parameters.precision = precision;
+        self
+    }
+
     /// Runs the loops compiled for a certain instruction set, for comparisons. One that the machine lacks runs as
     /// [`Backend::Portable`].
     #[must_use]
@@ -111,7 +117,7 @@ impl Convolution {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::convolution_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvolutionPlan { pair: Pair::new(output, input, &windows, self.parameters.groups, self.parameters.backend) })
+        Ok(ConvolutionPlan { pair: Pair::new(output, input, &windows, &self.parameters) })
     }
 }
 
@@ -373,56 +379,6 @@ where
     }
 }
 
-/// What calls take of memory, told before.
-impl<const RANK: usize> ConvolutionPlan<RANK> {
-    /// What [`forward`](Self::forward) takes of memory for these arguments; only their shapes, type and layout count. The weights are
-    /// packed to find out, as the call would.
-    ///
-    /// ```
-    /// use ndarray::Array4;
-    /// use upsample::Convolution;
-    ///
-    /// let (x, weight) = (Array4::<f32>::ones((2, 8, 16, 16)), Array4::<f32>::ones((3, 8, 3, 3)));
-    /// let plan = Convolution::new().padding(1).plan([16, 16], [3, 3])?;
-    /// assert_eq!(plan.forward_memory(&x, &weight)?.output_bytes, 2 * 3 * 16 * 16 * 4);
-    /// # Ok::<(), upsample::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x, 'w, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.memory(FORWARD, &x.into(), &weight.into())
-    }
-
-    /// What [`input_gradient`](Self::input_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
-    ///
-    /// # Errors
-    /// As [`input_gradient`](Self::input_gradient).
-    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
-    }
-
-    /// What [`weight_gradient`](Self::weight_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
-    ///
-    /// # Errors
-    /// As [`weight_gradient`](Self::weight_gradient).
-    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.weight_gradient_memory(("output gradient", &dy.into()), ("input", &x.into()))
-    }
-}
-
 /// A convolution with its size planned and its weights packed.
 ///
 /// ```
@@ -445,15 +401,6 @@ impl<A: FloatElement, const RANK: usize> PreparedConvolution<A, RANK> {
     #[must_use]
     pub fn plan(&self) -> &ConvolutionPlan<RANK> {
         &self.plan
-    }
-
-    /// What [`forward`](Self::forward) takes of memory for this input; only its shape and layout count. The packed weights, which are there
-    /// already, are counted.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
-        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
     }
 
     /// [`ConvolutionPlan::forward_into`] with the packed weights.

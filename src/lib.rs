@@ -79,7 +79,7 @@ pub mod resize_conv;
 mod simd;
 mod tensor;
 
-pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, PreparedConvTranspose};
+pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, Precision, PreparedConvTranspose};
 pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use each_axis::EachAxis;

@@ -2,13 +2,12 @@
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
-use super::panels::Packed;
+use super::panels::Panels;
 use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::memory::bytes_of;
 use crate::parallel;
-use crate::simd::{Backend, StripProduct, lanes, with_scratch};
+use crate::simd::{Backend, Layout, StripProduct, lanes, with_scratch};
 
 /// Bytes of strip that a task fills at a time; more source channels are taken in turns.
 const STRIP_BYTES: usize = 256 * 1024;
@@ -17,7 +16,7 @@ const SMALL_WORK: usize = 1 << 17;
 
 /// One call: the packed weights, and the tensors it reads.
 pub(crate) struct Gather<'w, 'x, A: FloatElement> {
-    packed: &'w Packed<A::Row>,
+    packed: &'w Panels<A::Row>,
     source: ArrayView5<'x, A>,
     bias: Vec<A::Row>,
     backend: Backend,
@@ -35,7 +34,7 @@ type Blocks = [std::ops::Range<usize>; 5];
 
 impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     /// The shapes have been checked: `source` has the packed weights' channels, `bias` those of the output.
-    pub(crate) fn new(packed: &'w Packed<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'_, A>>, backend: Backend) -> Self {
+    pub(crate) fn new(packed: &'w Panels<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'_, A>>, backend: Backend) -> Self {
         let (phases, channels) = (&packed.phases, &packed.channels);
         let lanes = lanes::<A::Row>(backend);
         let batch = source.dim().0;
@@ -63,14 +62,6 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         // A vector may reach past the last pixel; what it computes there is not stored.
         let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
         (strip, self.packed.phases.count() * channels * self.strips.sums_len)
-    }
-
-    /// Bytes that the call takes for all threads together, and for each of them.
-    pub(crate) fn bytes(&self) -> (usize, usize) {
-        let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
-        let vectors = self.strips.vectors(self.strips.block, self.lanes).len();
-        let shared = self.offsets.iter().map(|offsets| bytes_of(offsets)).sum::<usize>() + bytes_of(&self.bias);
-        (shared, (strip + sums) * size_of::<A::Row>() + vectors * size_of::<crate::simd::Positions>())
     }
 
     /// Computes the whole output, whose shape has been checked.
@@ -159,8 +150,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             let product = StripProduct {
                 weights: panels,
                 rows,
-                depth,
-                first: source.start * taps,
+                layout: Layout::Panels { depth, first: source.start * taps },
                 offsets: &offsets[..source.len() * taps],
                 strip,
                 positions,

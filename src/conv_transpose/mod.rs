@@ -79,14 +79,18 @@
 //! pixel `o = s·m + phase` meets only the taps `t` with `d·t ≡ phase + p (mod s)`: each of the `s` **phases** is a small dense convolution of
 //! stride 1 over the input. All phases read the same zero-padded strip of input, whose size depends on the caches, not on the picture; no column
 //! matrix is built. The input gradient is a [`Convolution`](crate::Convolution) with the same weights and runs through the same loops; the weight
-//! gradient multiplies strips of input and output gradient. Sums of `f16` and `bf16` are kept in `f32`, gradients too.
-//! Results are the same bits for any number of threads.
+//! gradient multiplies strips of input and output gradient. Phases of two and three taps are computed with **fewer multiplications** than the
+//! definition has, unless [`Precision::Strict`] is asked for; depthwise convolutions, and groups of very few channels, row by row.
+//! Sums of `f16` and `bf16` are kept in `f32`, gradients too. Results are the same bits for any number of threads.
 //!
 //! Beyond the border the loops multiply with zeros, so a NaN or an infinity among the *weights* can show in border pixels that its tap
-//! does not reach. One in the input shows where its copies of the kernel are and nowhere else.
+//! does not reach. One in the input shows where its copies of the kernel are and nowhere else, or in its whole tile of 4 × 4 pixels where
+//! multiplications are saved. In the weight gradient one shows in every tap that meets its pixel, and so can one in a pixel of `x` or `dy` at a
+//! cropped border, which is multiplied with the zeros beyond, in taps that do not meet it.
 
 pub(crate) mod bias_gradient;
 mod correlate;
+mod few_channels;
 mod gather;
 mod operator;
 mod pair;
@@ -97,9 +101,10 @@ mod plan;
 mod store;
 mod strips;
 mod typed;
+mod winograd;
 
 pub use operator::ConvTranspose;
-pub use params::AutoPad;
+pub use params::{AutoPad, Precision};
 pub use plan::{ConvTransposePlan, PreparedConvTranspose};
 #[doc(hidden)]
 pub use typed::TypedConvolution;

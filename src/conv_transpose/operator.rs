@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayRef1};
 
 use super::bias_gradient;
-use super::params::{AutoPad, OutputRule, Parameters};
+use super::params::{AutoPad, OutputRule, Parameters, Precision};
 use super::plan::{ConvTransposePlan, PreparedConvTranspose};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
@@ -163,6 +163,13 @@ impl ConvTranspose {
         self
     }
 
+    /// Whether `f32` may be computed with fewer multiplications than the definition has, which is the default.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.parameters.precision = precision;
+        self
+    }
+
     /// Runs the loops compiled for a certain instruction set, for comparisons. One that the machine lacks runs as
     /// [`Backend::Portable`].
     #[must_use]
@@ -188,7 +195,7 @@ impl ConvTranspose {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::conv_transpose_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvTransposePlan::new(input, output, windows, self.parameters.groups, self.parameters.backend))
+        Ok(ConvTransposePlan::new(input, output, windows, &self.parameters))
     }
 
     /// A plan with its weights packed: for many calls with the same weights.

@@ -5,12 +5,12 @@ use std::mem::MaybeUninit;
 use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5};
 
 use super::panels::Packed;
+use super::params::Parameters;
 use super::phases::{AxisGeometry, Direction, Geometry};
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::memory::{BOOKKEEPING, MemoryUse};
-use crate::output_size::{Window, element_count};
+use crate::output_size::Window;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -34,13 +34,7 @@ pub(crate) struct Call {
 
 impl<const RANK: usize> Pair<RANK> {
     /// The sizes have been computed from the windows by [`crate::output_size`].
-    pub(crate) fn new(
-        coarse: [usize; RANK],
-        fine: [usize; RANK],
-        windows: &[Window; RANK],
-        groups: usize,
-        backend: Option<Backend>,
-    ) -> Self {
+    pub(crate) fn new(coarse: [usize; RANK], fine: [usize; RANK], windows: &[Window; RANK], parameters: &Parameters) -> Self {
         let mut axes = [AxisGeometry::POINT; 3];
         for (index, window) in windows.iter().enumerate() {
             // One coarse pixel is next to none: any stride past the fine grid is as good, and one that fits an isize is better.
@@ -55,7 +49,8 @@ impl<const RANK: usize> Pair<RANK> {
             };
         }
         let kernel = windows.map(|window| window.kernel);
-        Self { coarse, fine, kernel, geometry: Geometry { axes, groups }, backend: backend.unwrap_or_else(Backend::best) }
+        let geometry = Geometry { axes, groups: parameters.groups, precision: parameters.precision };
+        Self { coarse, fine, kernel, geometry, backend: parameters.backend.unwrap_or_else(Backend::best) }
     }
 
     /// Coarse and fine channels of a weight.
@@ -145,12 +140,12 @@ impl<const RANK: usize> Pair<RANK> {
         source: &Tensor<'_, A, RANK>,
         target: TensorMut<'_, A, RANK>,
     ) {
-        A::gather_add(packed, source.view5(), self.backend, target.into_view5());
+        A::gather_packed_add(packed, source.view5(), self.backend, target.into_view5());
     }
 
     /// The channels of packed weights, coarse and fine.
     pub(crate) fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
-        let (out, source) = (packed.channels.out * packed.channels.groups, packed.channels.source * packed.channels.groups);
+        let (out, source) = packed.channels();
         match direction {
             Direction::Expand => (source, out),
             Direction::Contract => (out, source),
@@ -165,6 +160,18 @@ impl<const RANK: usize> Pair<RANK> {
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) {
         A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out);
+    }
+
+    fn gather_once<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+        bias: Option<&ArrayRef1<A>>,
+        out: ArrayViewMut5<'_, MaybeUninit<A>>,
+    ) -> Result<(), Error> {
+        let bias = bias.map(|bias| bias.view());
+        A::gather_once((&self.geometry, call.direction), weight.view5(), source.view5(), bias, self.backend, out)
     }
 
     /// Runs packed weights into `target`.
@@ -193,9 +200,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        let packed = self.pack(call.direction, weight)?;
-        self.gather(&packed, source, bias, alloc::as_uninit(target.into_view5()));
-        Ok(())
+        self.gather_once(call, source, weight, bias, alloc::as_uninit(target.into_view5()))
     }
 
     /// Runs and adds to what `target` holds.
@@ -208,9 +213,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        let packed = self.pack(call.direction, weight)?;
-        A::gather_add(&packed, source.view5(), self.backend, target.into_view5());
-        Ok(())
+        A::gather_add((&self.geometry, call.direction), weight.view5(), source.view5(), self.backend, target.into_view5())
     }
 
     /// The weight gradient's channels: coarse, and fine of a group.
@@ -259,47 +262,6 @@ impl<const RANK: usize> Pair<RANK> {
     }
 }
 
-/// What calls take of memory.
-impl<const RANK: usize> Pair<RANK> {
-    /// Of [`run_packed`](Self::run_packed).
-    pub(crate) fn packed_memory<A: FloatElement>(
-        &self,
-        call: Call,
-        packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
-    ) -> Result<MemoryUse, Error> {
-        let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), None)?;
-        let shape = five(source.batch(), channels, self.target_size(call.direction));
-        let output_bytes = element_count::<A>(call.target, &shape)? * size_of::<A>();
-        let (shared, thread_bytes) = A::gather_bytes(packed, source.view5(), self.backend);
-        Ok(MemoryUse { output_bytes, shared_bytes: packed.bytes() + shared + BOOKKEEPING, thread_bytes })
-    }
-
-    /// Of [`run`](Self::run), which packs the weight as this does.
-    pub(crate) fn memory<A: FloatElement>(
-        &self,
-        call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
-    ) -> Result<MemoryUse, Error> {
-        self.check_source(call, source, self.weight_channels(weight)?, None)?;
-        self.packed_memory(call, &self.pack(call.direction, weight)?, source)
-    }
-
-    /// Of [`weight_gradient`](Self::weight_gradient).
-    pub(crate) fn weight_gradient_memory<A: FloatElement>(
-        &self,
-        coarse: (&'static str, &Tensor<'_, A, RANK>),
-        fine: (&'static str, &Tensor<'_, A, RANK>),
-    ) -> Result<MemoryUse, Error> {
-        let channels = self.gradient_channels(coarse, fine)?;
-        let shape = five(channels.0, channels.1, self.kernel);
-        let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
-        let (shared, thread_bytes) = A::correlate_bytes(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend);
-        Ok(MemoryUse { output_bytes, shared_bytes: shared + BOOKKEEPING, thread_bytes })
-    }
-}
-
 /// What returns new arrays.
 impl<const RANK: usize> Pair<RANK>
 where
@@ -331,11 +293,7 @@ where
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| {
-            let packed = self.pack(call.direction, weight)?;
-            self.gather(&packed, source, bias, out);
-            Ok(())
-        })
+        new(call.target, shape, source.is_channels_last(), |out| self.gather_once(call, source, weight, bias, out))
     }
 
     /// The weight gradient as a new array.

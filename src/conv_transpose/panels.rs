@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use ndarray::{ArrayView5, s};
 
+use super::few_channels::{self, FewChannels};
 use super::phases::{Direction, Geometry, Phases, RowGroup};
+use super::winograd;
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::memory::bytes_of;
 use crate::output_size::element_count;
 use crate::simd::panel_heights;
 
@@ -33,8 +34,9 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    fn new(groups: usize, out: usize, source: usize, phases: usize) -> Self {
-        let most = (ROWS / phases.max(1)).max(1);
+    /// Chunks of at most `rows` rows of sums (output channels × phases), if that is a channel.
+    pub(super) fn new(groups: usize, out: usize, source: usize, phases: usize, rows: usize) -> Self {
+        let most = (rows / phases.max(1)).max(1);
         let chunks = out.div_ceil(most).max(1);
         let chunk = out.div_ceil(chunks).max(1);
         Self { groups, out, source, chunk, chunks: out.div_ceil(chunk) }
@@ -46,21 +48,45 @@ impl Channels {
     }
 }
 
-/// The weights of a (transposed) convolution, packed: by group, chunk of output channels, row group, panel.
+/// The weights of a (transposed) convolution, packed for the method that computes it.
 #[derive(Debug, Clone)]
-pub struct Packed<T> {
+pub struct Packed<T>(pub(super) Method<T>);
+
+/// How a (transposed) convolution is computed.
+#[derive(Debug, Clone)]
+pub(super) enum Method<T> {
+    /// As it is defined.
+    Direct(Panels<T>),
+    /// Row by row, for groups of very few channels.
+    Few(FewChannels<T>),
+    /// With fewer multiplications.
+    Winograd { scheme: winograd::Scheme, points: Vec<T> },
+}
+
+impl<T> Packed<T> {
+    /// Output and source channels of all groups together.
+    pub(crate) fn channels(&self) -> (usize, usize) {
+        let of = |channels: &Channels| (channels.out * channels.groups, channels.source * channels.groups);
+        match &self.0 {
+            Method::Direct(panels) => of(&panels.channels),
+            Method::Winograd { scheme, .. } => of(&scheme.channels),
+            Method::Few(few) => {
+                let (coarse, fine) = (few.coarse * few.geometry.groups, few.fine * few.geometry.groups);
+                if few.direction == Direction::Expand { (fine, coarse) } else { (coarse, fine) }
+            }
+        }
+    }
+}
+
+/// The weights as they are, by group, chunk of output channels, row group, panel.
+#[derive(Debug, Clone)]
+pub(crate) struct Panels<T> {
     pub(crate) phases: Phases,
     pub(crate) channels: Channels,
     weights: Vec<T>,
 }
 
-impl<T> Packed<T> {
-    /// Bytes of the weights, and of the lists that say where they belong.
-    pub(crate) fn bytes(&self) -> usize {
-        let lists = self.phases.groups.iter().map(|group| bytes_of(&group.phases) + bytes_of(&group.taps) + bytes_of(&group.origins));
-        bytes_of(&self.weights) + lists.sum::<usize>()
-    }
-
+impl<T> Panels<T> {
     /// The panels of all row groups for a chunk, one row group after the other.
     pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
         let per_channel = self.phases.tap_count() * self.channels.source;
@@ -72,13 +98,42 @@ impl<T> Packed<T> {
 
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
 pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
+    if let Some(few) = few_channels(geometry, direction, &weight) {
+        return Ok(Packed(Method::Few(few)));
+    }
+    let method = match winograd::Scheme::find(geometry, direction, &weight) {
+        Some(scheme) => Method::Winograd { points: scheme.pack(&weight)?, scheme },
+        None => Method::Direct(pack_panels(geometry, direction, weight)?),
+    };
+    Ok(Packed(method))
+}
+
+/// The weights row by row, if that suits them.
+pub(crate) fn few_channels<A: FloatElement>(
+    geometry: &Geometry,
+    direction: Direction,
+    weight: &ArrayView5<'_, A>,
+) -> Option<FewChannels<A::Row>> {
+    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
+    few_channels::suits(geometry, coarse, fine).then(|| {
+        let weights = weight.iter().map(|value| value.to_row()).collect();
+        FewChannels { geometry: *geometry, direction, coarse, fine, weights }
+    })
+}
+
+/// The weights as they are.
+pub(crate) fn pack_panels<A: FloatElement>(
+    geometry: &Geometry,
+    direction: Direction,
+    weight: ArrayView5<'_, A>,
+) -> Result<Panels<A::Row>, Error> {
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
     let (out, source) = match direction {
         Direction::Expand => (fine, coarse),
         Direction::Contract => (coarse, fine),
     };
     let phases = Phases::new(geometry, direction, out < FEW_CHANNELS);
-    let channels = Channels::new(geometry.groups, out, source, phases.count());
+    let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
     let count = element_count::<A::Row>("packed weights", &[geometry.groups, out, source, phases.tap_count()])?;
     let mut weights = Vec::new();
     let bytes = count * size_of::<A::Row>();
@@ -102,7 +157,7 @@ pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, w
             }
         }
     }
-    Ok(Packed { phases, channels, weights })
+    Ok(Panels { phases, channels, weights })
 }
 
 /// Packs the panels of one row group. `weight` is output channels × source channels × kernel.

@@ -25,6 +25,35 @@ pub enum AutoPad {
     Valid,
 }
 
+/// Whether a (transposed) convolution may be computed with fewer multiplications than its definition has.
+///
+/// A phase of two or three taps (kernel = 2 or 3 times the stride, such as k = 4 with s = 2, or k = 3 with s = 1) needs 16 products where
+/// the definition has 36, by Winograd's minimal filtering (Winograd, *Arithmetic Complexity of Computations*, 1980; Lavin and Gray, *Fast
+/// Algorithms for Convolutional Neural Networks*, 2016) with the points 0, 1, -1 and ∞. The pixels are added and subtracted before they are
+/// multiplied, so sums are rounded otherwise than those of the definition. Over the shapes of the crate's tests the root mean square error
+/// against `f64` is 0.6 to 1.2 times that of the definition's sum in `f32`: there are fewer roundings, too. A test holds it below 4 times. An
+/// infinity or a NaN shows in all outputs of its tile of 4 × 4 pixels, not just where its copies of the kernel are.
+///
+/// ```
+/// use ndarray::Array4;
+/// use upsample::{ConvTranspose, Precision};
+///
+/// let (x, weight) = (Array4::<f32>::ones((1, 32, 8, 8)), Array4::<f32>::ones((32, 16, 4, 4)));
+/// let deconv = ConvTranspose::doubling(4)?;
+/// let (fast, strict) = (deconv.forward(&x, &weight, None)?, deconv.precision(Precision::Strict).forward(&x, &weight, None)?);
+/// assert!((&fast - &strict).iter().all(|difference| difference.abs() < 1e-4));
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// Fewer multiplications where that is faster: in `f32` (and the half types, which are summed in it), in two dimensions, from 32
+    /// summands and 32 rows of sums up (channels × phases).
+    #[default]
+    Standard,
+    /// Every output is the plain sum of its products.
+    Strict,
+}
+
 /// What both operators have.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Parameters {
@@ -33,13 +62,22 @@ pub(crate) struct Parameters {
     pub(crate) padding_end: PerAxis<usize>,
     pub(crate) dilation: PerAxis<usize>,
     pub(crate) groups: usize,
+    pub(crate) precision: Precision,
     pub(crate) backend: Option<Backend>,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         let (zero, one) = (PerAxis::All(0), PerAxis::All(1));
-        Self { stride: one.clone(), padding_begin: zero.clone(), padding_end: zero, dilation: one, groups: 1, backend: None }
+        Self {
+            stride: one.clone(),
+            padding_begin: zero.clone(),
+            padding_end: zero,
+            dilation: one,
+            groups: 1,
+            precision: Precision::default(),
+            backend: None,
+        }
     }
 }
 

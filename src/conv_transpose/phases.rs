@@ -7,6 +7,8 @@
 //! Expanding, output `o = s·m + phase` uses the taps with `d·t - p ≡ phase (mod s)` alone, and reads `x[m + origin]` with them:
 //! each phase is a small dense convolution of stride 1. Contracting has one phase, that reads `y[s·m + origin]`.
 
+use super::params::Precision;
+
 /// One axis of a (transposed) convolution, its sizes checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AxisGeometry {
@@ -32,6 +34,7 @@ impl AxisGeometry {
 pub struct Geometry {
     pub(crate) axes: [AxisGeometry; 3],
     pub(crate) groups: usize,
+    pub(crate) precision: Precision,
 }
 
 /// Which grid is read and which is written.
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn phases_with_the_same_pixels_share_their_rows() {
-        let geometry = Geometry { axes: [AxisGeometry::POINT, K4_S2_P1, K4_S2_P1], groups: 1 };
+        let geometry = Geometry { axes: [AxisGeometry::POINT, K4_S2_P1, K4_S2_P1], groups: 1, precision: Precision::Strict };
         assert_eq!(Phases::new(&geometry, Direction::Expand, false).groups.len(), 4);
         let aligned = Phases::new(&geometry, Direction::Expand, true);
         assert_eq!((aligned.groups.len(), aligned.groups[0].phases.len(), aligned.groups[0].taps.len()), (1, 4, 4));

@@ -5,12 +5,11 @@ use ndarray::{Array1, ArrayRef1};
 use super::bias_gradient;
 use super::pair::{Call, Pair};
 use super::panels::Packed;
+use super::params::Parameters;
 use super::phases::Direction;
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::memory::MemoryUse;
 use crate::output_size::Window;
-use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
@@ -41,14 +40,8 @@ pub struct ConvTransposePlan<const RANK: usize> {
 
 /// What sizes are planned for.
 impl<const RANK: usize> ConvTransposePlan<RANK> {
-    pub(crate) fn new(
-        input: [usize; RANK],
-        output: [usize; RANK],
-        windows: [Window; RANK],
-        groups: usize,
-        backend: Option<Backend>,
-    ) -> Self {
-        Self { pair: Pair::new(input, output, &windows, groups, backend), windows }
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], windows: [Window; RANK], parameters: &Parameters) -> Self {
+        Self { pair: Pair::new(input, output, &windows, parameters), windows }
     }
 
     /// The spatial size of the input.
@@ -233,58 +226,6 @@ where
     }
 }
 
-/// What calls take of memory, told before.
-impl<const RANK: usize> ConvTransposePlan<RANK> {
-    /// What [`forward`](Self::forward) takes of memory for these arguments; only their shapes, type and layout count. The weights are
-    /// packed to find out, as the call would.
-    ///
-    /// ```
-    /// use ndarray::Array4;
-    /// use upsample::ConvTranspose;
-    ///
-    /// let (x, weight) = (Array4::<f32>::ones((2, 8, 16, 16)), Array4::<f32>::ones((8, 3, 2, 2)));
-    /// let plan = ConvTranspose::new().stride(2).plan([16, 16], [2, 2])?;
-    /// let memory = plan.forward_memory(&x, &weight)?;
-    /// assert_eq!(memory.output_bytes, 2 * 3 * 32 * 32 * 4);
-    /// assert!(memory.scratch_bytes(4) < 4 << 20); // bounded by the caches, whatever the picture
-    /// # Ok::<(), upsample::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x, 'w, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.memory(FORWARD, &x.into(), &weight.into())
-    }
-
-    /// What [`input_gradient`](Self::input_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
-    ///
-    /// # Errors
-    /// As [`input_gradient`](Self::input_gradient).
-    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
-    }
-
-    /// What [`weight_gradient`](Self::weight_gradient) takes of memory, as [`forward_memory`](Self::forward_memory) tells it.
-    ///
-    /// # Errors
-    /// As [`weight_gradient`](Self::weight_gradient).
-    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
-        self.pair.weight_gradient_memory(("input", &x.into()), ("output gradient", &dy.into()))
-    }
-}
-
 /// A transposed convolution with its size planned and its weights packed: what inference runs.
 ///
 /// ```
@@ -308,15 +249,6 @@ impl<A: FloatElement, const RANK: usize> PreparedConvTranspose<A, RANK> {
     #[must_use]
     pub fn plan(&self) -> &ConvTransposePlan<RANK> {
         &self.plan
-    }
-
-    /// What [`forward`](Self::forward) takes of memory for this input; only its shape and layout count. The packed weights, which are there
-    /// already, are counted.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
-        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
     }
 
     /// [`ConvTransposePlan::forward_into`] with the packed weights.

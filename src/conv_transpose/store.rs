@@ -8,10 +8,19 @@ use num_traits::Float;
 use super::phases::Phases;
 use super::strips::Strips;
 use crate::element::FloatElement;
+use crate::simd::{Backend, StreamRow, as_maybe_uninit};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
     fn put(&mut self, sum: A::Row);
+
+    /// Puts a row of sums, past the caches where that can be.
+    fn stream(row: &mut [Self], sums: &[A::Row], _: Backend)
+    where
+        Self: Sized,
+    {
+        row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
+    }
 }
 
 /// Overwritten.
@@ -19,6 +28,14 @@ impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
     #[inline(always)]
     fn put(&mut self, sum: A::Row) {
         self.write(A::from_row(sum));
+    }
+
+    fn stream(row: &mut [Self], sums: &[A::Row], backend: Backend) {
+        let from = &sums[..row.len()];
+        match A::as_rows_mut(row) {
+            Some(to) => backend.run(StreamRow { from: as_maybe_uninit(from), to }),
+            None => A::narrow(from, row),
+        }
     }
 }
 

@@ -233,12 +233,12 @@ impl Strips {
 }
 
 /// The pixel `first + steps`, if it is in `0..len`.
-fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
+pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
     usize::try_from(first + steps.cast_signed()).ok().filter(|&index| index < len)
 }
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
-fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
+pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
     let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(row.len()) } else { 0 };
     let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
     let count = from.len().saturating_sub(start).div_ceil(step).min(row.len() - before);
@@ -249,16 +249,30 @@ fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize,
     if count == 0 {
         return;
     }
-    match (from.to_slice(), step) {
-        (Some(from), 1) => match A::as_rows(&from[start..start + count]) {
-            Some(from) => middle.copy_from_slice(from),
-            None => middle.iter_mut().zip(&from[start..]).for_each(|(to, from)| *to = from.to_row()),
-        },
-        (Some(from), 2) => {
-            let pairs = from[start..].chunks(2);
-            middle.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0].to_row());
-        }
-        _ => middle.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
+    match from.to_slice() {
+        Some(from) => copy_every(&from[start..], step, middle),
+        None => middle.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
+    }
+}
+
+/// Copies the first pixel of every `step`, as many as `to` has room for.
+pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, to: &mut [A::Row]) {
+    match step {
+        1 => A::widen(&from[..to.len()], to),
+        2 => copy_first_of::<A, 2>(from, to),
+        3 => copy_first_of::<A, 3>(from, to),
+        4 => copy_first_of::<A, 4>(from, to),
+        _ => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
+    }
+}
+
+/// Steps that the compiler knows become shuffles.
+fn copy_first_of<A: FloatElement, const STEP: usize>(from: &[A], to: &mut [A::Row]) {
+    let (steps, rest) = from.as_chunks::<STEP>();
+    let whole = steps.len().min(to.len());
+    to[..whole].iter_mut().zip(steps).for_each(|(to, step)| *to = step[0].to_row());
+    if let (Some(to), Some(from)) = (to.get_mut(whole), rest.first()) {
+        *to = from.to_row();
     }
 }
 

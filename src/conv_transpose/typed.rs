@@ -6,10 +6,13 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5};
 
 use super::bias_gradient::channel_sums;
 use super::correlate::Correlate;
+use super::few_channels;
 use super::gather::Gather;
-use super::panels::{self, Packed};
+use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
-use crate::element::Element;
+use super::store::Slot;
+use super::winograd::{Filters, Run, Scheme};
+use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::simd::Backend;
 
@@ -31,8 +34,24 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, MaybeUninit<Self>>,
     );
 
-    /// Expands or contracts `source`, added to `out`.
-    fn gather_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>);
+    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error, with weights that are used once.
+    fn gather_once(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        bias: Option<ArrayView1<'_, Self>>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+    ) -> Result<(), Error>;
+
+    /// Expands or contracts `source`, added to `out`, which is untouched if there is an error.
+    fn gather_add(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
 
     /// The weight gradient into all of `out`, which is untouched if there is an error.
     fn correlate(
@@ -61,17 +80,71 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
     ) -> Result<(), Error>;
 
-    /// Bytes that [`gather`](Self::gather) takes besides the packed weights: for all threads together, and for each of them.
-    fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
-
-    /// Bytes that [`correlate`](Self::correlate) takes: for all threads together, and for each of them.
-    fn correlate_bytes(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize);
+    /// Expands or contracts `source` with packed weights, added to `out`.
+    fn gather_packed_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>);
 
     /// The sum of each channel into all of `out`.
     fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
 
     /// The sum of each channel, added to `out`.
     fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>);
+}
+
+/// Expands or contracts with packed weights.
+fn run_packed<A: FloatElement, S: Slot<A>>(
+    packed: &Packed<A::Row>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) {
+    match &packed.0 {
+        Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
+        Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
+        Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
+    }
+}
+
+/// Expands or contracts with weights that are used once.
+fn run_once<A: FloatElement, S: Slot<A>>(
+    (geometry, direction): (&Geometry, Direction),
+    weight: ArrayView5<'_, A>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    if let Some(few) = panels::few_channels(geometry, direction, &weight) {
+        few_channels::Run::new(&few, source, bias, backend).run(out);
+        return Ok(());
+    }
+    let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
+        Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
+        return Ok(());
+    };
+    let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
+    if run.prefers_raw() {
+        run.run(out);
+    } else {
+        run.with_packed(&scheme.pack(&weight)?).run(out);
+    }
+    Ok(())
+}
+
+/// The weight gradient.
+fn correlate<A: FloatElement, S: Slot<A>>(
+    geometry: &Geometry,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) {
+    let (of_coarse, of_fine) = (coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups);
+    if few_channels::suits(geometry, of_coarse, of_fine) {
+        few_channels::correlate(geometry, coarse, fine, backend, out);
+    } else {
+        Correlate::new(geometry, coarse, fine, backend).run(out);
+    }
 }
 
 macro_rules! typed {
@@ -96,11 +169,28 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) {
-                Gather::new(packed, source, bias, backend).run(out);
+                run_packed(packed, source, bias, backend, out);
             }
 
-            fn gather_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>) {
-                Gather::new(packed, source, None, backend).run::<Self>(out);
+            fn gather_once(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                bias: Option<ArrayView1<'_, Self>>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+            ) -> Result<(), Error> {
+                run_once(way, weight, source, bias, backend, out)
+            }
+
+            fn gather_add(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) -> Result<(), Error> {
+                run_once::<Self, Self>(way, weight, source, None, backend, out)
             }
 
             fn correlate(
@@ -110,7 +200,8 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run(out)
+                correlate(geometry, coarse, fine, backend, out);
+                Ok(())
             }
 
             fn correlate_add(
@@ -120,11 +211,17 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run::<Self>(out)
+                correlate::<Self, Self>(geometry, coarse, fine, backend, out);
+                Ok(())
             }
 
-            fn gather_bytes(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> (usize, usize) {
-                Gather::new(packed, source, None, backend).bytes()
+            fn gather_packed_add(
+                packed: &Packed<Self::Row>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) {
+                run_packed(packed, source, None, backend, out);
             }
 
             fn correlate_rows(
@@ -134,16 +231,8 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
             ) -> Result<(), Error> {
-                Correlate::new(geometry, coarse, fine, backend).run(out)
-            }
-
-            fn correlate_bytes(
-                geometry: &Geometry,
-                coarse: ArrayView5<'_, Self>,
-                fine: ArrayView5<'_, Self>,
-                backend: Backend,
-            ) -> (usize, usize) {
-                Correlate::new(geometry, coarse, fine, backend).bytes()
+                correlate(geometry, coarse, fine, backend, out);
+                Ok(())
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

@@ -4,7 +4,7 @@ use ndarray::{Array5, ArrayView5, ArrayViewMut5};
 use num_traits::Zero;
 
 use crate::alloc;
-use crate::conv_transpose::{Pair, Slot};
+use crate::conv_transpose::{Pair, Parameters, Slot};
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::output_size::{self, Window};
@@ -77,7 +77,8 @@ impl<const RANK: usize> RepeatedConvolution<RANK> {
             output[index] = output_size::convolution_of(axis, input[index] * factors[index], &windows[index])?;
             (axes[index], transposed[index]) = Spread::new(axis, factors[index], &windows[index])?;
         }
-        Ok(Self { pair: Pair::new(input, output, &transposed, groups, backend), axes: three_axes(axes, Spread::POINT) })
+        let parameters = Parameters { groups, backend, ..Parameters::default() };
+        Ok(Self { pair: Pair::new(input, output, &transposed, &parameters), axes: three_axes(axes, Spread::POINT) })
     }
 
     /// The size of the transposed convolution's kernel.

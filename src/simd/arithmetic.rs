@@ -37,8 +37,8 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// The sums of neighbouring output elements of a row.
     type Group<I: InstructionSet>: Group<Self>;
 
-    /// This type's buffer of the thread's scratch memory.
-    fn scratch(scratch: &mut Scratch) -> &mut Vec<Self>;
+    /// This type's buffers of the thread's scratch memory.
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>>;
 
     /// This type's table of an axis.
     fn table(tables: &Tables) -> &OnceLock<Table<Self>>;
@@ -74,7 +74,7 @@ macro_rules! float_arithmetic {
                 self + other
             }
 
-            fn scratch(scratch: &mut Scratch) -> &mut Vec<$float> {
+            fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<$float>> {
                 &mut scratch.$buffer
             }
 
@@ -122,7 +122,7 @@ impl Arithmetic for u8 {
         self.saturating_add(other)
     }
 
-    fn scratch(scratch: &mut Scratch) -> &mut Vec<u8> {
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<u8>> {
         &mut scratch.bytes
     }
 
@@ -189,7 +189,7 @@ impl Arithmetic for FewBits {
         Self(self.0.saturating_add(other.0))
     }
 
-    fn scratch(scratch: &mut Scratch) -> &mut Vec<Self> {
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>> {
         &mut scratch.few_bits
     }
 
@@ -215,10 +215,10 @@ pub(crate) fn as_few_bits_mut(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUnini
 /// Memory that a thread keeps from call to call, so that running a plan allocates nothing after the first time.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    single: Vec<f32>,
-    double: Vec<f64>,
-    bytes: Vec<u8>,
-    few_bits: Vec<FewBits>,
+    single: Vec<Vec<f32>>,
+    double: Vec<Vec<f64>>,
+    bytes: Vec<Vec<u8>>,
+    few_bits: Vec<Vec<FewBits>>,
     tags: Vec<usize>,
 }
 
@@ -231,8 +231,8 @@ pub(crate) const LINE: usize = 64;
 
 /// Lends `len` elements of the thread's scratch memory, of unspecified content.
 pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
-    // Taken out for the time of the work: should `work` come back here on the same thread, it finds an empty buffer, not a borrowed one.
-    let mut buffer = SCRATCH.with_borrow_mut(|scratch| std::mem::take(T::scratch(scratch)));
+    // Taken out for the time of the work: should `work` come back here on the same thread, it finds the next buffer, not a borrowed one.
+    let mut buffer = SCRATCH.with_borrow_mut(|scratch| T::scratch(scratch).pop().unwrap_or_default());
     let spare = LINE / size_of::<T>();
     if buffer.len() < len + spare {
         // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
@@ -241,7 +241,7 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
     }
     let aligned = buffer.as_ptr().align_offset(LINE).min(spare);
     let result = work(&mut buffer[aligned..][..len]);
-    SCRATCH.with_borrow_mut(|scratch| *T::scratch(scratch) = buffer);
+    SCRATCH.with_borrow_mut(|scratch| T::scratch(scratch).push(buffer));
     result
 }
 

@@ -16,7 +16,10 @@ mod prefetch;
 mod streaming;
 mod strip_product;
 mod table;
+mod transpose;
 mod vector;
+mod weighted_rows;
+mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, with_scratch, with_tags};
@@ -27,9 +30,12 @@ pub use group::Group;
 pub(crate) use prefetch::prefetch;
 pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
-pub(crate) use strip_product::{Positions, StripProduct, lanes, panel_heights};
+pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
+pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
+pub(crate) use weighted_rows::{AddProducts, SumRows};
+pub(crate) use winograd::{ELEMENTS, EvaluateFilters, EvaluateTiles, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
 ///
@@ -146,6 +152,17 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         to.copy_from_slice(from);
+    }
+
+    /// Rows become columns.
+    #[inline(always)]
+    fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
+        let rows = *square;
+        for (column, line) in square.iter_mut().enumerate() {
+            for (row, element) in line.iter_mut().enumerate() {
+                *element = rows[row][column];
+            }
+        }
     }
 }
 

@@ -37,16 +37,35 @@ pub(crate) fn lanes<T>(backend: Backend) -> usize {
     backend.run(Lanes) * size_of::<f32>() / size_of::<T>()
 }
 
-/// The product of some panels of weights with one strip.
+/// How many positions the inner loop takes at a time: those of three vectors where the registers hold their sums, else of two.
+pub(crate) fn tile_positions<T>(backend: Backend) -> usize {
+    struct Vectors;
+    impl Kernel for Vectors {
+        type Output = usize;
+        #[inline(always)]
+        fn run<I: InstructionSet>(self) -> usize {
+            if I::REGISTERS >= 32 { 3 } else { 2 }
+        }
+    }
+    backend.run(Vectors) * lanes::<T>(backend)
+}
+
+/// How the weights of a product are stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Layout<'a> {
+    /// Panels one after the other, each `depth` × its height. `depth` is the length of the whole sum, of which a call adds some products
+    /// from the `first` on.
+    Panels { depth: usize, first: usize },
+    /// The weight of a row and a product is at the sum of their offsets.
+    Offsets { rows: &'a [usize], products: &'a [usize] },
+}
+
+/// The product of some rows of weights with one strip.
 pub(crate) struct StripProduct<'a, T> {
-    /// Panels one after the other, each `depth` × its height.
     pub(crate) weights: &'a [T],
-    /// The rows of all panels together.
+    pub(crate) layout: Layout<'a>,
+    /// How many rows.
     pub(crate) rows: usize,
-    /// The length of the whole sum, of which this call adds `offsets.len()` products.
-    pub(crate) depth: usize,
-    /// The first of them.
-    pub(crate) first: usize,
     /// Where each factor begins in the strip.
     pub(crate) offsets: &'a [usize],
     /// The pixels, with room for a vector behind the last.
@@ -65,27 +84,84 @@ impl<T: Real> StripProduct<'_, T> {
     /// Runs it, panel by panel.
     pub(crate) fn run(self, backend: Backend) {
         let Self { offsets, strip, positions, pitch, accumulate, .. } = self;
-        let (mut row, mut start) = (0, 0);
+        // Checked once for all panels: the inner loop reads without asking.
+        let reach = offsets.iter().max().zip(positions.iter().map(|positions| positions.from).max());
+        let enough = reach.is_none_or(|(offset, from)| offset.saturating_add(from).saturating_add(lanes::<T>(backend)) <= strip.len());
+        assert!(enough, "a strip has room for every vector that is read from it");
+        if let Layout::Offsets { rows, products } = self.layout {
+            let reach = rows.iter().max().zip(products.iter().max());
+            assert!(products.len() == offsets.len(), "a weight for each product");
+            assert!(reach.is_none_or(|(row, product)| row.saturating_add(*product) < self.weights.len()), "weights are inside");
+        }
+        let mut row = 0;
         for height in panel_heights(self.rows) {
-            let weights = &self.weights[start + self.first * height..][..offsets.len() * height];
             let sums = &mut self.sums[row * pitch..(row + height) * pitch];
-            match height {
-                1 => backend.run(Panel::<T, 1> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                2 => backend.run(Panel::<T, 2> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                3 => backend.run(Panel::<T, 3> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                4 => backend.run(Panel::<T, 4> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                5 => backend.run(Panel::<T, 5> { weights, offsets, strip, positions, sums, pitch, accumulate }),
-                _ => backend.run(Panel::<T, MOST_ROWS> { weights, offsets, strip, positions, sums, pitch, accumulate }),
+            match self.layout {
+                Layout::Panels { depth, first } => {
+                    let weights = &self.weights[row * depth + first * height..][..offsets.len() * height];
+                    let panel = Panel { weights: Packed(weights), offsets, strip, positions, sums, pitch, accumulate };
+                    panel.run_height(height, backend);
+                }
+                Layout::Offsets { rows, products } => {
+                    let weights = Scattered { weights: self.weights, rows: &rows[row..row + height], products };
+                    Panel { weights, offsets, strip, positions, sums, pitch, accumulate }.run_height(height, backend);
+                }
             }
-            start += self.depth * height;
             row += height;
         }
     }
 }
 
-/// One panel of `HEIGHT` rows, times all positions.
-struct Panel<'a, T, const HEIGHT: usize> {
+/// Where a panel of `HEIGHT` rows finds its weights: that of a product is in the row's slice, at the product's place.
+trait Weights<T>: Copy {
+    /// From the row's first possible weight on.
+    fn row(&self, row: usize) -> &[T];
+
+    /// # Safety
+    /// `product` is less than the number of products.
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize;
+}
+
+/// Products one after the other, the rows of each side by side.
+#[derive(Clone, Copy)]
+struct Packed<'a, T>(&'a [T]);
+
+impl<T: Real> Weights<T> for Packed<'_, T> {
+    #[inline(always)]
+    fn row(&self, row: usize) -> &[T] {
+        self.0.get(row..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize {
+        product * HEIGHT
+    }
+}
+
+/// At the sum of the row's and the product's offset.
+#[derive(Clone, Copy)]
+struct Scattered<'a, T> {
     weights: &'a [T],
+    rows: &'a [usize],
+    products: &'a [usize],
+}
+
+impl<T: Real> Weights<T> for Scattered<'_, T> {
+    #[inline(always)]
+    fn row(&self, row: usize) -> &[T] {
+        &self.weights[self.rows[row]..]
+    }
+
+    #[inline(always)]
+    unsafe fn place<const HEIGHT: usize>(&self, product: usize) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe { *self.products.get_unchecked(product) }
+    }
+}
+
+/// Some rows, times all positions.
+struct Panel<'a, T, W> {
+    weights: W,
     offsets: &'a [usize],
     strip: &'a [T],
     positions: &'a [Positions],
@@ -94,48 +170,73 @@ struct Panel<'a, T, const HEIGHT: usize> {
     accumulate: bool,
 }
 
-impl<T: Real, const HEIGHT: usize> Kernel for Panel<'_, T, HEIGHT> {
+impl<T: Real, W: Weights<T>> Panel<'_, T, W> {
+    fn run_height(self, height: usize, backend: Backend) {
+        match height {
+            1 => backend.run(OfHeight::<_, 1>(self)),
+            2 => backend.run(OfHeight::<_, 2>(self)),
+            3 => backend.run(OfHeight::<_, 3>(self)),
+            4 => backend.run(OfHeight::<_, 4>(self)),
+            5 => backend.run(OfHeight::<_, 5>(self)),
+            _ => backend.run(OfHeight::<_, MOST_ROWS>(self)),
+        }
+    }
+}
+
+/// A panel of `HEIGHT` rows.
+struct OfHeight<P, const HEIGHT: usize>(P);
+
+impl<T: Real, W: Weights<T>, const HEIGHT: usize> Kernel for OfHeight<Panel<'_, T, W>, HEIGHT> {
     type Output = ();
 
     /// Three vectors at a time where the registers hold their sums, else two.
     #[inline(always)]
     fn run<I: InstructionSet>(mut self) {
-        let positions = self.positions;
+        let positions = self.0.positions;
         let rest = if I::REGISTERS >= 32 {
-            let (threes, rest) = positions.as_chunks::<3>();
-            threes.iter().for_each(|positions| self.tile::<I, 3>(positions));
+            // Four are two and two: one alone would wait for its weights.
+            let threes = if positions.len() % 3 == 1 { positions.len().saturating_sub(4) } else { positions.len() };
+            let (threes, rest) = positions.split_at(threes / 3 * 3);
+            threes.as_chunks::<3>().0.iter().for_each(|positions| self.tile::<I, 3>(positions));
             rest
         } else {
-            let (twos, rest) = positions.as_chunks::<2>();
-            twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
-            rest
+            positions
         };
-        match *rest {
-            [] => {}
-            [one] => self.tile::<I, 1>(&[one]),
-            [one, two, ..] => self.tile::<I, 2>(&[one, two]),
+        let (twos, rest) = rest.as_chunks::<2>();
+        twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
+        if let [one] = *rest {
+            self.tile::<I, 1>(&[one]);
         }
     }
 }
 
-impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
+impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIGHT> {
     /// `HEIGHT` rows of `WIDTH` vectors, their sums in registers from the first product to the last.
     #[inline(always)]
     fn tile<I: InstructionSet, const WIDTH: usize>(&mut self, positions: &[Positions; WIDTH]) {
-        let Self { weights, offsets, strip, pitch, .. } = *self;
+        let Panel { weights, offsets, strip, pitch, .. } = self.0;
         let mut registers = [[T::Vector::<I>::splat(T::zero()); WIDTH]; HEIGHT];
-        if self.accumulate {
+        if self.0.accumulate {
             for row in 0..HEIGHT {
                 for v in 0..WIDTH {
-                    registers[row][v] = T::Vector::<I>::load(&self.sums[row * pitch + positions[v].to..]);
+                    registers[row][v] = T::Vector::<I>::load(&self.0.sums[row * pitch + positions[v].to..]);
                 }
             }
         }
-        let (weights, _) = weights.as_chunks::<HEIGHT>();
-        for (offset, weights) in offsets.iter().zip(weights) {
-            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| T::Vector::<I>::load(&strip[offset + positions[v].from..]));
+        let rows: [&[T]; HEIGHT] = std::array::from_fn(|row| weights.row(row));
+        for (product, offset) in offsets.iter().enumerate() {
+            // SAFETY: `product` counts the offsets, of which there are as many as products.
+            let place = unsafe { weights.place::<HEIGHT>(product) };
+            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
+                let start = offset + positions[v].from;
+                // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
+                // register's lanes together are inside the strip.
+                T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) })
+            });
             for row in 0..HEIGHT {
-                let weight = T::Vector::<I>::splat(weights[row]);
+                // SAFETY: packed weights were cut to `HEIGHT` for each product. Of scattered ones `StripProduct::run` checked that the
+                // largest offset of a row and that of a product together are inside.
+                let weight = T::Vector::<I>::splat(unsafe { *rows[row].get_unchecked(place) });
                 for v in 0..WIDTH {
                     registers[row][v] = weight.multiply_add(pixels[v], registers[row][v]);
                 }
@@ -143,7 +244,7 @@ impl<T: Real, const HEIGHT: usize> Panel<'_, T, HEIGHT> {
         }
         for row in 0..HEIGHT {
             for v in 0..WIDTH {
-                registers[row][v].store(&mut self.sums[row * pitch + positions[v].to..]);
+                registers[row][v].store(&mut self.0.sums[row * pitch + positions[v].to..]);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use num_traits::Float;
 
-use super::{Arithmetic, InstructionSet};
+use super::{Arithmetic, InstructionSet, SQUARE};
 
 /// As many `T` as a register holds.
 pub trait Vector<T>: Copy {
@@ -21,16 +21,39 @@ pub trait Vector<T>: Copy {
 
     /// `self · by + sum`.
     fn multiply_add(self, by: Self, sum: Self) -> Self;
+
+    /// `self + other`.
+    fn add(self, other: Self) -> Self;
+
+    /// `self - other`.
+    fn subtract(self, other: Self) -> Self;
 }
 
 /// `f32` and `f64`: the numbers that sums are kept in.
 pub trait Real: Float + Arithmetic {
     /// The register that holds them.
     type Vector<I: InstructionSet>: Vector<Self>;
+
+    /// Rows become columns.
+    #[inline(always)]
+    fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
+        for row in 0..SQUARE {
+            for column in 0..row {
+                let lower = square[row][column];
+                square[row][column] = square[column][row];
+                square[column][row] = lower;
+            }
+        }
+    }
 }
 
 impl Real for f32 {
     type Vector<I: InstructionSet> = I::Single;
+
+    #[inline(always)]
+    fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
+        I::transpose(square);
+    }
 }
 
 impl Real for f64 {
@@ -65,6 +88,16 @@ impl<T: Float, const LANES: usize, const FUSED: bool> Vector<T> for Lanes<T, LAN
     fn multiply_add(self, by: Self, sum: Self) -> Self {
         Self(std::array::from_fn(|i| if FUSED { self.0[i].mul_add(by.0[i], sum.0[i]) } else { self.0[i] * by.0[i] + sum.0[i] }))
     }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    fn subtract(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -74,7 +107,7 @@ mod x86 {
     use super::Vector;
 
     macro_rules! register {
-        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident) => {
+        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident, $add:ident, $subtract:ident) => {
             impl Vector<$float> for $register {
                 const LANES: usize = $lanes;
 
@@ -103,11 +136,23 @@ mod x86 {
                     // SAFETY: as in `splat`.
                     unsafe { $multiply_add(self, by, sum) }
                 }
+
+                #[inline(always)]
+                fn add(self, other: Self) -> Self {
+                    // SAFETY: as in `splat`.
+                    unsafe { $add(self, other) }
+                }
+
+                #[inline(always)]
+                fn subtract(self, other: Self) -> Self {
+                    // SAFETY: as in `splat`.
+                    unsafe { $subtract(self, other) }
+                }
             }
         };
     }
-    register!(__m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps);
-    register!(__m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd);
-    register!(__m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps);
-    register!(__m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd);
+    register!(__m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_sub_ps);
+    register!(__m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_add_pd, _mm256_sub_pd);
+    register!(__m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_sub_ps);
+    register!(__m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_sub_pd);
 }

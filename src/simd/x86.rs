@@ -2,9 +2,12 @@
 
 use std::mem::MaybeUninit;
 
-use std::arch::x86_64::{__m256, __m256d, __m256i, __m512, __m512d, __m512i, _mm256_loadu_si256, _mm256_stream_si256};
+use std::arch::x86_64::{
+    __m256, __m256d, __m256i, __m512, __m512d, __m512i, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permute2f128_ps, _mm256_shuffle_ps,
+    _mm256_storeu_ps, _mm256_stream_si256, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+};
 
-use super::{Backend, InstructionSet, Kernel};
+use super::{Backend, InstructionSet, Kernel, SQUARE};
 
 /// AVX2, FMA and F16C.
 pub(crate) struct Avx2;
@@ -20,6 +23,11 @@ impl InstructionSet for Avx2 {
     type DoubleGroup = __m256d;
     type ByteGroup = [__m256i; 2];
     type FewBitsGroup = __m256i;
+
+    #[inline(always)]
+    fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
+        transpose_square(square);
+    }
 
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
@@ -43,8 +51,46 @@ impl InstructionSet for Avx512 {
     type FewBitsGroup = __m256i;
 
     #[inline(always)]
+    fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
+        transpose_square(square);
+    }
+
+    #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         stream_bytes(from, to);
+    }
+}
+
+/// Rows become columns, in three steps of exchanging halves.
+#[inline(always)]
+fn transpose_square(square: &mut [[f32; SQUARE]; SQUARE]) {
+    // SAFETY: AVX is part of AVX2, whose shells alone call this; every row has the 8 elements that are read and written.
+    unsafe {
+        let [a, b, c, d, e, f, g, h] = square.each_ref().map(|row| row.as_ptr());
+        let [a, b, c, d] = [_mm256_loadu_ps(a), _mm256_loadu_ps(b), _mm256_loadu_ps(c), _mm256_loadu_ps(d)];
+        let [e, f, g, h] = [_mm256_loadu_ps(e), _mm256_loadu_ps(f), _mm256_loadu_ps(g), _mm256_loadu_ps(h)];
+        let (ab, ab_up, cd, cd_up) =
+            (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), _mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let (ef, ef_up, gh, gh_up) =
+            (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f), _mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+        // Columns 0 and 4, 1 and 5, 2 and 6, 3 and 7 of the upper and the lower four rows.
+        let upper = [
+            _mm256_shuffle_ps::<0x44>(ab, cd),
+            _mm256_shuffle_ps::<0xEE>(ab, cd),
+            _mm256_shuffle_ps::<0x44>(ab_up, cd_up),
+            _mm256_shuffle_ps::<0xEE>(ab_up, cd_up),
+        ];
+        let lower = [
+            _mm256_shuffle_ps::<0x44>(ef, gh),
+            _mm256_shuffle_ps::<0xEE>(ef, gh),
+            _mm256_shuffle_ps::<0x44>(ef_up, gh_up),
+            _mm256_shuffle_ps::<0xEE>(ef_up, gh_up),
+        ];
+        for column in 0..4 {
+            let (upper, lower) = (upper[column], lower[column]);
+            _mm256_storeu_ps(square[column].as_mut_ptr(), _mm256_permute2f128_ps::<0x20>(upper, lower));
+            _mm256_storeu_ps(square[column + 4].as_mut_ptr(), _mm256_permute2f128_ps::<0x31>(upper, lower));
+        }
     }
 }
 

@@ -6,5 +6,6 @@ mod conformance;
 mod errors;
 mod naive;
 mod oracle;
+mod precision;
 mod properties;
 mod threads;

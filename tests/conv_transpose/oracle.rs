@@ -227,6 +227,16 @@ pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
         ("stride longer than the output", case(&[1, 2, 1], &[2, 3, 5], [50, 1, 0, 1, 1])),
         ("more coarse channels than a tile of the weight gradient", case(&[1, 250, 3, 4], &[250, 3, 2, 2], [2, 0, 0, 1, 1])),
         ("more fine channels than a tile of the weight gradient", case(&[1, 3, 3, 4], &[3, 110, 2, 2], [2, 0, 0, 1, 1])),
+        ("reduced: two taps a phase", case(&[2, 33, 7, 10], &[33, 12, 4, 4], [2, 1, 0, 1, 1])),
+        ("reduced: three taps", case(&[1, 32, 9, 6], &[32, 35, 3, 3], [1, 1, 0, 1, 1])),
+        ("reduced: three taps a phase, two groups", case(&[1, 64, 5, 8], &[64, 9, 6, 6], [2, 2, 0, 1, 2])),
+        ("reduced: output padding, three phases", case(&[3, 32, 5, 6], &[32, 5, 6, 6], [3, 1, 2, 1, 1])),
+        ("reduced: rows are cut", case(&[1, 32, 3, 500], &[32, 8, 4, 4], [2, 0, 0, 1, 1])),
+        ("reduced: columns are cut", case(&[1, 32, 130, 12], &[32, 8, 4, 4], [2, 3, 1, 1, 1])),
+        ("depthwise, dilated, three phases", case(&[2, 6, 9, 11], &[6, 1, 4, 5], [3, 2, 1, 2, 6])),
+        ("two channels a group", case(&[2, 4, 7, 20], &[4, 2, 3, 3], [1, 1, 0, 1, 2])),
+        ("one channel, stride beyond the kernel", case(&[1, 1, 6, 9], &[1, 2, 2, 3], [4, 0, 1, 1, 1])),
+        ("depthwise signal", case(&[2, 3, 40], &[3, 1, 4], [2, 1, 0, 1, 3])),
         ("positions of the weight gradient in parts", case(&[2, 1, 70, 60], &[1, 2, 2, 2], [2, 0, 0, 1, 1])),
     ]
 }

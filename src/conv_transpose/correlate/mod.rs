@@ -1,0 +1,212 @@
+//! The weight gradient: `dw[a, b, t] = Σ coarse[n, a, i] · fine[n, b, s·i + d·t - p]`, over every picture and pixel.
+//!
+//! It is a matrix product with the sum over positions. The lanes are coarse channels, so that their pixels are copied with the channels
+//! side by side; the rows are fine channels × taps, and a tap is nothing but another place to begin in the strip of its channel.
+//! Positions are cut into a number of parts that depends on the shapes alone, each with sums of its own, and the parts are added in order.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView5, ArrayViewMut5, Axis};
+
+use self::direct::Direct;
+use self::reduced::Reduced;
+use super::phases::{Direction, Geometry, Phases};
+use super::store::Slot;
+use super::winograd;
+use crate::element::FloatElement;
+use crate::parallel;
+use crate::simd::{Backend, lanes, with_scratch};
+
+mod direct;
+mod pixels;
+mod reduced;
+
+/// Coarse channels of a tile: whole vectors that the inner loop takes by two and three.
+const COARSE: usize = 256;
+/// Sums of a tile.
+const SUMS: usize = 1 << 20;
+/// Sums of all parts of a tile together: what splitting the positions may cost in memory.
+const PARTIAL_SUMS: usize = 1 << 20;
+/// How many pieces of work there should be before positions are left whole.
+const PIECES: usize = 8;
+/// The fewest blocks of positions of a part.
+const FEWEST_BLOCKS: usize = 4;
+/// Below so many products a call stays on its thread.
+const SMALL_WORK: usize = 1 << 17;
+
+/// The two tensors of a call, whose shapes have been checked against the geometry and each other.
+pub(crate) struct Factors<'a, A> {
+    coarse: ArrayView5<'a, A>,
+    fine: ArrayView5<'a, A>,
+    backend: Backend,
+}
+
+/// How the sums of a tile of channels are computed.
+enum Method {
+    Direct(Direct),
+    Reduced(Reduced),
+}
+
+/// One call.
+pub(crate) struct Correlate<'a, A> {
+    factors: Factors<'a, A>,
+    method: Method,
+    /// Entries of the kernel.
+    taps: usize,
+    groups: usize,
+    of_coarse: Tiling,
+    of_fine: Tiling,
+    parts: Tiling,
+    threads: bool,
+}
+
+/// Coarse and fine channels, counted from the first of all, and the numbers from one row of sums to the next.
+struct Tile {
+    coarse: Range<usize>,
+    fine: Range<usize>,
+    pitch: usize,
+}
+
+/// `count` things, cut into `pieces` pieces of `size`, the last of which may have fewer.
+#[derive(Debug, Clone, Copy)]
+struct Tiling {
+    count: usize,
+    size: usize,
+    pieces: usize,
+}
+
+impl Tiling {
+    /// Pieces of at most `most`, as even as can be, of multiples of `unit`.
+    fn new(count: usize, most: usize, unit: usize) -> Self {
+        let pieces = count.div_ceil(most.max(unit)).max(1);
+        let size = count.div_ceil(pieces).next_multiple_of(unit).max(unit);
+        Self { count, size, pieces: count.div_ceil(size) }
+    }
+
+    fn range(&self, piece: usize) -> Range<usize> {
+        (piece * self.size).min(self.count)..((piece + 1) * self.size).min(self.count)
+    }
+}
+
+impl<'a, A: FloatElement> Correlate<'a, A> {
+    pub(crate) fn new(geometry: &Geometry, coarse: ArrayView5<'a, A>, fine: ArrayView5<'a, A>, backend: Backend) -> Self {
+        let phases = Phases::new(geometry, Direction::Contract, false);
+        let lanes = lanes::<A::Row>(backend);
+        let (batch, groups) = (coarse.dim().0, geometry.groups);
+        let (of_group_coarse, of_group_fine) = (coarse.dim().1 / groups, fine.dim().1 / groups);
+        let taps = phases.tap_count();
+        let of_coarse = Tiling::new(of_group_coarse, COARSE, lanes);
+        let scheme = winograd::schemes::<A>(geometry, &phases, of_group_coarse, of_group_fine);
+        let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
+        let of_fine = Tiling::new(of_group_fine, SUMS / sums_of.max(1), 1);
+        let method = match scheme {
+            Some(axes) => Method::Reduced(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
+            None => Method::Direct(Direct::new(phases, batch)),
+        };
+        let blocks = match &method {
+            Method::Direct(direct) => direct.blocks(),
+            Method::Reduced(reduced) => reduced.blocks(),
+        };
+        let pieces = groups * of_coarse.pieces * of_fine.pieces;
+        let most = PARTIAL_SUMS / (sums_of * of_fine.size).max(1);
+        let parts = PIECES.div_ceil(pieces.max(1)).min(blocks / FEWEST_BLOCKS).min(most).max(1);
+        let parts = Tiling::new(blocks, blocks.div_ceil(parts), 1);
+        let threads = coarse.len().saturating_mul(of_group_fine).saturating_mul(taps) >= SMALL_WORK;
+        Self { factors: Factors { coarse, fine, backend }, method, taps, groups, of_coarse, of_fine, parts, threads }
+    }
+
+    /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
+        if !out.is_empty() {
+            self.divide(out, 0..self.groups * self.of_coarse.pieces, 0..self.of_fine.pieces);
+        }
+    }
+
+    fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+        if self.threads {
+            parallel::join(first, second);
+        } else {
+            first();
+            second();
+        }
+    }
+
+    /// Halves the tiles of channels until one is left. `out` is what they cover.
+    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, coarse: Range<usize>, fine: Range<usize>) {
+        let middle_of = |range: &Range<usize>| range.start + range.len() / 2;
+        if coarse.len() > 1 {
+            let middle = middle_of(&coarse);
+            let (left, right) = out.split_at(Axis(0), self.first_coarse(middle) - self.first_coarse(coarse.start));
+            let second = fine.clone();
+            self.join(|| self.divide(left, coarse.start..middle, fine), || self.divide(right, middle..coarse.end, second));
+        } else if fine.len() > 1 {
+            let middle = middle_of(&fine);
+            let (left, right) = out.split_at(Axis(1), (middle - fine.start) * self.of_fine.size);
+            let second = coarse.clone();
+            self.join(|| self.divide(left, coarse, fine.start..middle), || self.divide(right, second, middle..fine.end));
+        } else {
+            self.tile(out, coarse.start, fine.start);
+        }
+    }
+
+    /// The first channel of a tile of coarse channels.
+    fn first_coarse(&self, tile: usize) -> usize {
+        tile / self.of_coarse.pieces * self.of_coarse.count + self.of_coarse.range(tile % self.of_coarse.pieces).start
+    }
+
+    fn tile<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, coarse: usize, fine: usize) {
+        let first_fine = coarse / self.of_coarse.pieces * self.of_fine.count;
+        let (first_coarse, fine) = (self.first_coarse(coarse), self.of_fine.range(fine));
+        let tile = Tile {
+            coarse: first_coarse..first_coarse + self.of_coarse.range(coarse % self.of_coarse.pieces).len(),
+            fine: first_fine + fine.start..first_fine + fine.end,
+            pitch: self.of_coarse.size,
+        };
+        let sums_of_channel = match &self.method {
+            Method::Direct(_) => self.taps,
+            Method::Reduced(reduced) => Reduced::sums_of_channel(&reduced.axes),
+        };
+        let (len, parts) = (sums_of_channel * tile.fine.len() * tile.pitch, self.parts.pieces.max(1));
+        with_scratch(len * parts, |sums: &mut [A::Row]| {
+            sums.fill(A::Row::default());
+            self.run_parts(&tile, sums, 0..parts);
+            let (sums, others) = sums.split_at_mut(len);
+            for other in others.chunks_exact(len) {
+                sums.iter_mut().zip(other).for_each(|(sum, &other)| *sum = *sum + other);
+            }
+            self.store(out, &tile, sums);
+        });
+    }
+
+    /// The parts of the positions, each with its sums.
+    fn run_parts(&self, tile: &Tile, sums: &mut [A::Row], parts: Range<usize>) {
+        if parts.len() > 1 {
+            let middle = parts.start + parts.len() / 2;
+            let (left, right) = sums.split_at_mut(sums.len() / parts.len() * (middle - parts.start));
+            return self.join(|| self.run_parts(tile, left, parts.start..middle), || self.run_parts(tile, right, middle..parts.end));
+        }
+        let blocks = self.parts.range(parts.start);
+        match &self.method {
+            Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
+            Method::Reduced(reduced) => reduced.add(&self.factors, tile, blocks, sums),
+        }
+    }
+
+    /// Writes the piece of the gradient that a tile covers.
+    fn store<S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, tile: &Tile, sums: &[A::Row]) {
+        with_scratch(self.taps * tile.pitch + lanes::<A::Row>(self.factors.backend), |taps: &mut [A::Row]| {
+            for channel in 0..tile.fine.len() {
+                let of_channel = match &self.method {
+                    Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
+                    Method::Reduced(reduced) => {
+                        reduced.taps_of(channel, tile, sums, self.factors.backend, taps);
+                        &*taps
+                    }
+                };
+                for (lane, mut kernel) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
+                    kernel.iter_mut().zip(of_channel[lane..].iter().step_by(tile.pitch)).for_each(|(slot, &sum)| slot.put(sum));
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! The weight gradient: fine rows times spread-out coarse rows, summed at the pixels of a period.
+
+use ndarray::{ArrayView5, ArrayViewMut5, Axis, s};
+use num_traits::Zero;
+
+use super::Rows;
+use super::run::copy_padded;
+use crate::conv_transpose::phases::Geometry;
+use crate::conv_transpose::store::Slot;
+use crate::element::FloatElement;
+use crate::parallel;
+use crate::simd::{AddProducts, Backend, prefetch, with_scratch};
+
+/// Below so many fine pixels a call stays on its thread.
+const SMALL_WORK: usize = 1 << 15;
+
+/// How many rows ahead the fine pixels are asked for.
+pub(super) const AHEAD: usize = 2;
+
+/// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel). The shapes have been checked.
+pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
+    geometry: &Geometry,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) {
+    let rows = Rows::new::<A::Row>(geometry, backend);
+    divide(&rows, coarse, fine, geometry.groups, backend, out);
+}
+
+/// Halves the groups until one is left.
+fn divide<A: FloatElement, S: Slot<A>>(
+    rows: &Rows,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    groups: usize,
+    backend: Backend,
+    mut out: ArrayViewMut5<'_, S>,
+) {
+    if groups > 1 {
+        let middle = groups / 2;
+        let (coarse_left, coarse_right) = coarse.split_at(Axis(1), coarse.dim().1 / groups * middle);
+        let (fine_left, fine_right) = fine.split_at(Axis(1), fine.dim().1 / groups * middle);
+        let at = out.dim().0 / groups * middle;
+        let (left, right) = out.split_at(Axis(0), at);
+        let first = || divide(rows, coarse_left, fine_left, middle, backend, left);
+        let second = || divide(rows, coarse_right, fine_right, groups - middle, backend, right);
+        return if fine.len() >= SMALL_WORK { parallel::join(first, second) } else { in_turn(first, second) };
+    }
+    let of_pair = rows.patterns_len();
+    with_scratch(of_pair, |sums: &mut [A::Row]| {
+        for a in 0..coarse.dim().1 {
+            for b in 0..fine.dim().1 {
+                sums.fill(A::Row::zero());
+                add_pair(rows, &coarse, &fine, (a, b), backend, sums);
+                let mut kernel = out.slice_mut(s![a, b, 0, .., ..]);
+                for (row, sums) in sums.chunks_exact(of_pair / rows.height.kernel).enumerate() {
+                    let mut line = kernel.index_axis_mut(Axis(0), row);
+                    for tap in &rows.taps {
+                        let pixels = sums[tap.layer * rows.period..][..rows.period].iter().skip(tap.phase).step_by(rows.width.stride);
+                        line[tap.kernel].put(pixels.fold(A::Row::zero(), |sum, &pixel| sum + pixel));
+                    }
+                    if rows.taps.len() < line.len() {
+                        put_untouched(rows, &mut line);
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn in_turn(first: impl FnOnce(), second: impl FnOnce()) {
+    first();
+    second();
+}
+
+/// Taps that no fine pixel meets, since the picture is narrower than the stride.
+fn put_untouched<A: FloatElement, S: Slot<A>>(rows: &Rows, line: &mut ndarray::ArrayViewMut1<'_, S>) {
+    for (kernel, slot) in line.iter_mut().enumerate() {
+        if rows.taps.iter().all(|tap| tap.kernel != kernel) {
+            slot.put(A::Row::zero());
+        }
+    }
+}
+
+/// Adds the products of a pair of channels over all pictures: by row of the kernel, layer, pixel of the period.
+fn add_pair<A: FloatElement>(
+    rows: &Rows,
+    coarse: &ArrayView5<'_, A>,
+    fine: &ArrayView5<'_, A>,
+    (a, b): (usize, usize),
+    backend: Backend,
+    sums: &mut [A::Row],
+) {
+    let (layers, reach) = (rows.layers, rows.coarse_reach());
+    let spread_len = layers * rows.len;
+    let mut terms = Vec::new();
+    with_scratch(reach * spread_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
+        let (ring, rest) = scratch.split_at_mut(reach * spread_len);
+        let (row, line) = rest.split_at_mut(rows.len);
+        for n in 0..coarse.dim().0 {
+            let mut held = vec![usize::MAX; reach];
+            for fine_row in 0..rows.height.fine {
+                terms.clear();
+                for (kernel, coarse_row) in rows.coarse_rows(fine_row) {
+                    let slot = coarse_row % reach;
+                    if held[slot] != coarse_row {
+                        let from = coarse.slice(s![n, a, 0, coarse_row, ..]);
+                        from.iter().zip(&mut *line).for_each(|(from, to)| *to = from.to_row());
+                        rows.spread(line, &mut ring[slot * spread_len..][..spread_len]);
+                        held[slot] = coarse_row;
+                    }
+                    let sum = kernel * layers * rows.period;
+                    terms.extend((0..layers).map(|layer| (slot * spread_len + layer * rows.len, sum + layer * rows.period)));
+                }
+                if !terms.is_empty() {
+                    let from = fine.slice(s![n, b, 0, fine_row, ..]);
+                    if fine_row + AHEAD < rows.height.fine {
+                        prefetch(fine.slice(s![n, b, 0, fine_row + AHEAD, ..]).to_slice().unwrap_or_default());
+                    }
+                    let row = match from.to_slice().and_then(A::as_rows) {
+                        Some(from) if from.len() == rows.len => from,
+                        _ => {
+                            copy_padded(from, row);
+                            &*row
+                        }
+                    };
+                    backend.run(AddProducts { row, others: ring, terms: &terms, period: rows.period, sums: &mut *sums });
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,182 @@
+//! Forward and input gradient, row by row.
+
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
+use num_traits::Zero;
+
+use super::correlate::AHEAD;
+use super::{FewChannels, Rows};
+use crate::conv_transpose::phases::Direction;
+use crate::conv_transpose::store::Slot;
+use crate::element::FloatElement;
+use crate::pieces::for_each_piece;
+use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, prefetch, with_scratch};
+
+/// One call.
+pub(crate) struct Run<'w, 'x, A: FloatElement> {
+    few: &'w FewChannels<A::Row>,
+    source: ArrayView5<'x, A>,
+    bias: Option<ArrayView1<'x, A>>,
+    backend: Backend,
+    rows: Rows,
+    /// Whether the output is written past the caches.
+    streams: bool,
+}
+
+impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
+    /// The shapes have been checked.
+    pub(crate) fn new(few: &'w FewChannels<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'x, A>>, backend: Backend) -> Self {
+        let rows = Rows::new::<A::Row>(&few.geometry, backend);
+        Self { few, source, bias, backend, rows, streams: false }
+    }
+
+    /// Computes the whole output, whose shape has been checked.
+    pub(crate) fn run<S: Slot<A>>(self, out: ArrayViewMut5<'_, S>) {
+        let this = Self { streams: StreamingStores::Auto.streams(out.len() * size_of::<A>()), ..self };
+        for_each_piece(out, &[0, 1, 3], &|origin, piece| {
+            this.piece(origin, piece);
+            if this.streams {
+                finish_streaming();
+            }
+        });
+    }
+
+    fn piece<S: Slot<A>>(&self, origin: [usize; 5], mut piece: ArrayViewMut5<'_, S>) {
+        for (n, mut picture) in piece.outer_iter_mut().enumerate() {
+            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+                let at = [origin[0] + n, origin[1] + channel, origin[3]];
+                let rows = volume.outer_iter_mut().flat_map(|slice| slice.into_outer_iter_mut());
+                match self.few.direction {
+                    Direction::Expand => self.expand(at, rows),
+                    Direction::Contract => self.contract(at, rows),
+                }
+            }
+        }
+    }
+
+    /// The patterns of all pairs of the group that `channel` of the output is in, and the first source channel.
+    fn patterns(&self, channel: usize, patterns: &mut [A::Row]) -> usize {
+        let FewChannels { coarse, fine, direction, ref weights, .. } = *self.few;
+        let (out, source) = if direction == Direction::Expand { (fine, coarse) } else { (coarse, fine) };
+        let (group, channel) = (channel / out, channel % out);
+        let kernel = self.rows.height.kernel * self.rows.width.kernel;
+        for (other, to) in patterns.chunks_exact_mut(self.rows.patterns_len()).enumerate() {
+            let pair = match direction {
+                Direction::Expand => (group * coarse + other) * fine + channel,
+                Direction::Contract => (group * coarse + channel) * fine + other,
+            };
+            self.rows.patterns(&weights[pair * kernel..][..kernel], to);
+        }
+        group * source
+    }
+
+    fn bias(&self, channel: usize) -> A::Row {
+        self.bias.as_ref().and_then(|bias| bias.get(channel)).map_or_else(A::Row::zero, |bias| bias.to_row())
+    }
+
+    fn put_row<S: Slot<A>>(&self, out: &mut ArrayViewMut1<'_, S>, sums: &[A::Row]) {
+        match out.as_slice_mut() {
+            Some(out) if self.streams => S::stream(out, sums, self.backend),
+            Some(out) => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
+            None => out.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum)),
+        }
+    }
+
+    /// Rows of one output channel from the first on: spread-out coarse rows times patterns.
+    fn expand<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
+        let (rows, sources) = (&self.rows, self.few.coarse);
+        let (layers, reach) = (rows.layers, rows.coarse_reach());
+        let (spread_len, patterns_len) = (layers * rows.len, rows.patterns_len());
+        let ring_len = sources * reach * spread_len;
+        with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
+            let (ring, rest) = scratch.split_at_mut(ring_len);
+            let (patterns, rest) = rest.split_at_mut(sources * patterns_len);
+            let (sums, line) = rest.split_at_mut(rows.len);
+            let first_source = self.patterns(channel, patterns);
+            let mut held = vec![usize::MAX; reach];
+            let mut terms = Vec::new();
+            for (row, mut out) in out.enumerate() {
+                terms.clear();
+                for (kernel, coarse) in rows.coarse_rows(first + row) {
+                    let slot = coarse % reach;
+                    for source in 0..sources {
+                        let place = (source * reach + slot) * spread_len;
+                        if held[slot] != coarse {
+                            let from = self.source.slice(s![n, first_source + source, 0, coarse, ..]);
+                            from.iter().zip(&mut *line).for_each(|(from, to)| *to = from.to_row());
+                            rows.spread(line, &mut ring[place..place + spread_len]);
+                        }
+                        let pattern = source * patterns_len + kernel * layers * rows.period;
+                        terms.extend((0..layers).map(|layer| (place + layer * rows.len, pattern + layer * rows.period)));
+                    }
+                    held[slot] = coarse;
+                }
+                let initial = self.bias(channel);
+                self.backend.run(SumRows { rows: ring, patterns, terms: &terms, period: rows.period, initial, out: sums });
+                self.put_row(&mut out, sums);
+            }
+        });
+    }
+
+    /// Rows of one input gradient from the first on: fine rows times patterns, summed over the pixels that meet the same coarse one.
+    fn contract<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
+        let (rows, sources) = (&self.rows, self.few.fine);
+        let (layers, reach) = (rows.layers, rows.fine_reach());
+        let (ring_len, patterns_len) = (sources * reach * rows.len, rows.patterns_len());
+        with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
+            let (ring, rest) = scratch.split_at_mut(ring_len);
+            let (patterns, rest) = rest.split_at_mut(sources * patterns_len);
+            let (sums, line) = rest.split_at_mut(rows.len);
+            let first_source = self.patterns(channel, patterns);
+            let mut held = vec![usize::MAX; reach];
+            let mut terms = Vec::new();
+            for (row, mut out) in out.enumerate() {
+                terms.clear();
+                for (kernel, fine) in rows.fine_rows(first + row) {
+                    let slot = fine % reach;
+                    for source in 0..sources {
+                        let place = (source * reach + slot) * rows.len;
+                        if held[slot] != fine {
+                            let from = self.source.slice(s![n, first_source + source, 0, fine, ..]);
+                            if fine + AHEAD < rows.height.fine {
+                                let next = self.source.slice(s![n, first_source + source, 0, fine + AHEAD, ..]);
+                                prefetch(next.to_slice().unwrap_or_default());
+                            }
+                            copy_padded(from, &mut ring[place..place + rows.len]);
+                        }
+                        terms.push((place, source * patterns_len + kernel * layers * rows.period));
+                    }
+                    held[slot] = fine;
+                }
+                self.gather(&mut terms, ring, patterns, sums, line);
+                self.put_row(&mut out, line);
+            }
+        });
+    }
+
+    /// All layers of the terms, gathered into a coarse row. The terms end up at the last layer.
+    fn gather(&self, terms: &mut [(usize, usize)], ring: &[A::Row], patterns: &[A::Row], sums: &mut [A::Row], line: &mut [A::Row]) {
+        let (rows, stride) = (&self.rows, self.rows.width.stride);
+        line.fill(A::Row::zero());
+        for layer in 0..rows.layers {
+            if layer > 0 {
+                terms.iter_mut().for_each(|(_, pattern)| *pattern += rows.period);
+            }
+            let initial = A::Row::zero();
+            self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out: &mut *sums });
+            for tap in rows.taps.iter().filter(|tap| tap.layer == layer) {
+                let from = sums[tap.fine..].iter().step_by(stride);
+                line[tap.coarse..][..tap.count].iter_mut().zip(from).for_each(|(to, &from)| *to = *to + from);
+            }
+        }
+    }
+}
+
+/// Copies a fine row, filled up with zeros.
+pub(super) fn copy_padded<A: FloatElement>(from: ArrayView1<'_, A>, to: &mut [A::Row]) {
+    let (to, behind) = to.split_at_mut(from.len());
+    match from.to_slice() {
+        Some(from) => A::widen(from, to),
+        None => to.iter_mut().zip(&from).for_each(|(to, from)| *to = from.to_row()),
+    }
+    behind.fill(A::Row::default());
+}

@@ -1,0 +1,372 @@
+//! Runs a (transposed) convolution by minimal filtering: for every block of the output the pixels evaluated once, then for each chunk of
+//! output channels sixteen matrix products, the way back, and an interleaving store.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut4, ArrayViewMut5, Axis, s};
+
+use super::Scheme;
+use super::tiles::{Tiles, block_of, blocks_of, fill_planes, tile_counts};
+use crate::conv_transpose::store::Slot;
+use crate::element::FloatElement;
+use crate::parallel;
+use crate::simd::{
+    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, tile_positions, with_scratch,
+};
+
+/// Evaluated pixels that a task keeps at a time, where the summands are many.
+const POINTS: usize = 2_500_000;
+/// Tiles of a block.
+const FEWEST_TILES: usize = 48;
+const MOST_TILES: usize = 144;
+/// How many pieces of work there should be before the output channels of a block are left together.
+const PIECES: usize = 8;
+/// Up to so many blocks filters are evaluated for each anew, if they have not been before.
+const FEW_BLOCKS: usize = 2;
+/// Summands whose points are stored together.
+const SEGMENT: usize = 256;
+/// Below so many products a call stays on its thread.
+const SMALL_WORK: usize = 1 << 17;
+
+/// The filters of a call: evaluated for many calls, or as they are.
+pub(crate) enum Filters<'w, A: FloatElement> {
+    Packed(&'w [A::Row]),
+    Raw(ArrayView5<'w, A>),
+}
+
+/// One call.
+pub(crate) struct Run<'w, 'x, A: FloatElement> {
+    scheme: &'w Scheme,
+    filters: Filters<'w, A>,
+    source: ArrayView5<'x, A>,
+    bias: Vec<A::Row>,
+    backend: Backend,
+    lanes: usize,
+    /// Pictures, rows and columns of positions.
+    positions: [usize; 3],
+    /// Those of a block; the last ones may have fewer.
+    block: [usize; 3],
+    /// Chunks of output channels that a piece of work computes.
+    part: usize,
+    threads: bool,
+}
+
+/// Blocks of batch, groups of channels, height, width.
+type Blocks = [Range<usize>; 4];
+
+impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
+    /// The shapes have been checked: `source` has the scheme's channels, `bias` those of the output.
+    pub(crate) fn new(
+        scheme: &'w Scheme,
+        filters: Filters<'w, A>,
+        source: ArrayView5<'x, A>,
+        bias: Option<ArrayView1<'_, A>>,
+        backend: Backend,
+    ) -> Self {
+        let lanes = lanes::<A::Row>(backend);
+        let [_, height, width] = &scheme.phases.axes;
+        let positions = [source.dim().0, height.positions(), width.positions()];
+        let room = (POINTS / ELEMENTS / scheme.depth.max(1)).clamp(FEWEST_TILES, MOST_TILES);
+        let block = block_of((&scheme.phases, &scheme.axes), positions, room, lanes);
+        let channels = &scheme.channels;
+        let blocks = blocks_of(positions, block) * channels.groups;
+        let part = channels.chunks.div_ceil(PIECES.div_ceil(blocks.max(1))).max(1);
+        let products = channels.out * scheme.phases.count() * channels.groups * scheme.depth * ELEMENTS;
+        let tiles: usize = tile_counts((&scheme.phases, &scheme.axes), positions).iter().product();
+        let threads = products.saturating_mul(tiles) >= SMALL_WORK;
+        let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
+        Self { scheme, filters, source, bias, backend, lanes, positions, block, part, threads }
+    }
+
+    /// Whether evaluating the filters anew for every block is less work than writing all of them to memory.
+    pub(crate) fn prefers_raw(&self) -> bool {
+        blocks_of(self.positions, self.block) <= FEW_BLOCKS
+    }
+
+    /// With the filters evaluated before.
+    pub(crate) fn with_packed(self, points: &'w [A::Row]) -> Self {
+        Self { filters: Filters::Packed(points), ..self }
+    }
+
+    /// Computes the whole output, whose shape has been checked.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
+        if out.is_empty() {
+            return;
+        }
+        let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
+        self.divide(out, [n, 0..self.scheme.channels.groups, h, w]);
+    }
+
+    fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+        if self.threads {
+            parallel::join(first, second);
+        } else {
+            first();
+            second();
+        }
+    }
+
+    /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
+    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, blocks: Blocks) {
+        let longest = blocks.iter().enumerate().rev().max_by_key(|(_, range)| range.len());
+        let Some((axis, range)) = longest.filter(|(_, range)| range.len() > 1) else {
+            return self.block(out.index_axis_move(Axis(2), 0), blocks.map(|range| range.start));
+        };
+        let middle = range.start + range.len() / 2;
+        let at = self.first_output(axis, middle) - self.first_output(axis, range.start);
+        let (mut left, mut right) = (blocks.clone(), blocks.clone());
+        left[axis].end = middle;
+        right[axis].start = middle;
+        let (out_left, out_right) = out.split_at(Axis([0, 1, 3, 4][axis]), at);
+        self.join(|| self.divide(out_left, left), || self.divide(out_right, right));
+    }
+
+    /// The first output of a block on an axis.
+    fn first_output(&self, axis: usize, block: usize) -> usize {
+        match axis {
+            0 => block * self.block[0],
+            1 => block * self.scheme.channels.out,
+            _ => block * self.block[axis - 1] * self.scheme.phases.axes[axis - 1].out_stride,
+        }
+    }
+
+    fn block<S: Slot<A>>(&self, out: ArrayViewMut4<'_, S>, [n, group, h, w]: [usize; 4]) {
+        let channels = &self.scheme.channels;
+        let ranges: [Range<usize>; 3] = std::array::from_fn(|axis| {
+            let start = [n, h, w][axis] * self.block[axis];
+            start..(start + self.block[axis]).min(self.positions[axis])
+        });
+        let tiles = Tiles::new(
+            (&self.scheme.phases, &self.scheme.axes),
+            ranges.each_ref().map(|range| range.len()),
+            self.lanes,
+            tile_positions::<A::Row>(self.backend),
+        );
+        let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
+        with_scratch(block.segments() * block.segment_len(), |points: &mut [A::Row]| {
+            let parts = channels.chunks.div_ceil(self.part);
+            block.evaluate(0..block.segments(), parts > 1, points);
+            block.parts(0..parts, points, out);
+        });
+    }
+}
+
+/// A block of the output, in one group of channels.
+struct Block<'r, 'w, 'x, A: FloatElement> {
+    run: &'r Run<'w, 'x, A>,
+    group: usize,
+    tiles: Tiles,
+    /// The first picture, row and column of positions.
+    start: [usize; 3],
+}
+
+impl<A: FloatElement> Block<'_, '_, '_, A> {
+    /// Planes of a source channel.
+    fn planes(&self) -> usize {
+        self.run.scheme.axes[0].planes.len() * self.run.scheme.axes[1].planes.len()
+    }
+
+    /// Source channels whose points are stored together: by point, panel of tiles, summand, tile.
+    fn segment_channels(&self) -> usize {
+        (SEGMENT / self.planes()).max(1)
+    }
+
+    fn segments(&self) -> usize {
+        self.run.scheme.channels.source.div_ceil(self.segment_channels())
+    }
+
+    /// The numbers of one point in a segment.
+    fn point_len(&self) -> usize {
+        self.tiles.panels() * self.segment_channels() * self.planes() * self.tiles.panel
+    }
+
+    fn segment_len(&self) -> usize {
+        ELEMENTS * self.point_len()
+    }
+
+    /// The pixels of the source channels at the points.
+    fn evaluate(&self, segments: Range<usize>, threads: bool, points: &mut [A::Row]) {
+        if segments.len() > 1 {
+            let middle = segments.start + segments.len() / 2;
+            let (left, right) = points.split_at_mut((middle - segments.start) * self.segment_len());
+            let (first, second) = (segments.start..middle, middle..segments.end);
+            if threads {
+                self.run.join(|| self.evaluate(first, threads, left), || self.evaluate(second, threads, right));
+            } else {
+                self.evaluate(first, threads, left);
+                self.evaluate(second, threads, right);
+            }
+            return;
+        }
+        let channels = segments.start * self.segment_channels()..segments.end * self.segment_channels();
+        self.evaluate_segment(channels.start..channels.end.min(self.run.scheme.channels.source), points);
+    }
+
+    fn evaluate_segment(&self, channels: Range<usize>, points: &mut [A::Row]) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (rows, elements) = (tiles.rows(), tiles.elements());
+        let [heights, widths] = scheme.axes.each_ref().map(|axis| axis.planes.as_slice());
+        let (panel, panels) = (tiles.panel, tiles.panels());
+        let pitch = self.segment_channels() * self.planes() * panel;
+        let mut start = 0;
+        with_scratch(tiles.planes_len() + ELEMENTS * tiles.pitch, |scratch: &mut [A::Row]| {
+            let (planes, in_order) = scratch.split_at_mut(tiles.planes_len());
+            for channel in channels {
+                for &height in heights {
+                    for &width in widths {
+                        let channel = self.group * scheme.channels.source + channel;
+                        fill_planes(&self.run.source, channel, &scheme.phases, [height, width], tiles, self.start, planes);
+                        let (out, width) = (&mut points[start..], tiles.counts[2]);
+                        let tiles = &mut *in_order;
+                        self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
+                        start += panel;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The parts of the output channels, each by itself.
+    fn parts<S: Slot<A>>(&self, parts: Range<usize>, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
+        let (part, channels) = (self.run.part, &self.run.scheme.channels);
+        if parts.len() > 1 {
+            let middle = parts.start + parts.len() / 2;
+            let (left, right) = out.split_at(Axis(1), (middle - parts.start) * part * channels.chunk);
+            return self.run.join(|| self.parts(parts.start..middle, points, left), || self.parts(middle..parts.end, points, right));
+        }
+        let mut out = out;
+        for chunk in parts.start * part..(parts.end * part).min(channels.chunks) {
+            let range = channels.chunk_range(chunk);
+            let first = range.start - parts.start * part * channels.chunk;
+            self.chunk(chunk, points, out.slice_mut(s![.., first..first + range.len(), .., ..]));
+        }
+    }
+
+    /// One chunk of output channels.
+    fn chunk<S: Slot<A>>(&self, chunk: usize, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (phases, range) = (scheme.phases.count(), scheme.channels.chunk_range(chunk));
+        let (products_len, outputs_len) = (ELEMENTS * phases * range.len() * tiles.pitch, phases * tiles.outputs_len());
+        let raw_len = if matches!(self.run.filters, Filters::Raw(_)) { scheme.chunk_len(range.len()) } else { 0 };
+        with_scratch(products_len + outputs_len + raw_len, |scratch: &mut [A::Row]| {
+            let (products, rest) = scratch.split_at_mut(products_len);
+            let (outputs, raw) = rest.split_at_mut(outputs_len);
+            let weights = match &self.run.filters {
+                Filters::Packed(points) => scheme.of_chunk(points, self.group, chunk),
+                Filters::Raw(weight) => {
+                    scheme.pack_chunk(weight, self.group, chunk, raw);
+                    raw
+                }
+            };
+            self.multiply(weights, range.len(), points, products);
+            let channel = self.group * scheme.channels.out + range.start;
+            let bias = self.run.bias.get(channel..channel + range.len()).unwrap_or_default();
+            Finish { scheme, tiles, backend: self.run.backend, products, bias }.store(out, outputs);
+        });
+    }
+
+    /// The products of some rows at every point.
+    fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
+        let (scheme, tiles) = (self.run.scheme, &self.tiles);
+        let (rows, depth, pitch) = (scheme.phases.count() * channels, scheme.depth, tiles.pitch);
+        let of_segment = self.segment_channels() * self.planes();
+        let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
+        let offsets: Vec<usize> = (0..depth).map(offset).collect();
+        let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
+        let positions: Vec<Positions> =
+            (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
+        let of_point = weights.chunks_exact(rows * scheme.pitch()).zip(products.chunks_exact_mut(rows * pitch));
+        for (point, (weights, sums)) in of_point.enumerate() {
+            let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
+            let (offsets, positions, strip) = (offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
+            StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
+        }
+    }
+}
+
+/// The way back, for the products of some output channels.
+struct Finish<'a, T> {
+    scheme: &'a Scheme,
+    tiles: &'a Tiles,
+    backend: Backend,
+    products: &'a [T],
+    bias: &'a [T],
+}
+
+impl<T: Real> Finish<'_, T> {
+    /// Writes the channels' piece of the output.
+    fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut4<'_, S>, outputs: &mut [T]) {
+        let channels = out.dim().1;
+        for channel in 0..channels {
+            let bias = self.bias.get(channel).copied();
+            for (phase, outputs) in (0..self.scheme.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
+                self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
+            }
+            for (n, mut picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
+                for (h, row) in picture.outer_iter_mut().enumerate() {
+                    self.store_row(row, bias, outputs, n, h);
+                }
+            }
+        }
+    }
+
+    /// One of `rows` rows of products back to outputs.
+    fn interpolate(&self, row: usize, rows: usize, out: &mut [T]) {
+        let (out_pitch, tiles, pitch) = (self.tiles.pitch, self.tiles.all(), rows * self.tiles.pitch);
+        let products = &self.products[row * out_pitch..];
+        match self.tiles.sizes {
+            [2, 2] => self.backend.run(InterpolateTiles::<T, 2, 2> { products, pitch, tiles, out, out_pitch }),
+            [2, 3] => self.backend.run(InterpolateTiles::<T, 2, 3> { products, pitch, tiles, out, out_pitch }),
+            [3, 2] => self.backend.run(InterpolateTiles::<T, 3, 2> { products, pitch, tiles, out, out_pitch }),
+            _ => self.backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
+        }
+    }
+
+    fn store_row<A: FloatElement<Row = T>, S: Slot<A>>(
+        &self,
+        mut row: ArrayViewMut1<'_, S>,
+        bias: Option<T>,
+        outputs: &[T],
+        n: usize,
+        h: usize,
+    ) {
+        let [_, heights, widths] = &self.scheme.phases.axes;
+        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
+        if widths.phases.len() < widths.out_stride.min(row.len()) {
+            row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
+        }
+        let Some(phase_h) = heights.phase_of(h) else {
+            return row.iter_mut().for_each(|to| to.put(finish(T::zero())));
+        };
+        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let position = h / heights.out_stride + heights.phases[phase_h].shift;
+        let first = (n * tile_rows + position / height) * tile_columns;
+        for (phase_w, phase) in widths.phases.iter().enumerate() {
+            let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
+            for column in 0..width {
+                // Of the first tile, positions before the shift are no outputs.
+                let skipped = usize::from(column < phase.shift);
+                let start = widths.out_stride * (column + skipped * width - phase.shift) + phase.residue;
+                let sums = &outputs[(position % height * width + column) * self.tiles.pitch + first + skipped..];
+                put_every(row.view_mut(), start, widths.out_stride * width, sums, finish);
+            }
+        }
+    }
+}
+
+/// Puts the sums into the pixels `start`, `start + step`, ….
+fn put_every<A: FloatElement, S: Slot<A>>(
+    mut row: ArrayViewMut1<'_, S>,
+    start: usize,
+    step: usize,
+    sums: &[A::Row],
+    finish: impl Fn(A::Row) -> A::Row,
+) {
+    if start >= row.len() {
+        return;
+    }
+    match row.as_slice_mut() {
+        Some(row) => row[start..].iter_mut().step_by(step).zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
+        None => row.slice_mut(s![start..;step]).iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
+    }
+}

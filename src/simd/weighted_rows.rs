@@ -1,0 +1,113 @@
+//! Long rows times short patterns: what is left of a convolution where there are too few channels for a matrix product.
+
+use super::{InstructionSet, Kernel, Real, Vector};
+
+/// `out[i] = initial + Σ rows[row + i] · patterns[pattern + i mod period]` over the terms `(row, pattern)`.
+pub(crate) struct SumRows<'a, T> {
+    pub(crate) rows: &'a [T],
+    pub(crate) patterns: &'a [T],
+    pub(crate) terms: &'a [(usize, usize)],
+    /// Whole vectors.
+    pub(crate) period: usize,
+    pub(crate) initial: T,
+    /// Whole periods.
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(mut self) {
+        let (fours, rest) = self.terms.as_chunks::<4>();
+        for (number, terms) in fours.iter().enumerate() {
+            self.add::<I, 4>(terms, number == 0);
+        }
+        let first = fours.is_empty();
+        match *rest {
+            [] if first => self.out.fill(self.initial),
+            [] => {}
+            [a] => self.add::<I, 1>(&[a], first),
+            [a, b] => self.add::<I, 2>(&[a, b], first),
+            [a, b, c, ..] => self.add::<I, 3>(&[a, b, c], first),
+        }
+    }
+}
+
+impl<T: Real> SumRows<'_, T> {
+    /// Some terms at a time, their patterns in registers.
+    #[inline(always)]
+    fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS], first: bool) {
+        let len = self.out.len() / self.period * self.period;
+        let rows: [&[T]; TERMS] = std::array::from_fn(|term| &self.rows[terms[term].0..][..len]);
+        for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
+            let mut patterns = [T::Vector::<I>::splat(T::zero()); TERMS];
+            for term in 0..TERMS {
+                patterns[term] = T::Vector::<I>::load(&self.patterns[terms[term].1 + start..]);
+            }
+            for at in (start..len).step_by(self.period) {
+                let out = &mut self.out[at..at + T::Vector::<I>::LANES];
+                let mut sum = if first { T::Vector::<I>::splat(self.initial) } else { T::Vector::<I>::load(out) };
+                for term in 0..TERMS {
+                    // SAFETY: every row was cut to `len`, whole periods, and a period is whole vectors.
+                    let row = unsafe { rows[term].get_unchecked(at..at + T::Vector::<I>::LANES) };
+                    sum = T::Vector::<I>::load(row).multiply_add(patterns[term], sum);
+                }
+                sum.store(out);
+            }
+        }
+    }
+}
+
+/// `sums[sum + i mod period] += row[i] · others[other + i]` over the terms `(other, sum)`.
+pub(crate) struct AddProducts<'a, T> {
+    /// Whole periods.
+    pub(crate) row: &'a [T],
+    pub(crate) others: &'a [T],
+    pub(crate) terms: &'a [(usize, usize)],
+    /// Whole vectors.
+    pub(crate) period: usize,
+    pub(crate) sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for AddProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(mut self) {
+        let (fours, rest) = self.terms.as_chunks::<4>();
+        fours.iter().for_each(|terms| self.add::<I, 4>(terms));
+        match *rest {
+            [] => {}
+            [a] => self.add::<I, 1>(&[a]),
+            [a, b] => self.add::<I, 2>(&[a, b]),
+            [a, b, c, ..] => self.add::<I, 3>(&[a, b, c]),
+        }
+    }
+}
+
+impl<T: Real> AddProducts<'_, T> {
+    /// Some terms at a time, their sums in registers.
+    #[inline(always)]
+    fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS]) {
+        let len = self.row.len() / self.period * self.period;
+        let others: [&[T]; TERMS] = std::array::from_fn(|term| &self.others[terms[term].0..][..len]);
+        for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
+            let mut sums = [T::Vector::<I>::splat(T::zero()); TERMS];
+            for term in 0..TERMS {
+                sums[term] = T::Vector::<I>::load(&self.sums[terms[term].1 + start..]);
+            }
+            for at in (start..len).step_by(self.period) {
+                let row = T::Vector::<I>::load(&self.row[at..]);
+                for term in 0..TERMS {
+                    // SAFETY: every other row was cut to `len`, whole periods, and a period is whole vectors.
+                    let other = unsafe { others[term].get_unchecked(at..at + T::Vector::<I>::LANES) };
+                    sums[term] = row.multiply_add(T::Vector::<I>::load(other), sums[term]);
+                }
+            }
+            for term in 0..TERMS {
+                sums[term].store(&mut self.sums[terms[term].1 + start..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The transforms of Winograd's minimal filtering with four points: 0, 1, -1 and ∞. They are sums and differences alone.
+//!
+//! Lanes are neighbouring tiles; a tile has 4 × 4 elements, whichever of F(3, 2) and F(2, 3) an axis uses.
+
+use super::{InstructionSet, Kernel, Real, Vector};
+
+/// Elements of a tile, before and after the transform.
+pub(crate) const ELEMENTS: usize = 16;
+
+/// `Bᵀ d`: four neighbouring pixels at the four points.
+#[inline(always)]
+fn evaluate<T: Real, I: InstructionSet>([a, b, c, d]: [T::Vector<I>; 4]) -> [T::Vector<I>; 4] {
+    [a.subtract(c), b.add(c), c.subtract(b), b.subtract(d)]
+}
+
+/// `Aᵀ m`: products at the four points back to `OUTPUTS` (2 or 3) outputs.
+#[inline(always)]
+fn interpolate<T: Real, I: InstructionSet, const OUTPUTS: usize>([a, b, c, d]: [T::Vector<I>; 4]) -> [T::Vector<I>; OUTPUTS] {
+    let (sum, difference) = (b.add(c), b.subtract(c));
+    let mut outputs = [a.add(sum); OUTPUTS];
+    outputs[1] = difference;
+    outputs[OUTPUTS - 1] = if OUTPUTS == 2 { difference.subtract(d) } else { sum.subtract(d) };
+    outputs
+}
+
+/// The pixels of tiles to the points, for one summand.
+pub(crate) struct EvaluateTiles<'a, T> {
+    /// Planes in which an element of neighbouring tiles is side by side.
+    pub(crate) planes: &'a [T],
+    /// Where each element of the first tile of a row is, before the beginning of the row is added.
+    pub(crate) elements: [usize; ELEMENTS],
+    /// The beginnings of the rows of tiles.
+    pub(crate) rows: &'a [usize],
+    /// Tiles of a row.
+    pub(crate) width: usize,
+    /// Of each point, all tiles in order, with room for a vector behind the last.
+    pub(crate) tiles: &'a mut [T],
+    /// The same by point, then panel of tiles.
+    pub(crate) out: &'a mut [T],
+    /// The tiles of a panel: whole vectors.
+    pub(crate) panel: usize,
+    /// Panels of each point.
+    pub(crate) panels: usize,
+    /// From one panel to the next in `out`.
+    pub(crate) pitch: usize,
+}
+
+impl<T: Real> Kernel for EvaluateTiles<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(mut self) {
+        let lanes = T::Vector::<I>::LANES;
+        for (row, &base) in self.rows.iter().enumerate() {
+            for start in (0..self.width).step_by(lanes) {
+                self.vector::<I>(base + start, row * self.width + start);
+            }
+        }
+        let of_point = self.tiles.len() / ELEMENTS;
+        for point in 0..ELEMENTS {
+            for panel in 0..self.panels {
+                let from = &self.tiles[point * of_point + panel * self.panel..][..self.panel];
+                let to = &mut self.out[(point * self.panels + panel) * self.pitch..][..self.panel];
+                for start in (0..self.panel).step_by(lanes) {
+                    T::Vector::<I>::load(&from[start..]).store(&mut to[start..]);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> EvaluateTiles<'_, T> {
+    /// As many neighbouring tiles as a register has lanes.
+    #[inline(always)]
+    fn vector<I: InstructionSet>(&mut self, from: usize, to: usize) {
+        // Loops, not closures: a function that is not compiled into the shell would not have its instructions.
+        let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; 4];
+        for column in 0..4 {
+            for line in 0..4 {
+                lines[line][column] = T::Vector::<I>::load(&self.planes[self.elements[line * 4 + column] + from..]);
+            }
+        }
+        for column in 0..4 {
+            let [a, b, c, d] = lines;
+            let points = evaluate::<T, I>([a[column], b[column], c[column], d[column]]);
+            for line in 0..4 {
+                lines[line][column] = points[line];
+            }
+        }
+        let of_point = self.tiles.len() / ELEMENTS;
+        for line in 0..4 {
+            let points = evaluate::<T, I>(lines[line]);
+            for column in 0..4 {
+                points[column].store(&mut self.tiles[(line * 4 + column) * of_point + to..]);
+            }
+        }
+    }
+}
+
+/// `G g`: `TAPS` (2 or 3) taps at the points.
+#[inline(always)]
+fn evaluate_filter<T: Real, I: InstructionSet, const TAPS: usize>(taps: [T::Vector<I>; TAPS]) -> [T::Vector<I>; 4] {
+    let (zero, half) = (T::Vector::<I>::splat(T::zero()), T::Vector::<I>::splat(T::one() / (T::one() + T::one())));
+    let even = if TAPS == 2 { taps[0] } else { taps[0].add(taps[TAPS - 1]) };
+    let odd = taps[1];
+    [taps[0], even.add(odd).multiply_add(half, zero), even.subtract(odd).multiply_add(half, zero), taps[TAPS - 1]]
+}
+
+/// Tiles of `HEIGHT` × `WIDTH` pixels to the points as if they were filters. Lanes are channels.
+pub(crate) struct EvaluateFilters<'a, T, const HEIGHT: usize, const WIDTH: usize> {
+    /// The channels of a pixel side by side: whole vectors.
+    pub(crate) pixels: &'a [T],
+    /// How many channels.
+    pub(crate) channels: usize,
+    /// Pixels from one line to the next.
+    pub(crate) line: usize,
+    /// The first pixel of each tile.
+    pub(crate) tiles: &'a [usize],
+    /// By point, tile, channel.
+    pub(crate) out: &'a mut [T],
+}
+
+impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilters<'_, T, HEIGHT, WIDTH> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { pixels, channels, line: pixels_of_line, tiles, out } = self;
+        let of_point = tiles.len() * channels;
+        for (tile, first) in tiles.iter().enumerate() {
+            for start in (0..channels).step_by(T::Vector::<I>::LANES) {
+                let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; HEIGHT];
+                for line in 0..HEIGHT {
+                    let mut taps = [T::Vector::<I>::splat(T::zero()); WIDTH];
+                    for tap in 0..WIDTH {
+                        taps[tap] = T::Vector::<I>::load(&pixels[(first + line * pixels_of_line + tap) * channels + start..]);
+                    }
+                    lines[line] = evaluate_filter::<T, I, WIDTH>(taps);
+                }
+                for column in 0..4 {
+                    let mut taps = [T::Vector::<I>::splat(T::zero()); HEIGHT];
+                    for line in 0..HEIGHT {
+                        taps[line] = lines[line][column];
+                    }
+                    let points = evaluate_filter::<T, I, HEIGHT>(taps);
+                    for line in 0..4 {
+                        points[line].store(&mut out[(line * 4 + column) * of_point + tile * channels + start..]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Products at the points to the outputs of tiles, `HEIGHT` × `WIDTH` each, for one row of the products.
+pub(crate) struct InterpolateTiles<'a, T, const HEIGHT: usize, const WIDTH: usize> {
+    /// Of each point, the tiles in order, with room for a vector behind the last.
+    pub(crate) products: &'a [T],
+    /// From one point to the next in `products`.
+    pub(crate) pitch: usize,
+    /// How many tiles.
+    pub(crate) tiles: usize,
+    /// Of each output of a tile, the tiles in order, with room for a vector behind the last.
+    pub(crate) out: &'a mut [T],
+    /// From one output to the next in `out`.
+    pub(crate) out_pitch: usize,
+}
+
+impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for InterpolateTiles<'_, T, HEIGHT, WIDTH> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        for start in (0..self.tiles).step_by(T::Vector::<I>::LANES) {
+            let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; HEIGHT];
+            for column in 0..4 {
+                let mut points = [T::Vector::<I>::splat(T::zero()); 4];
+                for line in 0..4 {
+                    points[line] = T::Vector::<I>::load(&self.products[(line * 4 + column) * self.pitch + start..]);
+                }
+                let outputs = interpolate::<T, I, HEIGHT>(points);
+                for line in 0..HEIGHT {
+                    lines[line][column] = outputs[line];
+                }
+            }
+            for line in 0..HEIGHT {
+                let outputs = interpolate::<T, I, WIDTH>(lines[line]);
+                for column in 0..WIDTH {
+                    outputs[column].store(&mut self.out[(line * WIDTH + column) * self.out_pitch + start..]);
+                }
+            }
+        }
+    }
+}
