@@ -64,8 +64,14 @@ impl AxisScheme {
     }
 }
 
-/// The schemes of height and width, where both have one and it pays. `phases` are aligned; the channels are those of one group.
-pub(crate) fn schemes<A: FloatElement>(geometry: &Geometry, phases: &Phases, out: usize, source: usize) -> Option<[AxisScheme; 2]> {
+/// The schemes of height and width, where both have one and it pays: where the definition has `fewest_saved` times as many
+/// multiplications. `phases` are aligned; the channels are those of one group.
+pub(crate) fn schemes<A: FloatElement>(
+    geometry: &Geometry,
+    phases: &Phases,
+    (out, source): (usize, usize),
+    fewest_saved: f64,
+) -> Option<[AxisScheme; 2]> {
     if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
         return None;
     }
@@ -81,7 +87,7 @@ pub(crate) fn schemes<A: FloatElement>(geometry: &Geometry, phases: &Phases, out
     };
     let ((direct_h, reduced_h), (direct_w, reduced_w)) = (saved(height, &schemes[0]), saved(width, &schemes[1]));
     // Where the picture is not a whole number of tiles some of the work is in vain.
-    let pays = direct_h as f64 * direct_w as f64 >= 1.25 * reduced_h as f64 * reduced_w as f64;
+    let pays = direct_h as f64 * direct_w as f64 >= fewest_saved * reduced_h as f64 * reduced_w as f64;
     (pays && out * phases.count() >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
 }
 
