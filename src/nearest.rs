@@ -11,7 +11,7 @@ use crate::coordinates::{Coordinates, Geometry, Rounding};
 use crate::error::{Axis, Error};
 use crate::memory::bytes_of;
 use crate::parallel;
-use crate::simd::{Backend, CopyPixels, How, StreamRow, finish_streaming};
+use crate::simd::{Backend, Carry, CopyPixels, CopyRow, CopyRows, Destination, How, as_bytes_mut, finish_streaming};
 
 /// Which input pixel nearest interpolation copies.
 ///
@@ -122,9 +122,6 @@ fn pillow_indices(input: usize, output: usize) -> impl Iterator<Item = Option<u3
 /// Output elements that one task copies.
 const TASK: usize = 1 << 17;
 
-/// Bytes of the shortest row that is written past the caches.
-const SHORTEST_STREAM: usize = 1 << 12;
-
 /// The input pixel of every output pixel, for depth, height and width.
 #[derive(Debug, Clone)]
 pub(crate) struct NearestIndices {
@@ -180,7 +177,7 @@ struct Job<'a> {
     /// The number of the depth axis: 2, or 1 where the channels come last.
     first_spatial: usize,
     backend: Backend,
-    /// Repeated rows are written past the caches.
+    /// The output is written past the caches.
     streams: bool,
 }
 
@@ -199,50 +196,60 @@ impl Job<'_> {
             let (x_top, x_bottom) = x.split_at(NdAxis(axis), half);
             return parallel::join(|| self.divide(x_top, top, first), || self.divide(x_bottom, bottom, first));
         }
-        let mut y = y;
+        self.task(x, y, first);
+    }
+
+    fn task<A: Copy>(self, x: ArrayView5<'_, A>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>, first: usize) {
+        // All channels have the strides of the first.
+        let x_is_flat = self.planes(x).next().is_none_or(|plane| plane.is_standard_layout());
+        if let Some(y) = y.as_slice_mut().filter(|_| x_is_flat) {
+            return self.flat(x, y, first);
+        }
         for (x, mut y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
             if self.first_spatial == 1 {
-                self.volume(x, y, first);
+                self.strided_volume(x, y, first);
             } else {
                 for (x, y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
-                    self.volume(x.insert_axis(NdAxis(3)), y.insert_axis(NdAxis(3)), first);
+                    self.strided_volume(x.insert_axis(NdAxis(3)), y.insert_axis(NdAxis(3)), first);
                 }
             }
         }
-        if self.streams {
-            finish_streaming();
-        }
     }
 
-    /// `[depth, height, width, interleaved channels]`.
-    fn volume<A: Copy>(self, x: ArrayView4<'_, A>, mut y: ArrayViewMut4<'_, MaybeUninit<A>>, first: usize) {
-        let (height, input, inner) = (x.len_of(NdAxis(1)), x.len_of(NdAxis(2)), x.len_of(NdAxis(3)));
-        if let (Some(x), Some(y)) = (x.to_slice(), y.as_slice_mut()) {
-            self.flat_volume(x, [height, input * inner], inner, y, first);
-        } else {
-            self.strided_volume(x, y, first);
-        }
+    /// The channels, or pictures of interleaved channels: `[depth, height, width, interleaved channels]`.
+    fn planes<A>(self, x: ArrayView5<'_, A>) -> impl Iterator<Item = ArrayView4<'_, A>> {
+        x.into_outer_iter().flat_map(move |x| {
+            // One "channel" of all that are interleaved, or channels of nothing interleaved.
+            let x = if self.first_spatial == 1 { x.insert_axis(NdAxis(0)) } else { x.insert_axis(NdAxis(4)) };
+            x.into_outer_iter()
+        })
     }
 
-    /// Both without gaps, the input's rows of `[height, row]`.
-    fn flat_volume<A: Copy>(self, x: &[A], [height, row]: [usize; 2], inner: usize, y: &mut [MaybeUninit<A>], first: usize) {
+    /// Both without gaps.
+    fn flat<A: Copy>(self, x: ArrayView5<'_, A>, y: &mut [MaybeUninit<A>], first: usize) {
         let NearestIndices { axes: [depths, heights, widths], repeats } = self.indices;
-        let len = widths.len() * inner;
-        // A streamed line must be whole: short rows, which begin and end amid one, are better stored.
-        let streams = self.streams && len * size_of::<A>() >= SHORTEST_STREAM;
-        for (&d, y) in depths.iter().zip(y.chunks_exact_mut(y.len() / depths.len())) {
-            let mut above: Option<(u32, &[MaybeUninit<A>])> = None;
-            for (to, &h) in y.chunks_exact_mut(len).zip(&heights[first..]) {
-                match above {
-                    Some((same, from)) if same == h && streams => self.backend.run(StreamRow { from, to }),
-                    Some((same, from)) if same == h => to.copy_from_slice(from),
-                    _ => {
-                        let from = &x[(d as usize * height + h as usize) * row..][..row];
-                        self.backend.run(CopyPixels { row: from, index: widths, repeats: *repeats, inner, out: to });
-                    }
-                }
-                above = Some((h, to));
+        let planes = self.planes(x);
+        let mut carry = None;
+        let mut begin = 0;
+        let count = x.len_of(NdAxis(0)) * if self.first_spatial == 1 { 1 } else { x.len_of(NdAxis(1)) };
+        for x in planes {
+            let (_, height, width, inner) = x.dim();
+            let pixels = CopyPixels { index: widths, repeats: *repeats, inner };
+            if self.streams && pixels.staged::<A>() > 0 && carry.is_none() {
+                carry = Some(Carry::new());
             }
+            let (row, x) = (width * inner, x.to_slice().unwrap_or_default());
+            let rows = y.len() / (count * depths.len() * widths.len() * inner);
+            for &d in depths {
+                let x = &x[d as usize * height * row..][..height * row];
+                let to = Destination { out: &mut *y, begin, carry: carry.as_mut() };
+                self.backend.run(CopyRows { pixels, x, row, heights: &heights[first..first + rows], to });
+                begin += rows * widths.len() * inner;
+            }
+        }
+        if let Some(mut carry) = carry {
+            carry.finish(as_bytes_mut(y));
+            finish_streaming();
         }
     }
 
@@ -254,7 +261,7 @@ impl Job<'_> {
                 let x = x.index_axis(NdAxis(0), h as usize);
                 let inner = x.len_of(NdAxis(1));
                 if let (Some(from), Some(to)) = (x.to_slice(), row.as_slice_mut()) {
-                    self.backend.run(CopyPixels { row: from, index: widths, repeats: *repeats, inner, out: to });
+                    self.backend.run(CopyRow { pixels: CopyPixels { index: widths, repeats: *repeats, inner }, row: from, out: to });
                 } else {
                     for (mut pixel, &w) in row.outer_iter_mut().zip(widths) {
                         for (slot, &value) in pixel.iter_mut().zip(x.index_axis(NdAxis(0), w as usize)) {

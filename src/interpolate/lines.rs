@@ -3,10 +3,13 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use ndarray::{ArrayView4, ArrayViewMut4, Axis};
+use ndarray::{ArrayView4, ArrayViewMut6, Axis};
 
 use crate::element::Convert;
-use crate::simd::{Arithmetic, Backend, Combine, Gather, StreamRow, Table, as_maybe_uninit, as_maybe_uninit_mut};
+use crate::simd::{
+    Arithmetic, Backend, Carry, Combine, Destination, Gather, RingRows, Table, WriteRows, as_maybe_uninit, as_maybe_uninit_mut,
+    finish_streaming,
+};
 
 /// Rows to read: one channel, or one picture of interleaved channels.
 pub(crate) trait Source<T> {
@@ -15,6 +18,9 @@ pub(crate) trait Source<T> {
 
     /// Interleaved channels.
     fn inner(&self) -> usize;
+
+    /// The rows of slice `d`, where they can be read without a copy and follow each other without gaps.
+    fn flat(&self, d: usize) -> Option<&[T]>;
 
     /// Row `h` of slice `d`, where it can be read without a copy. The same for every row.
     fn direct(&self, d: usize, h: usize) -> Option<&[T]>;
@@ -31,24 +37,17 @@ pub(crate) trait Sink<T> {
     /// Elements of a row.
     fn len(&self) -> usize;
 
-    /// Row `h` of slice `d`, where it can be written in place.
-    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]>;
-
-    /// Neighbouring rows of slice `d` as one, where they can be written in place and follow each other without gaps.
-    fn direct_rows(&mut self, _: usize, _: Range<usize>) -> Option<&mut [MaybeUninit<T>]> {
-        None
-    }
-
-    /// Puts a finished row into row `h` of slice `d`.
-    fn store(&mut self, d: usize, h: usize, row: &[T]);
+    /// Where neighbouring rows of slice `d` are to be written, if they can be written in place and follow each other without gaps.
+    fn place(&mut self, d: usize, rows: Range<usize>) -> Option<Destination<'_, T>>;
 
     /// Puts finished rows into neighbouring rows of slice `d`.
-    fn store_rows(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
-        let len = values.len() / rows.len();
-        for (h, row) in rows.zip(values.chunks_exact(len)) {
-            self.store(d, h, row);
-        }
-    }
+    fn store(&mut self, d: usize, rows: Range<usize>, values: &[T]);
+}
+
+/// A sink for all channels of a task, one after the other.
+pub(crate) trait Planes<T>: Sink<T> {
+    /// What follows is for channel `channel` of picture `batch`.
+    fn turn_to(&mut self, batch: usize, channel: usize);
 }
 
 /// `[depth, height, width, interleaved channels]` of any element type and layout.
@@ -85,6 +84,11 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
         self.view.len_of(Axis(3))
     }
 
+    fn flat(&self, d: usize) -> Option<&[T]> {
+        let size = self.view.len_of(Axis(1)) * self.view.len_of(Axis(2)) * self.view.len_of(Axis(3));
+        self.flat?.get(d * size..(d + 1) * size).and_then(A::as_rows)
+    }
+
     #[inline]
     fn direct(&self, d: usize, h: usize) -> Option<&[T]> {
         self.slice(d, h).and_then(A::as_rows)
@@ -102,47 +106,72 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
     }
 }
 
-/// Where a run writes, `[depth, height, width, interleaved channels]`: to fresh or overwritten memory.
+/// Where a run writes: to fresh or overwritten memory.
 pub(crate) struct Fresh<'a, A> {
-    place: Layout<'a, A>,
+    layout: Layout<'a, A>,
+    channels: usize,
     /// Depth, height, and elements of a row.
     size: [usize; 3],
-    /// Rows are written past the caches.
-    streams: bool,
+    /// The picture and channel at hand.
+    plane: [usize; 2],
+    /// Given where rows are written past the caches.
+    carry: Option<Carry>,
     backend: Backend,
 }
 
-/// How an output lies in memory.
+/// How an output `[batch, channel, depth, height, width, interleaved channels]` lies in memory.
 enum Layout<'a, A> {
     /// Without gaps: rows are found without asking `ndarray`.
     Flat(&'a mut [MaybeUninit<A>]),
-    Strided(ArrayViewMut4<'a, MaybeUninit<A>>),
+    Strided(ArrayViewMut6<'a, MaybeUninit<A>>),
 }
 
-impl<'a, A> Fresh<'a, A> {
-    pub(crate) fn new(view: ArrayViewMut4<'a, MaybeUninit<A>>, streams: bool, backend: Backend) -> Self {
-        let (depth, height, width, inner) = view.dim();
-        let place = if view.is_standard_layout() {
+impl<'a, A: Copy> Fresh<'a, A> {
+    pub(crate) fn new(view: ArrayViewMut6<'a, MaybeUninit<A>>, streams: bool, backend: Backend) -> Self {
+        let (_, channels, depth, height, width, inner) = view.dim();
+        let size = [depth, height, width * inner];
+        let layout = if view.is_standard_layout() {
             // A view in standard layout is a slice.
             Layout::Flat(view.into_slice().unwrap_or_default())
         } else {
             Layout::Strided(view)
         };
-        Self { place, size: [depth, height, width * inner], streams, backend }
+        // Rows with gaps between them would begin and end amid a line each.
+        let streams = streams && matches!(layout, Layout::Flat(_));
+        Self { layout, channels, size, plane: [0; 2], carry: streams.then(Carry::new), backend }
     }
 
     /// Neighbouring rows of slice `d`, where they follow each other without gaps.
     #[inline]
-    fn rows(&mut self, d: usize, rows: Range<usize>) -> Option<&mut [MaybeUninit<A>]> {
-        let [_, height, len] = self.size;
-        match &mut self.place {
-            Layout::Flat(elements) => elements.get_mut((d * height + rows.start) * len..(d * height + rows.end) * len),
+    fn rows(&mut self, d: usize, rows: Range<usize>) -> Option<Destination<'_, A>> {
+        let [depth, height, len] = self.size;
+        let [batch, channel] = self.plane;
+        match &mut self.layout {
+            Layout::Flat(out) => {
+                let begin = (((batch * self.channels + channel) * depth + d) * height + rows.start) * len;
+                Some(Destination { out, begin, carry: self.carry.as_mut() })
+            }
             Layout::Strided(view) => {
-                let mut slice = view.view_mut().index_axis_move(Axis(0), d);
+                let mut slice =
+                    view.view_mut().index_axis_move(Axis(0), batch).index_axis_move(Axis(0), channel).index_axis_move(Axis(0), d);
                 slice.slice_axis_inplace(Axis(0), rows.into());
-                slice.into_slice()
+                slice.into_slice().map(Destination::stored)
             }
         }
+    }
+
+    /// Everything has been stored.
+    pub(crate) fn finish(self) {
+        if let (Some(mut carry), Layout::Flat(out)) = (self.carry, self.layout) {
+            carry.finish(out);
+            finish_streaming();
+        }
+    }
+}
+
+impl<T: Arithmetic, A: Convert<T>> Planes<T> for Fresh<'_, A> {
+    fn turn_to(&mut self, batch: usize, channel: usize) {
+        self.plane = [batch, channel];
     }
 }
 
@@ -156,38 +185,27 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
     }
 
     #[inline]
-    fn direct(&mut self, d: usize, h: usize) -> Option<&mut [MaybeUninit<T>]> {
-        Sink::<T>::direct_rows(self, d, h..h + 1)
+    fn place(&mut self, d: usize, rows: Range<usize>) -> Option<Destination<'_, T>> {
+        let Destination { out, begin, carry } = self.rows(d, rows)?;
+        Some(Destination { out: A::as_rows_mut(out)?, begin, carry })
     }
 
-    fn direct_rows(&mut self, d: usize, rows: Range<usize>) -> Option<&mut [MaybeUninit<T>]> {
-        if self.streams {
-            return None;
-        }
-        self.rows(d, rows).and_then(A::as_rows_mut)
-    }
-
-    fn store(&mut self, d: usize, h: usize, row: &[T]) {
-        self.store_rows(d, h..h + 1, row);
-    }
-
-    fn store_rows(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
-        let (streams, backend) = (self.streams, self.backend);
-        if let Some(y) = self.rows(d, rows.clone()) {
-            match A::as_rows_mut(y) {
-                Some(to) if streams => backend.run(StreamRow { from: as_maybe_uninit(values), to }),
-                _ => A::narrow(values, y),
+    fn store(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
+        let backend = self.backend;
+        if let Some(Destination { out, begin, carry }) = self.rows(d, rows.clone()) {
+            let size = values.len();
+            match A::as_rows_mut(out) {
+                Some(out) => backend.run(WriteRows { from: as_maybe_uninit(values), to: Destination { out, begin, carry } }),
+                None => A::narrow(values, &mut out[begin..][..size]),
             }
-        } else if let Layout::Strided(view) = &mut self.place {
-            let mut y = view.view_mut().index_axis_move(Axis(0), d);
+        } else if let Layout::Strided(view) = &mut self.layout {
+            let [batch, channel] = self.plane;
+            let mut y = view.view_mut().index_axis_move(Axis(0), batch).index_axis_move(Axis(0), channel).index_axis_move(Axis(0), d);
             y.slice_axis_inplace(Axis(0), rows.into());
             let len = values.len() / y.len_of(Axis(0));
             for (mut y, values) in y.outer_iter_mut().zip(values.chunks_exact(len)) {
                 match y.as_slice_mut() {
-                    Some(y) => match A::as_rows_mut(y) {
-                        Some(to) if streams => backend.run(StreamRow { from: as_maybe_uninit(values), to }),
-                        _ => A::narrow(values, y),
-                    },
+                    Some(y) => A::narrow(values, y),
                     None => {
                         for (slot, &value) in y.iter_mut().zip(values) {
                             slot.write(A::from_row(value));
@@ -200,24 +218,42 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for Fresh<'_, A> {
 }
 
 /// Where a run adds to what is there.
-pub(crate) struct Sum<'a, A>(pub(crate) ArrayViewMut4<'a, A>);
+pub(crate) struct Sum<'a, A> {
+    /// `[batch, channel, depth, height, width, interleaved channels]`.
+    view: ArrayViewMut6<'a, A>,
+    plane: [usize; 2],
+}
+
+impl<'a, A> Sum<'a, A> {
+    pub(crate) fn new(view: ArrayViewMut6<'a, A>) -> Self {
+        Self { view, plane: [0; 2] }
+    }
+}
+
+impl<T: Arithmetic, A: Convert<T>> Planes<T> for Sum<'_, A> {
+    fn turn_to(&mut self, batch: usize, channel: usize) {
+        self.plane = [batch, channel];
+    }
+}
 
 impl<T: Arithmetic, A: Convert<T>> Sink<T> for Sum<'_, A> {
     fn size(&self) -> [usize; 2] {
-        [self.0.len_of(Axis(0)), self.0.len_of(Axis(1))]
+        [self.view.len_of(Axis(2)), self.view.len_of(Axis(3))]
     }
 
     fn len(&self) -> usize {
-        self.0.len_of(Axis(2)) * self.0.len_of(Axis(3))
+        self.view.len_of(Axis(4)) * self.view.len_of(Axis(5))
     }
 
-    fn direct(&mut self, _: usize, _: usize) -> Option<&mut [MaybeUninit<T>]> {
+    fn place(&mut self, _: usize, _: Range<usize>) -> Option<Destination<'_, T>> {
         None
     }
 
-    fn store(&mut self, d: usize, h: usize, row: &[T]) {
-        let mut y = self.0.view_mut().index_axis_move(Axis(0), d).index_axis_move(Axis(0), h);
-        for (slot, &value) in y.iter_mut().zip(row) {
+    fn store(&mut self, d: usize, rows: Range<usize>, values: &[T]) {
+        let [batch, channel] = self.plane;
+        let mut y = self.view.view_mut().index_axis_move(Axis(0), batch).index_axis_move(Axis(0), channel).index_axis_move(Axis(0), d);
+        y.slice_axis_inplace(Axis(0), rows.into());
+        for (slot, &value) in y.iter_mut().zip(values) {
             *slot = A::from_row(slot.to_row().add(value));
         }
     }
@@ -238,17 +274,22 @@ impl<T: Arithmetic> Sink<T> for Slice<'_, T> {
         self.len
     }
 
-    fn direct(&mut self, _: usize, h: usize) -> Option<&mut [MaybeUninit<T>]> {
-        Some(as_maybe_uninit_mut(&mut self.rows[h * self.len..][..self.len]))
+    fn place(&mut self, _: usize, rows: Range<usize>) -> Option<Destination<'_, T>> {
+        Some(Destination { begin: rows.start * self.len, ..Destination::stored(as_maybe_uninit_mut(self.rows)) })
     }
 
-    fn store(&mut self, _: usize, h: usize, row: &[T]) {
-        self.rows[h * self.len..][..self.len].copy_from_slice(row);
+    fn store(&mut self, _: usize, rows: Range<usize>, values: &[T]) {
+        self.rows[rows.start * self.len..][..values.len()].copy_from_slice(values);
     }
 }
 
 /// A source of the rows that are combined over the height, all of one depth.
 pub(crate) trait Lines<T: Arithmetic> {
+    /// All rows, if they are there already and follow each other without gaps.
+    fn all(&self) -> Option<RingRows<'_, T>> {
+        None
+    }
+
     /// Row `h`, if it is there already and need not be made. The same for every row.
     fn ready(&self, h: usize) -> Option<&[T]>;
 
@@ -285,6 +326,11 @@ pub(crate) struct Plain<'a, X: ?Sized, T> {
 }
 
 impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
+    fn all(&self) -> Option<RingRows<'_, T>> {
+        let rows = self.source.flat(self.depth)?;
+        Some(RingRows { rows, stride: self.source.len(), mask: usize::MAX })
+    }
+
     #[inline]
     fn ready(&self, h: usize) -> Option<&[T]> {
         self.source.direct(self.depth, h)
@@ -358,13 +404,13 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
         let (source, len) = (self.source, self.source.len());
         if source.direct(0, 0).is_some() {
             let row = |t: usize| source.direct(index[t] as usize, h).unwrap_or_default();
-            self.backend.run(Combine { row, weight, out });
+            self.backend.run(Combine { row, weight, len, to: Destination::stored(out) });
         } else {
             for (&d, spare) in index.iter().zip(self.spare.chunks_exact_mut(len)) {
                 source.load(d as usize, h, spare);
             }
             let spare = &*self.spare;
-            self.backend.run(Combine { row: |t| &spare[t * len..][..len], weight, out });
+            self.backend.run(Combine { row: |t| &spare[t * len..], weight, len, to: Destination::stored(out) });
         }
     }
 }
@@ -391,34 +437,42 @@ fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(
     rows
 }
 
-/// Writes neighbouring rows of slice `d` of `sink`, which are computed as one, in place or by way of `spare`.
+/// Has neighbouring rows of slice `d` of `sink` written to their place, or to `spare`, which holds some rows, and stored from there.
 pub(crate) fn put_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
+    sink: &mut Y,
+    d: usize,
+    rows: Range<usize>,
+    spare: &mut [T],
+    mut write: impl FnMut(Range<usize>, Destination<'_, T>),
+) {
+    if let Some(to) = sink.place(d, rows.clone()) {
+        return write(rows, to);
+    }
+    let (len, first, last) = (sink.len(), rows.start, rows.end);
+    let together = (spare.len() / len).max(1);
+    for first in (first..last).step_by(together) {
+        let rows = first..last.min(first + together);
+        let spare = &mut spare[..rows.len() * len];
+        write(rows.clone(), Destination::stored(as_maybe_uninit_mut(spare)));
+        sink.store(d, rows, spare);
+    }
+}
+
+/// The same for a loop that only knows ordinary stores: rows that go past the caches come by way of `spare`, too.
+pub(crate) fn put_stored_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
     sink: &mut Y,
     d: usize,
     rows: Range<usize>,
     spare: &mut [T],
     compute: impl FnOnce(&mut [MaybeUninit<T>]),
 ) {
-    if let Some(out) = sink.direct_rows(d, rows.clone()) {
-        compute(out);
-    } else {
-        compute(as_maybe_uninit_mut(spare));
-        sink.store_rows(d, rows, spare);
-    }
-}
-
-/// Writes row `h` of slice `d` of `sink`, in place or by way of `spare`.
-pub(crate) fn put_row<T: Arithmetic, Y: Sink<T> + ?Sized>(
-    sink: &mut Y,
-    d: usize,
-    h: usize,
-    spare: &mut [T],
-    compute: impl FnOnce(&mut [MaybeUninit<T>]),
-) {
-    if let Some(out) = sink.direct(d, h) {
-        compute(out);
-    } else {
-        compute(as_maybe_uninit_mut(spare));
-        sink.store(d, h, spare);
+    let size = rows.len() * sink.len();
+    match sink.place(d, rows.clone()) {
+        Some(Destination { out, begin, carry: None }) => compute(&mut out[begin..][..size]),
+        _ => {
+            let spare = &mut spare[..size];
+            compute(as_maybe_uninit_mut(spare));
+            sink.store(d, rows, spare);
+        }
     }
 }

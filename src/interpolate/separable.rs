@@ -8,29 +8,35 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use ndarray::{ArrayView5, ArrayView6, ArrayViewMut4, ArrayViewMut5, ArrayViewMut6, Axis};
+use ndarray::{ArrayView5, ArrayView6, ArrayViewMut5, ArrayViewMut6, Axis};
 
 use crate::element::Convert;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, Gather, GatherRows, How, LINE, Table, as_maybe_uninit_mut, finish_streaming, prefetch, with_scratch,
-    with_tags,
+    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, LINE, RingRows, Table, as_maybe_uninit_mut, prefetch,
+    with_scratch, with_tags,
 };
 
-use super::lines::{BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Sink, Slice, Source, Sum, Widened, put_row, put_rows};
+use super::lines::{
+    BATCH, Deepened, Fresh, Input, Lines, Places, Plain, Planes, Sink, Slice, Source, Sum, Widened, put_rows, put_stored_rows,
+};
 use super::taps::AxisTaps;
 
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
 const TASK: usize = 1 << 17;
 
+/// Slices of a volume that are cut further along the depth; fewer would make too many of the input slices twice.
+const LEAST_SLICES: usize = 32;
+
 /// Elements of the slices that a ring over the depth may hold, so that it stays in the second-level cache.
 const DEPTH_RING: usize = 1 << 16;
 
-/// Elements that are combined over the depth at a time.
-const DEPTH_PIECE: usize = 1 << 12;
+/// Elements that are combined at a time, where they go to the output by way of a buffer.
+const PIECE: usize = 1 << 12;
 
-/// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the first-level cache.
-const ROW_BYTES: usize = 1 << 13;
+/// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the second-level cache. Shorter pieces
+/// would stay in the first, but begin and end amid a cache line of the output, each of them.
+const ROW_BYTES: usize = 1 << 17;
 
 /// Elements of rows that are made several at a time.
 const SHORT_ROW: usize = 1 << 10;
@@ -70,11 +76,10 @@ impl Separable {
     {
         let streams = how.streaming.streams(y.len() * size_of::<A>());
         let backend = how.backend;
-        self.start(x, y, backend, |engine: Engine<'_>, x: &Input<'_, A>, view, origin| {
-            engine.task::<T, _, _>(x, Fresh::new(view, streams, backend), origin);
-            if streams {
-                finish_streaming();
-            }
+        self.start::<T, _, _, _>(x, y, backend, |engine: Engine<'_>, x, y, origin| {
+            let mut sink = Fresh::new(y, streams, backend);
+            engine.task::<T, A, _>(x, &mut sink, origin);
+            sink.finish();
         });
     }
 
@@ -84,7 +89,9 @@ impl Separable {
         T: Arithmetic,
         A: Convert<T>,
     {
-        self.start(x, y, how.backend, |engine: Engine<'_>, x: &Input<'_, A>, y, origin| engine.task::<T, _, _>(x, Sum(y), origin));
+        self.start::<T, _, _, _>(x, y, how.backend, |engine: Engine<'_>, x, y, origin| {
+            engine.task::<T, A, _>(x, &mut Sum::new(y), origin);
+        });
     }
 
     fn start<T, A, S, F>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, S>, backend: Backend, task: F)
@@ -92,7 +99,7 @@ impl Separable {
         T: Arithmetic,
         A: Convert<T>,
         S: Send,
-        F: Fn(Engine<'_>, &Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 3]) + Copy + Sync + Send,
+        F: Fn(Engine<'_>, ArrayView6<'_, A>, ArrayViewMut6<'_, S>, [usize; 3]) + Copy + Sync + Send,
     {
         if y.is_empty() {
             return;
@@ -168,20 +175,22 @@ struct Cut {
     width_splits_input: bool,
 }
 
-/// Cuts the work in halves, by shape alone, down to tasks: one channel, or one picture of interleaved channels, and of it the output
+/// Cuts the work in halves, by shape alone, down to tasks: some channels, or pictures of interleaved channels, and of each the output
 /// depths, heights and pixels that begin at `origin`. Axes are `[batch, channel, depth, height, width, interleaved]`.
 fn divide<A, S, F>(x: ArrayView6<'_, A>, y: ArrayViewMut6<'_, S>, origin: [usize; 3], cut: Cut, task: F)
 where
     A: Copy + Send + Sync,
     S: Send,
-    F: Fn(&Input<'_, A>, ArrayViewMut4<'_, S>, [usize; 3]) + Copy + Sync + Send,
+    F: Fn(ArrayView6<'_, A>, ArrayViewMut6<'_, S>, [usize; 3]) + Copy + Sync + Send,
 {
     let len = |axis: usize| y.len_of(Axis(axis));
     // Cuts are at whole groups of elements; pixels of many channels are groups by themselves.
     let unit = if len(5) > 4 { 1 } else { Gather::<f32>::PIXELS };
     let long = len(4) * len(5) > cut.longest_row && len(4) >= 2 * unit;
-    let axis = if y.len() > TASK || long {
-        let spatial = if len(2) > len(3) { [2, 3] } else { [3, 2] };
+    let most = if len(2) > 1 { 2 * TASK } else { TASK };
+    let axis = if y.len() > most || long {
+        // Slices follow each other in memory; the halves of all of them would not.
+        let spatial = if len(2) >= LEAST_SLICES { [2, 3] } else { [3, 2] };
         let order = [Some(0), Some(1), long.then_some(4), Some(spatial[0]), Some(spatial[1])];
         order.into_iter().flatten().find(|&axis| len(axis) > 1)
     } else {
@@ -199,12 +208,7 @@ where
         }
         return parallel::join(|| divide(x_left, left, origin, cut, task), || divide(x_right, right, origin_right, cut, task));
     }
-    let mut y = y;
-    for (x, mut y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
-        for (x, y) in x.into_outer_iter().zip(y.outer_iter_mut()) {
-            task(&Input::new(x), y, origin);
-        }
-    }
+    task(x, y, origin);
 }
 
 /// A run: the tables with what does not change from task to task.
@@ -245,8 +249,14 @@ struct Buffers<'a, T> {
 }
 
 impl Engine<'_> {
-    fn task<T: Arithmetic, X: Source<T>, Y: Sink<T>>(self, x: &X, mut y: Y, origin: [usize; 3]) {
-        self.bands(x as &dyn Source<T>, &mut y, origin);
+    /// All channels of a task.
+    fn task<T: Arithmetic, A: Convert<T>, Y: Planes<T>>(self, x: ArrayView6<'_, A>, y: &mut Y, origin: [usize; 3]) {
+        for (batch, x) in x.into_outer_iter().enumerate() {
+            for (channel, x) in x.into_outer_iter().enumerate() {
+                y.turn_to(batch, channel);
+                self.bands(&Input::new(x) as &dyn Source<T>, y, origin);
+            }
+        }
     }
 
     /// How large the buffers of a task are, whose rows have `input` and `output` elements, `inner` of them interleaved.
@@ -256,7 +266,7 @@ impl Engine<'_> {
         let line = if self.widen_first { output } else { input };
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
         let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
-        let together = self.rows_together(slices > 0, output).min(heights);
+        let together = self.rows_together(output).min(heights);
         let columns = if self.widen_first || inner > 1 { 0 } else { ROWS * input };
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
@@ -337,7 +347,7 @@ impl Engine<'_> {
         let size = place.rows.len() * len;
         if table.is_empty_row(place.depth) {
             for h in place.rows {
-                put_row(y, place.sink_depth, h, &mut buffers.last[..len], |out| out.fill(MaybeUninit::new(T::default())));
+                put_stored_rows(y, place.sink_depth, h..h + 1, buffers.last, |out| out.fill(MaybeUninit::new(T::default())));
             }
             return;
         }
@@ -356,14 +366,12 @@ impl Engine<'_> {
                 );
             }
         }
-        let together = (buffers.last.len() / len).max(1);
-        for first in (0..place.rows.len()).step_by(together) {
-            let count = together.min(place.rows.len() - first);
-            let (begin, size_of_rows) = (first * len, count * len);
-            let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + begin..][..size_of_rows];
-            let rows = place.rows.start + first..place.rows.start + first + count;
-            put_rows(y, place.sink_depth, rows, &mut buffers.last[..size_of_rows], |out| self.backend.run(Combine { row, weight, out }));
-        }
+        let first = place.rows.start;
+        put_rows(y, place.sink_depth, place.rows, buffers.last, |rows, to| {
+            // Rows of a slice follow each other: they are combined as one.
+            let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + (rows.start - first) * len..];
+            self.backend.run(Combine { row, weight, len: rows.len() * len, to });
+        });
     }
 
     /// Elements of the longest row of a task.
@@ -371,14 +379,9 @@ impl Engine<'_> {
         if self.widen_first { (ROW_BYTES / size_of::<T>()).max(Gather::<T>::PIXELS) } else { usize::MAX }
     }
 
-    /// Rows on their way to the output at a time.
-    fn rows_together(self, deep: bool, output: usize) -> usize {
-        match (self.widen_first, deep) {
-            (false, _) => ROWS,
-            (true, false) => 1,
-            // Whole slices are combined, in pieces that stay in the first-level cache.
-            (true, true) => (DEPTH_PIECE / output).max(1),
-        }
+    /// Rows on their way to the output at a time, where it cannot take them as they are.
+    fn rows_together(self, output: usize) -> usize {
+        if self.widen_first { (PIECE / output).max(1) } else { ROWS }
     }
 
     /// Combines lines over the height into rows of `y`; then along the width, if that comes last.
@@ -392,18 +395,13 @@ impl Engine<'_> {
     ) {
         let Rest { ring, middle, last, columns, inner, input, output } = rest;
         let Some(table) = gather else {
-            for h in place.rows {
-                let last = &mut last[..output];
-                put_row(y, place.sink_depth, h, last, |out| self.combined_row(&mut lines, place.height + h, ring, out));
-            }
-            return;
+            return self.combine_into(&mut lines, y, place, ring, last);
         };
         if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
             for first in place.rows.clone().step_by(BATCH) {
                 let group = first..place.rows.end.min(first + BATCH);
-                for (h, middle) in group.clone().zip(middle.chunks_exact_mut(input)) {
-                    self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(middle));
-                }
+                let (outputs, out) = (place.height + group.start..place.height + group.end, &mut middle[..group.len() * input]);
+                self.combine_rows(&mut lines, ring, outputs, as_maybe_uninit_mut(out));
                 let mut rows: [&[T]; BATCH] = [&[]; BATCH];
                 rows.iter_mut().zip(middle.chunks_exact(input)).for_each(|(row, middle)| *row = middle);
                 let mut starts = [0; BATCH];
@@ -412,21 +410,94 @@ impl Engine<'_> {
                 let gather = |out: &mut [MaybeUninit<T>]| {
                     self.backend.run(Gather { rows, table, inner, pixels: place.pixels.clone(), out, starts });
                 };
-                put_rows(y, place.sink_depth, group, &mut last[..starts.len() * output], gather);
+                put_stored_rows(y, place.sink_depth, group, last, gather);
             }
             return;
         }
         for first in place.rows.clone().step_by(ROWS) {
             let group = first..place.rows.end.min(first + ROWS);
             let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
-            for (h, out) in group.clone().zip(middle.chunks_exact_mut(input)) {
-                self.combined_row(&mut lines, place.height + h, ring, as_maybe_uninit_mut(out));
-            }
+            let outputs = place.height + group.start..place.height + group.end;
+            self.combine_rows(&mut lines, ring, outputs, as_maybe_uninit_mut(middle));
             self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
-            for (h, row) in group.zip(last.chunks_exact(output)) {
-                y.store(place.sink_depth, h, row);
+            y.store(place.sink_depth, group, last);
+        }
+    }
+
+    /// Combines lines over the height into rows of `y`.
+    fn combine_into<T: Arithmetic, L: Lines<T>>(
+        self,
+        lines: &mut L,
+        y: &mut dyn Sink<T>,
+        place: Place,
+        ring: &mut Ring<'_, T>,
+        last: &mut [T],
+    ) {
+        let Place { sink_depth, height, mut rows, .. } = place;
+        while !rows.is_empty() {
+            let first = rows.start;
+            if let Some((inputs, count)) = self.ready_rows(lines, ring, height + first..height + rows.end) {
+                let (table, len) = (self.passes.axes[1].table::<T>(), y.len());
+                put_rows(y, sink_depth, first..first + count, last, |rows, to| {
+                    self.backend.run(CombineRows { inputs, table, outputs: height + rows.start..height + rows.end, len, to });
+                });
+                rows.start += count;
+            } else {
+                put_stored_rows(y, sink_depth, first..first + 1, last, |out| self.single_row(lines, ring, height + first, out));
+                rows.start += 1;
             }
         }
+    }
+
+    /// Combines lines over the height into `out`: rows `outputs` of the output's height, one after the other.
+    fn combine_rows<T: Arithmetic, L: Lines<T>>(
+        self,
+        lines: &mut L,
+        ring: &mut Ring<'_, T>,
+        mut outputs: Range<usize>,
+        mut out: &mut [MaybeUninit<T>],
+    ) {
+        let len = out.len() / outputs.len();
+        while !outputs.is_empty() {
+            let first = outputs.start;
+            let ready = self.ready_rows(lines, ring, outputs.clone());
+            let count = ready.map_or(1, |(_, count)| count);
+            let to = out.split_off_mut(..count * len).unwrap_or_default();
+            if let Some((inputs, count)) = ready {
+                let (table, to) = (self.passes.axes[1].table::<T>(), Destination::stored(to));
+                self.backend.run(CombineRows { inputs, table, outputs: first..first + count, len, to });
+            } else {
+                self.single_row(lines, ring, first, to);
+            }
+            outputs.start += count;
+        }
+    }
+
+    /// The lines that the first of the outputs needs, made if need be, and how many outputs have all they need among them; `None` where the
+    /// first one is not combined from neighbouring lines.
+    #[inline]
+    fn ready_rows<'r, T: Arithmetic, L: Lines<T>>(
+        self,
+        lines: &'r mut L,
+        ring: &'r mut Ring<'_, T>,
+        outputs: Range<usize>,
+    ) -> Option<(RingRows<'r, T>, usize)> {
+        let axis = &self.passes.axes[1];
+        if axis.identity {
+            return None;
+        }
+        let table = axis.table::<T>();
+        let full = |&o: &usize| !table.is_empty_row(o);
+        if lines.ready(0).is_some() {
+            return Some((lines.all()?, outputs.take_while(full).count())).filter(|&(_, count)| count > 0);
+        }
+        if !full(&outputs.start) {
+            return None;
+        }
+        ring.fill(lines, table.row(outputs.start).0);
+        let rest = outputs.start + 1..outputs.end;
+        let count = 1 + rest.take_while(|o| full(o) && ring.holds(table.row(*o).0)).count();
+        Some((ring.rows(), count))
     }
 
     /// The end of the input rows that the place's output rows need, if the rows of the table ascend.
@@ -449,9 +520,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Computes row `h` of the output's height.
-    #[inline]
-    fn combined_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, h: usize, ring: &mut Ring<'_, T>, out: &mut [MaybeUninit<T>]) {
+    /// Computes row `h` of the output's height, where that is not combined from neighbouring lines.
+    fn single_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, ring: &mut Ring<'_, T>, h: usize, out: &mut [MaybeUninit<T>]) {
         let axis = &self.passes.axes[1];
         if axis.identity {
             return lines.make(h, Places::one(out));
@@ -461,19 +531,15 @@ impl Engine<'_> {
             return out.fill(MaybeUninit::new(T::default()));
         }
         let (index, weight) = table.row(h);
+        let (len, to) = (out.len(), Destination::stored(out));
         if lines.ready(0).is_some() {
             self.prefetch_rows(lines, h);
             let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
-            return self.backend.run(Combine { row, weight, out });
+            return self.backend.run(Combine { row, weight, len, to });
         }
-        let mask = ring.tags.len() - 1;
-        for &h in index {
-            if ring.tags[h as usize & mask] != h as usize {
-                ring.make(lines, h as usize);
-            }
-        }
-        let row = |t: usize| &ring.rows[(index[t] as usize & mask) * ring.stride..][..ring.len];
-        self.backend.run(Combine { row, weight, out });
+        ring.fill(lines, index);
+        let rows = ring.rows();
+        self.backend.run(Combine { row: |t| rows.row(index[t]), weight, len, to });
     }
 }
 
@@ -507,6 +573,31 @@ struct Ring<'a, T> {
 }
 
 impl<T: Arithmetic> Ring<'_, T> {
+    /// The rows, to read.
+    fn rows(&self) -> RingRows<'_, T> {
+        RingRows { rows: self.rows, stride: self.stride, mask: self.tags.len() - 1 }
+    }
+
+    /// Makes the rows `index` that are not there.
+    #[inline]
+    fn fill<L: Lines<T>>(&mut self, lines: &mut L, index: &[u32]) {
+        for &h in index {
+            if !self.holds_row(h) {
+                self.make(lines, h as usize);
+            }
+        }
+    }
+
+    #[inline]
+    fn holds_row(&self, h: u32) -> bool {
+        self.tags[h as usize & (self.tags.len() - 1)] == h as usize
+    }
+
+    #[inline]
+    fn holds(&self, index: &[u32]) -> bool {
+        index.iter().all(|&h| self.holds_row(h))
+    }
+
     /// Makes row `h` and some that will be wanted next. There is room for them beside the rows that the output row at hand needs.
     fn make<L: Lines<T>>(&mut self, lines: &mut L, h: usize) {
         let mask = self.tags.len() - 1;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::combine::combine;
 use super::group::{Group, GroupShape};
+use super::streaming::Destination;
 use super::table::Lanes;
 use super::{Arithmetic, InstructionSet, Kernel, Table};
 
@@ -103,14 +104,18 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
     }
     for phase in 0..lanes.cycle.min(steady.len()) {
         let groups = steady.start + phase..steady.end;
-        gather_steady::<I, T, TAPS, WIDE>(rows, lanes, groups, first, out, starts);
+        if lanes.joint {
+            gather_steady::<I, T, TAPS, false, true>(rows, lanes, groups, first, out, starts);
+        } else {
+            gather_steady::<I, T, TAPS, WIDE, false>(rows, lanes, groups, first, out, starts);
+        }
     }
 }
 
 /// Every [`cycle`](Lanes::cycle)th of `groups`. They have the same picks and weights, which stay in registers. No closures here: what is
 /// called from one would not be compiled for the instruction set.
 #[inline(always)]
-fn gather_steady<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+fn gather_steady<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool, const JOINT: bool>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     groups: Range<usize>,
@@ -135,7 +140,8 @@ fn gather_steady<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
         for (number, slots) in out.chunks_mut(size * lanes.cycle).enumerate() {
             let mut sums = T::Group::<I>::start();
             for t in 0..TAPS {
-                sums = sums.accumulate::<WIDE>(&windows[t][number * lanes.step..], picks[t], weights[t]);
+                let window = windows[if JOINT { 0 } else { t }];
+                sums = sums.accumulate::<WIDE>(&window[number * lanes.step..], picks[t], weights[t]);
             }
             sums.finish(slots);
         }
@@ -227,7 +233,7 @@ fn gather_pixels<I: InstructionSet, T: Arithmetic, const INNER: usize>(
 fn gather_channels<I: InstructionSet, T: Arithmetic>(row: &[T], table: &Table<T>, inner: usize, first: usize, out: &mut [MaybeUninit<T>]) {
     for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
         let (index, weight) = table.row(first + o);
-        combine::<I, T>(|t| &row[index[t] as usize * inner..][..inner], weight, pixel);
+        combine::<I, T>(|t| &row[index[t] as usize * inner..], weight, inner, Destination::stored(pixel));
     }
 }
 

@@ -40,6 +40,15 @@ pub trait Group<T: Arithmetic>: Copy {
 
     /// Rounds and writes `LANES` results to the front of `to`.
     fn finish(self, to: &mut [MaybeUninit<T>]);
+
+    /// Whether [`stream`](Self::stream) goes past the caches.
+    const STREAMS: bool = false;
+
+    /// The same past the caches, where `to` begins at a multiple of a group's size.
+    #[inline(always)]
+    fn stream(self, to: &mut [MaybeUninit<T>]) {
+        self.finish(to);
+    }
 }
 
 /// Lanes and window of a group under some instruction set.
@@ -140,7 +149,7 @@ mod x86 {
 
     /// A group of floats: one register, two loads and a choice where the window is wide.
     macro_rules! float_group {
-        ($register:ident, $float:ty, $lanes:literal, $pick:ty, $zero:ident, $splat:ident, $load:ident, $store:ident, $multiply_add:ident,
+        ($register:ident, $float:ty, $lanes:literal, $pick:ty, $zero:ident, $splat:ident, $load:ident, $store:ident, $stream:ident, $multiply_add:ident,
          |$from:ident| $make_pick:expr, |$window:ident, $narrow_pick:ident| $narrow:expr, |$lower:ident, $upper:ident, $wide_pick:ident| $wide:expr) => {
             impl Group<$float> for $register {
                 const LANES: usize = $lanes;
@@ -204,6 +213,18 @@ mod x86 {
                     // SAFETY: the features are there, see the top; the slice is as long as the register.
                     unsafe { $store(to.as_mut_ptr().cast(), self) }
                 }
+
+                const STREAMS: bool = true;
+
+                #[inline(always)]
+                fn stream(self, to: &mut [MaybeUninit<$float>]) {
+                    let to = &mut to[..$lanes];
+                    if !to.as_ptr().addr().is_multiple_of(size_of::<Self>()) {
+                        return self.finish(to);
+                    }
+                    // SAFETY: the features are there, see the top; the slice is as long as the register and begins at a multiple of its size.
+                    unsafe { $stream(to.as_mut_ptr().cast(), self) }
+                }
             }
         };
     }
@@ -217,6 +238,7 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_loadu_ps,
         _mm512_storeu_ps,
+        _mm512_stream_ps,
         _mm512_fmadd_ps,
         |from| _mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast())),
         |window, pick| _mm512_permutexvar_ps(pick, window),
@@ -231,6 +253,7 @@ mod x86 {
         _mm512_set1_pd,
         _mm512_loadu_pd,
         _mm512_storeu_pd,
+        _mm512_stream_pd,
         _mm512_fmadd_pd,
         |from| _mm512_cvtepu8_epi64(_mm_loadl_epi64(from.as_ptr().cast())),
         |window, pick| _mm512_permutexvar_pd(pick, window),
@@ -245,6 +268,7 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_loadu_ps,
         _mm256_storeu_ps,
+        _mm256_stream_ps,
         _mm256_fmadd_ps,
         |from| _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().cast())),
         |window, pick| _mm256_permutevar8x32_ps(window, pick),
@@ -264,6 +288,7 @@ mod x86 {
         _mm256_set1_pd,
         _mm256_loadu_pd,
         _mm256_storeu_pd,
+        _mm256_stream_pd,
         _mm256_fmadd_pd,
         // The two halves of each element: twice the pick, and that plus 1.
         |from| {

@@ -23,13 +23,15 @@ mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, with_scratch, with_tags};
-pub(crate) use combine::Combine;
-pub(crate) use copy_pixels::CopyPixels;
+pub(crate) use combine::{Combine, CombineRows, RingRows};
+pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};
 pub use group::Group;
 pub(crate) use prefetch::prefetch;
+pub(crate) use streaming::{
+    Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
+};
 pub use streaming::{How, StreamingStores};
-pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
 pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
 pub(crate) use transpose::{SQUARE, Transpose};

@@ -4,8 +4,9 @@
 //! third memory transfer for nothing; streaming ("non-temporal") stores do without. A smaller output is better left in the cache.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use super::{Backend, InstructionSet, Kernel};
+use super::{Backend, InstructionSet, Kernel, LINE};
 
 /// Whether outputs are written past the caches. It never changes a result.
 ///
@@ -63,6 +64,160 @@ impl<T: Copy> Kernel for StreamRow<'_, T> {
     fn run<I: InstructionSet>(self) {
         I::stream(self.from, self.to);
     }
+}
+
+/// The cache line amid which the rows that were streamed so far have ended.
+///
+/// Lines have to be streamed whole: measured on Zen 4, one that is stored in part beside streamed ones takes as long as streaming 12 KiB,
+/// and most rows begin and end amid a line. So the end of a row waits here for the beginning of the next.
+#[repr(align(64))]
+pub(crate) struct Carry {
+    /// Room for two lines: whole registers may be written past the end of the first.
+    line: [MaybeUninit<u8>; 2 * LINE],
+    /// The bytes of the line that wait here; those before belong to someone else.
+    held: Range<usize>,
+    /// The byte of the output that follows them.
+    end: usize,
+}
+
+impl Carry {
+    pub(crate) fn new() -> Self {
+        Self { line: [MaybeUninit::uninit(); 2 * LINE], held: 0..0, end: usize::MAX }
+    }
+
+    /// Makes ready for elements from `begin` of `out` on, and tells how many of them complete the line; 0 if they begin one. What is
+    /// held is written where they do not follow on it.
+    #[inline(always)]
+    pub(super) fn resume<T: Copy>(&mut self, out: &mut [MaybeUninit<T>], begin: usize) -> usize {
+        let at = begin * size_of::<T>();
+        if self.end != at {
+            self.finish(out);
+            let place = out[begin..].as_ptr().addr() % LINE;
+            (self.held, self.end) = (place..place, at);
+        }
+        (LINE - self.held.end) % LINE / size_of::<T>()
+    }
+
+    /// Where the next elements of the line are to be written, then told by [`advance`](Self::advance). There is room for a register more
+    /// than the line takes.
+    #[inline(always)]
+    pub(super) fn room<T: Copy>(&mut self) -> &mut [MaybeUninit<T>] {
+        const { assert!(LINE.is_multiple_of(size_of::<T>()) && align_of::<T>() <= size_of::<T>()) };
+        elements_mut(&mut self.line[self.held.end..])
+    }
+
+    /// Counts elements that were written to the room. A line that they complete goes into `out`.
+    #[inline(always)]
+    pub(super) fn advance<I: InstructionSet, T: Copy>(&mut self, count: usize, out: &mut [MaybeUninit<T>]) {
+        self.held.end += count * size_of::<T>();
+        self.end += count * size_of::<T>();
+        if self.held == (0..LINE) {
+            let end = self.end / size_of::<T>();
+            I::stream(elements(&self.line[..LINE]), &mut out[end - LINE / size_of::<T>()..end]);
+            self.held = 0..0;
+        } else if self.held.end == LINE {
+            self.finish(out);
+        }
+    }
+
+    /// Counts elements that went into the output without waiting here: whole lines.
+    #[inline(always)]
+    pub(super) fn pass<T>(&mut self, count: usize) {
+        self.end += count * size_of::<T>();
+    }
+
+    /// Writes what is held.
+    pub(crate) fn finish<T: Copy>(&mut self, out: &mut [MaybeUninit<T>]) {
+        let (count, end) = (self.held.len() / size_of::<T>(), self.end / size_of::<T>());
+        if count > 0 {
+            out[end - count..end].copy_from_slice(elements(&self.line[self.held.clone()]));
+        }
+        let next = self.held.end % LINE;
+        self.held = next..next;
+    }
+}
+
+/// Bytes of a line seen as elements; incomplete ones at the end are left out.
+///
+/// # Panics
+/// If the bytes do not begin at a multiple of an element's alignment.
+fn elements<T: Copy>(bytes: &[MaybeUninit<u8>]) -> &[MaybeUninit<T>] {
+    assert!(bytes.as_ptr().addr().is_multiple_of(align_of::<T>()));
+    // SAFETY: the address was looked at, the length is rounded down, and `MaybeUninit` asks nothing of the bytes.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) }
+}
+
+/// The same to write.
+pub(super) fn elements_mut<T: Copy>(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<T>] {
+    assert!(bytes.as_ptr().addr().is_multiple_of(align_of::<T>()));
+    // SAFETY: the address was looked at, the length is rounded down, and `MaybeUninit` asks nothing of the bytes.
+    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len() / size_of::<T>()) }
+}
+
+/// Where rows are to be written, one after the other without gaps.
+pub(crate) struct Destination<'a, T> {
+    /// All that the rows before and after them are written to.
+    pub(crate) out: &'a mut [MaybeUninit<T>],
+    /// Their first element.
+    pub(crate) begin: usize,
+    /// Given where they go past the caches.
+    pub(crate) carry: Option<&'a mut Carry>,
+}
+
+impl<'a, T> Destination<'a, T> {
+    /// Memory to be written by ordinary stores.
+    pub(crate) fn stored(out: &'a mut [MaybeUninit<T>]) -> Self {
+        Self { out, begin: 0, carry: None }
+    }
+}
+
+/// Writes neighbouring rows that were assembled in the cache.
+pub(crate) struct WriteRows<'a, T> {
+    pub(crate) from: &'a [MaybeUninit<T>],
+    pub(crate) to: Destination<'a, T>,
+}
+
+impl<T: Copy> Kernel for WriteRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { from, to: Destination { out, begin, carry } } = self;
+        match carry {
+            Some(carry) => stream_on::<I, T>(from, out, begin, carry),
+            None => out[begin..][..from.len()].copy_from_slice(from),
+        }
+    }
+}
+
+/// Streams `from` to the elements of `out` from `begin` on.
+#[inline(always)]
+pub(super) fn stream_on<I: InstructionSet, T: Copy>(from: &[MaybeUninit<T>], out: &mut [MaybeUninit<T>], begin: usize, carry: &mut Carry) {
+    let head = carry.resume(out, begin).min(from.len());
+    if head > 0 {
+        carry.room()[..head].copy_from_slice(&from[..head]);
+        carry.advance::<I, T>(head, out);
+    }
+    let lines = (from.len() - head) / (LINE / size_of::<T>()) * (LINE / size_of::<T>());
+    I::stream(&from[head..][..lines], &mut out[begin + head..][..lines]);
+    carry.pass::<T>(lines);
+    let rest = &from[head + lines..];
+    if !rest.is_empty() {
+        carry.room()[..rest.len()].copy_from_slice(rest);
+        carry.advance::<I, T>(rest.len(), out);
+    }
+}
+
+/// Elements of any type seen as bytes.
+pub(super) fn as_bytes<T>(elements: &[MaybeUninit<T>]) -> &[MaybeUninit<u8>] {
+    // SAFETY: the bytes of the slice, whatever they are, padding included.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+}
+
+/// The same to write.
+pub(crate) fn as_bytes_mut<T>(elements: &mut [MaybeUninit<T>]) -> &mut [MaybeUninit<u8>] {
+    // SAFETY: the bytes of the slice; whatever is written to them, a `MaybeUninit` allows it.
+    unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
 }
 
 /// Orders streamed rows before whatever tells other threads that they are there. To be called by the thread that streamed.

@@ -36,6 +36,8 @@ pub(crate) struct Lanes<T: Arithmetic> {
     pub(crate) taps: usize,
     /// Windows are wide.
     pub(crate) wide: bool,
+    /// All taps of a group have the same window.
+    pub(crate) joint: bool,
     /// `[group][tap]`: where the window begins in the row.
     pub(crate) begin: Vec<u32>,
     /// `[group][tap][lane]`: which element of the window.
@@ -116,6 +118,7 @@ impl<T: Arithmetic> Table<T> {
             output,
             taps: self.width,
             wide: false,
+            joint: false,
             begin: Vec::new(),
             pick: Vec::new(),
             weight: Vec::new(),
@@ -135,10 +138,18 @@ impl<T: Arithmetic> Table<T> {
         };
         let widest = group_taps().map(|(group, t)| extent(lanes.first(group), t)).map(|(low, high)| high - low + 1).max()?;
         let reach = [shape.window, 2 * shape.window].into_iter().find(|&reach| widest <= reach && reach <= input)?;
+        // One window for all taps is loaded once.
+        let all_taps = |first: usize| {
+            let extents = (0..self.width).map(|t| extent(first, t));
+            extents.fold((usize::MAX, 0), |(low, high), (l, h)| (low.min(l), high.max(h)))
+        };
+        let groups = || (0..output.div_ceil(shape.lanes)).map(|group| lanes.first(group));
+        lanes.joint = reach == shape.window && groups().map(all_taps).all(|(low, high)| high - low < reach);
         lanes.wide = reach > shape.window;
         for (group, t) in group_taps() {
             let first = lanes.first(group);
-            let begin = extent(first, t).0.min(input - reach);
+            let low = if lanes.joint { all_taps(first).0 } else { extent(first, t).0 };
+            let begin = low.min(input - reach);
             lanes.begin.push(begin as u32);
             lanes.pick.extend((first..first + shape.lanes).map(|e| (tap(e, t).0 - begin) as u8));
             lanes.weight.extend((first..first + shape.lanes).map(|e| tap(e, t).1));
