@@ -6,6 +6,7 @@ use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, Precision
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::MemoryUse;
 use crate::output_size;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
@@ -379,6 +380,55 @@ where
     }
 }
 
+/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+impl<const RANK: usize> ConvolutionPlan<RANK> {
+    /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Convolution;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((2, 3, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
+    /// let memory = Convolution::new().padding(1).plan([64, 64], [3, 3])?.forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 2 * 8 * 64 * 64 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(FORWARD, &x.into(), &weight.into())
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`input_gradient`](Self::input_gradient).
+    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
+    }
+
+    /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`weight_gradient`](Self::weight_gradient).
+    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.weight_gradient_memory(("output gradient", &dy.into()), ("input", &x.into()))
+    }
+}
+
 /// A convolution with its size planned and its weights packed.
 ///
 /// ```
@@ -401,6 +451,15 @@ impl<A: FloatElement, const RANK: usize> PreparedConvolution<A, RANK> {
     #[must_use]
     pub fn plan(&self) -> &ConvolutionPlan<RANK> {
         &self.plan
+    }
+
+    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
+    /// are there already, are counted.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
     }
 
     /// [`ConvolutionPlan::forward_into`] with the packed weights.
