@@ -46,12 +46,21 @@ static ALLOCATOR: Counting = Counting;
 fn on_fresh_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
     {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        let mut handles = Vec::new();
+        let spawn = |thread: rayon::ThreadBuilder| {
+            handles.push(std::thread::spawn(|| thread.run()));
+            Ok(())
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).spawn_handler(spawn).build().unwrap();
+        let result = pool.install(|| {
             let touch = || std::thread::sleep(std::time::Duration::from_millis(1));
             rayon::join(|| rayon::join(touch, touch), || rayon::join(touch, touch));
             work()
-        })
+        });
+        drop(pool);
+        // A pool does not wait for its threads; what they still free would be missing from the next count.
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        result
     }
     #[cfg(not(feature = "rayon"))]
     {
