@@ -285,7 +285,7 @@ fn refused() {
         ("axes", Resize::linear().resize_axes(field.view(), &[0, 1], &AxesTarget::Size(vec![900, 900])).map(drop)),
         ("transposed convolution", deconv.forward(&x, &weight, None).map(drop)),
         ("transposed convolution, weights", deconv.prepare(&heavy, [8, 8]).map(drop)),
-        ("convolution", Convolution::new().padding(300).forward(&x, &weight.view().permuted_axes([1, 0, 2, 3]), None).map(drop)),
+        ("convolution", Convolution::new().padding(300).forward(&x, weight.view().permuted_axes([1, 0, 2, 3]), None).map(drop)),
         ("weight gradient", ConvTranspose::new().weight_gradient(&wide, &wide, [1, 1]).map(drop)),
         ("resize, then convolve", ResizeConv::new().factor(9).forward(&x, &weight, None).map(drop)),
         ("shuffle", pixel_shuffle(&deep, 30, order).map(drop)),
