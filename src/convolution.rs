@@ -142,6 +142,30 @@ impl Convolution {
         self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
     }
 
+    /// What [`forward`](Self::forward) takes of memory at most; only the arguments' shapes, type and layout count. The plan tells it of the
+    /// gradients, too.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Convolution;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((1, 3, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
+    /// let memory = Convolution::new().padding(1).forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 8 * 64 * 64 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
+    }
+
     /// The gradient of an input of spatial size `input`: several sizes can have the same output, so it has to be said.
     ///
     /// # Errors
