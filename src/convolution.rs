@@ -318,7 +318,7 @@ impl<const RANK: usize> ConvolutionPlan<RANK> {
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.pair.coarse)?;
@@ -489,7 +489,7 @@ impl<A: FloatElement, const RANK: usize> PreparedConvolution<A, RANK> {
     /// [`ConvolutionPlan::forward_into`] with the packed weights.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights; `y` then keeps its content.
+    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::OutOfMemory`]; `y` then keeps its content.
     pub fn forward_into<'x, 'y>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,

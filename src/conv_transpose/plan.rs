@@ -161,7 +161,7 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         bias_gradient::new(self.check_output_gradient(dy.into())?)
     }
@@ -315,7 +315,7 @@ impl<A: FloatElement, const RANK: usize> PreparedConvTranspose<A, RANK> {
     /// [`ConvTransposePlan::forward_into`] with the packed weights.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights; `y` then keeps its content.
+    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::OutOfMemory`]; `y` then keeps its content.
     pub fn forward_into<'x, 'y>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,

@@ -262,7 +262,7 @@ where
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         let dy = dy.into();
         self.check_output_gradient(&dy, dy.channels())?;
