@@ -88,29 +88,33 @@ fn convolutions() {
         [2, 3, 1, 3, 0, 1, 1],
         [7, 13, 6, 2, 2, 1, 1],
         [1, 3, 5, 3, 1, 1, 1],
-        [33, 32, 3, 1, 1, 1, 1],
         [32, 9, 4, 2, 1, 1, 1],
+        [33, 32, 3, 1, 1, 1, 1],
     ];
     for backend in Backend::available() {
         for [channels, out, kernel, stride, padding, dilation, groups] in some(&cases) {
-            for size in if cfg!(miri) { vec![[1, 8], [3, 2]] } else { vec![[2, 3], [5, 9], [4, 18]] } {
+            for size in if cfg!(miri) { vec![[2, 8]] } else { vec![[2, 3], [5, 9], [4, 18], [11, 17]] } {
                 let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
-                let (x, weight) = (noise([2, channels, size[0], size[1]]), noise([channels, out, kernel, kernel]));
+                let batch = if cfg!(miri) { 1 } else { 2 };
+                let (x, weight) = (noise([batch, channels, size[0], size[1]]), noise([channels, out, kernel, kernel]));
                 let Ok(plan) = deconv.plan(size, [kernel, kernel]) else { continue };
                 let y = plan.forward(&x, &weight, None).unwrap();
+                if cfg!(miri) {
+                    // Each engine once: the others of its calls run the same loops.
+                    plan.input_gradient(&y, &weight).unwrap();
+                    plan.weight_gradient(&x, &y).unwrap();
+                    continue;
+                }
                 assert_eq!(plan.prepare(&weight).unwrap().forward(&x, None).unwrap(), y);
                 let mut dx = plan.input_gradient(&y, &weight).unwrap();
                 plan.input_gradient_add_into(&y, &weight, &mut dx).unwrap();
                 let mut dw = plan.weight_gradient(&x, &y).unwrap();
                 plan.weight_gradient_add_into(&x, &y, &mut dw).unwrap();
                 plan.bias_gradient(&y).unwrap();
-                let mut apart = Array4::<f32>::zeros((2, out * groups, 2 * y.dim().2, 2 * y.dim().3));
+                let mut apart = Array4::<f32>::zeros((batch, out * groups, 2 * y.dim().2, 2 * y.dim().3));
                 plan.forward_into(&x, &weight, None, apart.slice_mut(s![.., .., ..;2, ..;-2])).unwrap();
                 let conv = Convolution::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
                 conv.forward(&y, &weight, None).unwrap();
-                if cfg!(miri) && channels == 32 {
-                    continue;
-                }
                 let double = deconv.forward(&x.mapv(f64::from), &weight.mapv(f64::from), None).unwrap();
                 assert!(double.iter().zip(&y).all(|(a, &b)| (a - f64::from(b)).abs() < 1e-3));
             }
