@@ -6,6 +6,7 @@ use crate::conv_transpose::{Call, Direction, Packed, Pair, Parameters, Precision
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::MemoryUse;
 use crate::output_size;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
@@ -139,6 +140,30 @@ impl Convolution {
     {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
+    }
+
+    /// What [`forward`](Self::forward) takes of memory at most; only the arguments' shapes, type and layout count. The plan tells it of the
+    /// gradients, too.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Convolution;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((1, 3, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
+    /// let memory = Convolution::new().padding(1).forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 8 * 64 * 64 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
 
     /// The gradient of an input of spatial size `input`: several sizes can have the same output, so it has to be said.
@@ -293,7 +318,7 @@ impl<const RANK: usize> ConvolutionPlan<RANK> {
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.pair.coarse)?;
@@ -379,6 +404,55 @@ where
     }
 }
 
+/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+impl<const RANK: usize> ConvolutionPlan<RANK> {
+    /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::Convolution;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((2, 3, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
+    /// let memory = Convolution::new().padding(1).plan([64, 64], [3, 3])?.forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 2 * 8 * 64 * 64 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(FORWARD, &x.into(), &weight.into())
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`input_gradient`](Self::input_gradient).
+    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
+    }
+
+    /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`weight_gradient`](Self::weight_gradient).
+    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.weight_gradient_memory(("output gradient", &dy.into()), ("input", &x.into()))
+    }
+}
+
 /// A convolution with its size planned and its weights packed.
 ///
 /// ```
@@ -403,10 +477,19 @@ impl<A: FloatElement, const RANK: usize> PreparedConvolution<A, RANK> {
         &self.plan
     }
 
+    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
+    /// are there already, are counted.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
+    }
+
     /// [`ConvolutionPlan::forward_into`] with the packed weights.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights; `y` then keeps its content.
+    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::OutOfMemory`]; `y` then keeps its content.
     pub fn forward_into<'x, 'y>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,

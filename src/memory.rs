@@ -1,9 +1,17 @@
 //! What a call takes of memory.
 
+use crate::error::Error;
+use crate::simd::LINE;
+
 /// The bytes that a call takes besides its inputs: told before the call, by the plan, from the numbers that the engines use.
 ///
-/// A promise, not an estimate: a call takes no more, and what is told is less than twice what is taken.
-/// Where a call starts with memory that is there already, an output of yours or a thread that has run a larger plan, it takes less.
+/// A promise: a call takes no more. Where it starts with memory that is there already, an output of yours or a thread that has run a
+/// larger plan, it takes less. Of resizing what is told is less than twice what is taken; of convolutions it is an upper bound, for how
+/// threads help each other is not known beforehand.
+///
+/// Calls make sure of their memory before they write anything: where it cannot be had they return [`Error::OutOfMemory`](crate::Error)
+/// and the output keeps its content. What other threads of the pool will allocate in the course of the call is tried beforehand, not
+/// kept for them; should somebody else take it in between, the process aborts, as it does wherever Rust runs out of memory.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -25,13 +33,61 @@ pub struct MemoryUse {
     pub shared_bytes: usize,
     /// Bytes of buffers that each thread that takes part allocates once, and keeps for later calls.
     pub thread_bytes: usize,
+    /// Bytes of further buffers, at most, where there are several threads: one that waits for another takes up other work meanwhile.
+    pub nested_bytes: usize,
 }
 
 impl MemoryUse {
+    /// The same with `bytes` more that are shared.
+    pub(crate) fn with_shared(self, bytes: usize) -> Self {
+        Self { shared_bytes: self.shared_bytes.saturating_add(bytes), ..self }
+    }
+
     /// Bytes besides the output, in a pool of so many threads.
     #[must_use]
     pub const fn scratch_bytes(&self, threads: usize) -> usize {
-        self.shared_bytes.saturating_add(self.thread_bytes.saturating_mul(threads))
+        let nested = if threads > 1 { self.nested_bytes } else { 0 };
+        self.shared_bytes.saturating_add(self.thread_bytes.saturating_mul(threads)).saturating_add(nested)
+    }
+}
+
+/// What a call of an engine takes besides its output. Computed in one place for each engine: what it reserves before it writes, what its
+/// buffers are cut from, and what plans tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Need {
+    /// Bytes of lists and packed weights, shared by all threads.
+    pub(crate) shared_bytes: usize,
+    /// Elements of the buffers that a thread holds one inside the other, the outermost first; 0 where there is none.
+    pub(crate) buffers: [usize; 3],
+    /// Bytes of the lists that a thread makes for a piece of work.
+    pub(crate) list_bytes: usize,
+    /// How many outermost buffers there can be at a time where threads that hold one wait for each other; otherwise 1 or 0.
+    pub(crate) held: usize,
+    /// Whether other threads may take part.
+    pub(crate) threads: bool,
+}
+
+impl Need {
+    /// Of a call whose threads never wait while they hold buffers.
+    pub(crate) fn of_buffers(buffers: [usize; 3], threads: bool) -> Self {
+        Self { buffers, threads, ..Self::default() }
+    }
+
+    /// The same with `bytes` more that are shared.
+    pub(crate) fn with_shared(self, bytes: usize) -> Self {
+        Self { shared_bytes: self.shared_bytes.saturating_add(bytes), ..self }
+    }
+
+    /// Bytes of each buffer of elements of type `T`.
+    pub(crate) fn buffer_bytes<T>(&self) -> impl Iterator<Item = usize> {
+        self.buffers.into_iter().filter(|&len| len > 0).map(|len| len.saturating_mul(size_of::<T>()).saturating_add(LINE))
+    }
+
+    /// What a plan tells of a call whose buffers are of type `T`.
+    pub(crate) fn told<T>(&self, output_bytes: usize) -> MemoryUse {
+        let thread_bytes = self.buffer_bytes::<T>().fold(self.list_bytes.saturating_add(BOOKKEEPING), usize::saturating_add);
+        let nested_bytes = self.buffer_bytes::<T>().next().unwrap_or(0).saturating_mul(self.held.saturating_sub(1));
+        MemoryUse { output_bytes, shared_bytes: self.shared_bytes.saturating_add(BOOKKEEPING), thread_bytes, nested_bytes }
     }
 }
 
@@ -41,4 +97,23 @@ pub(crate) const BOOKKEEPING: usize = 4096;
 /// Bytes of the elements of a list.
 pub(crate) fn bytes_of<T>(list: &[T]) -> usize {
     size_of_val(list)
+}
+
+/// Bytes of a list of `len` elements that grew one by one: what it grew from is there beside it for a moment.
+pub(crate) fn grown_bytes<T>(len: usize) -> usize {
+    len.next_power_of_two().saturating_mul(2).saturating_mul(size_of::<T>())
+}
+
+/// Makes room for `len` elements of a weight table.
+pub(crate) fn reserve_list<T>(list: &mut Vec<T>, len: usize) -> Result<(), Error> {
+    let bytes = len.saturating_mul(size_of::<T>());
+    list.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { argument: "weight table", bytes })
+}
+
+/// `len` copies of an element, for a weight table.
+pub(crate) fn list_of<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
+    let mut list = Vec::new();
+    reserve_list(&mut list, len)?;
+    list.resize(len, value);
+    Ok(list)
 }

@@ -15,3 +15,27 @@ pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     left();
     right();
 }
+
+/// How many threads the caller's pool has; where it has not been started yet, how many it will have.
+#[cfg(feature = "rayon")]
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// How many threads there are.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn threads() -> usize {
+    1
+}
+
+/// Whether this thread will take part in what it divides: any thread outside a pool waits for the pool to do it.
+#[cfg(feature = "rayon")]
+pub(crate) fn is_worker() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
+/// Whether this thread will take part in what it divides.
+#[cfg(not(feature = "rayon"))]
+pub(crate) fn is_worker() -> bool {
+    true
+}

@@ -40,6 +40,11 @@ impl<V: Cut, W: Cut> Cut for (V, W) {
     }
 }
 
+/// Whether so many elements are cut at all.
+pub(crate) fn cuts(len: usize) -> bool {
+    len > PIECE
+}
+
 /// Cuts `view` along `axes`, the first that is longer than 1 first, and calls `work` with each piece and with where it begins.
 /// With the axes in order, pieces of a contiguous view are contiguous.
 pub(crate) fn for_each_piece<V: Cut>(view: V, axes: &[usize], work: &(impl Fn([usize; 5], V) + Sync)) {
@@ -49,7 +54,7 @@ pub(crate) fn for_each_piece<V: Cut>(view: V, axes: &[usize], work: &(impl Fn([u
 fn halve<V: Cut>(view: V, origin: [usize; 5], axes: &[usize], work: &(impl Fn([usize; 5], V) + Sync)) {
     let shape = view.shape();
     let next = axes.iter().copied().find(|&axis| shape[axis] > 1);
-    match next.filter(|_| shape.iter().product::<usize>() > PIECE) {
+    match next.filter(|_| cuts(shape.iter().product())) {
         None => work(origin, view),
         Some(axis) => {
             let middle = shape[axis] / 2;

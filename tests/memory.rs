@@ -1,15 +1,18 @@
-//! Calls take the memory that their plans tell: not more, and more than half of it. Where memory cannot be had, they say so.
+//! Calls take the memory that their plans tell: not more, and of resizing more than half of it. Where memory cannot be had, they say so.
 //! Alone in its binary, for it counts every allocation, and refuses some.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{Array4, Array5, ArrayD, IxDyn};
+use ndarray::{Array3, Array4, Array5, ArrayD, IxDyn};
 use upsample::checkerboard::Overlap;
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, Error, Filter, MemoryUse, Resize, Tensor4};
+use upsample::{
+    AxesTarget, Backend, ConvTranspose, Convolution, Error, Filter, FloatElement, MemoryUse, Precision, Resize, ResizeConv, Tensor4,
+};
 
 /// The system's allocator, with a count of the bytes in use and of the most there were, and a limit to what it gives at once.
 struct Counting;
@@ -43,12 +46,21 @@ static ALLOCATOR: Counting = Counting;
 fn on_fresh_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "rayon")]
     {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        let mut handles = Vec::new();
+        let spawn = |thread: rayon::ThreadBuilder| {
+            handles.push(std::thread::spawn(|| thread.run()));
+            Ok(())
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).spawn_handler(spawn).build().unwrap();
+        let result = pool.install(|| {
             let touch = || std::thread::sleep(std::time::Duration::from_millis(1));
             rayon::join(|| rayon::join(touch, touch), || rayon::join(touch, touch));
             work()
-        })
+        });
+        drop(pool);
+        // A pool does not wait for its threads; what they still free would be missing from the next count.
+        handles.into_iter().for_each(|handle| handle.join().unwrap());
+        result
     }
     #[cfg(not(feature = "rayon"))]
     {
@@ -74,6 +86,104 @@ fn assert_kept(name: &str, told: MemoryUse, held: usize, threads: usize, taken: 
     assert!(taken <= most + SLACK, "{name}, {threads} threads: takes {taken} bytes, told {most}: {told:?}");
     let fewest = told.output_bytes + told.scratch_bytes(1) - held;
     assert!(2 * (taken + SLACK) >= fewest, "{name}, {threads} threads: takes {taken} bytes, told {fewest}: {told:?}");
+}
+
+/// Calls that did not take what was told: all of the table are looked at before the test fails.
+static BROKEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Runs `work` on fresh threads. What is told of it is an upper bound; on one thread it is less than three times what is taken.
+fn takes(name: &str, what: &str, told: MemoryUse, held: usize, threads: usize, work: impl FnOnce() + Send) {
+    let taken = on_fresh_threads(threads, || peak(work));
+    let most = told.output_bytes + told.scratch_bytes(threads) - held;
+    let kept = taken <= most + SLACK && (threads > 1 || 3 * (taken + SLACK) >= most);
+    if !kept {
+        BROKEN.lock().unwrap().push(format!("{name}, {what}, {threads} threads: takes {taken} bytes, told {most}: {told:?}"));
+    }
+}
+
+/// A (transposed) convolution of the table.
+struct Case {
+    name: &'static str,
+    /// Batch, channels, height, width of the coarse grid.
+    coarse: [usize; 4],
+    /// Channels of a group of the fine grid.
+    fine: usize,
+    kernel: [usize; 2],
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    groups: usize,
+}
+
+/// Every engine, in every direction: strips, reduced multiplications with filters evaluated once or each time, row by row.
+const CASES: [Case; 12] = [
+    Case { name: "k4 s2", coarse: [1, 64, 60, 70], fine: 32, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "k4 s2, tiny", coarse: [16, 128, 8, 8], fine: 64, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "k3 s1", coarse: [2, 32, 50, 50], fine: 48, kernel: [3, 3], stride: 1, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "k6 s2", coarse: [1, 48, 40, 40], fine: 32, kernel: [6, 6], stride: 2, padding: 2, dilation: 1, groups: 1 },
+    Case { name: "k2 s2", coarse: [1, 128, 30, 30], fine: 64, kernel: [2, 2], stride: 2, padding: 0, dilation: 1, groups: 1 },
+    Case { name: "many channels", coarse: [1, 300, 10, 12], fine: 260, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "depthwise", coarse: [2, 60, 60, 60], fine: 1, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 60 },
+    Case { name: "k16 s8, groups", coarse: [1, 21, 20, 20], fine: 1, kernel: [16, 16], stride: 8, padding: 4, dilation: 1, groups: 21 },
+    Case { name: "few channels", coarse: [1, 2, 100, 120], fine: 2, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "one output channel", coarse: [1, 56, 64, 64], fine: 1, kernel: [9, 9], stride: 3, padding: 3, dilation: 1, groups: 1 },
+    Case { name: "dilated groups", coarse: [1, 48, 40, 40], fine: 16, kernel: [3, 3], stride: 2, padding: 2, dilation: 3, groups: 3 },
+    Case { name: "one pixel", coarse: [1, 1, 1, 1], fine: 1, kernel: [3, 3], stride: 1, padding: 0, dilation: 1, groups: 1 },
+];
+
+fn convolutions<A: FloatElement>(threads: usize, precision: Precision, backend: Backend) {
+    for Case { name, coarse: [n, c, h, w], fine, kernel, stride, padding, dilation, groups } in CASES {
+        let name = &format!("{name}, {precision:?}, {backend:?}, {} bytes", size_of::<A>());
+        let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups);
+        let plan = deconv.precision(precision).backend(backend).plan([h, w], kernel).unwrap();
+        let [oh, ow] = plan.output_size();
+        let ones = |shape| Array4::<A>::from_elem(shape, A::from_f64(1.0));
+        let (x, weight, dy) = (ones((n, c, h, w)), ones((c, fine, kernel[0], kernel[1])), ones((n, fine * groups, oh, ow)));
+        let told = plan.forward_memory(&x, &weight).unwrap();
+        takes(name, "forward", told, 0, threads, || drop(plan.forward(&x, &weight, None).unwrap()));
+        let told = plan.input_gradient_memory(&dy, &weight).unwrap();
+        takes(name, "input gradient", told, 0, threads, || drop(plan.input_gradient(&dy, &weight).unwrap()));
+        let told = plan.weight_gradient_memory(&x, &dy).unwrap();
+        takes(name, "weight gradient", told, 0, threads, || drop(plan.weight_gradient(&x, &dy).unwrap()));
+        let taken = on_fresh_threads(threads, || peak(|| drop(plan.bias_gradient(&dy).unwrap())));
+        assert!(taken <= 2 * fine * groups * size_of::<A>() + SLACK, "{name}, bias gradient: {taken} bytes");
+        let before = IN_USE.load(Ordering::SeqCst);
+        let fast = plan.prepare(&weight).unwrap();
+        let held = IN_USE.load(Ordering::SeqCst) - before;
+        let told = fast.forward_memory(&x).unwrap();
+        assert!(held <= told.shared_bytes + SLACK, "{name}: prepared weights hold {held} bytes, told {told:?}");
+        takes(name, "prepared", told, held.min(told.shared_bytes), threads, || drop(fast.forward(&x, None).unwrap()));
+        let conv = Convolution::new().stride(stride).padding(padding).dilation(dilation).groups(groups);
+        let plan = conv.precision(precision).backend(backend).plan([oh, ow], kernel).unwrap();
+        let told = plan.forward_memory(&dy, &weight).unwrap();
+        takes(name, "convolution", told, 0, threads, || drop(plan.forward(&dy, &weight, None).unwrap()));
+    }
+}
+
+/// Fused, and in two steps.
+fn resize_convolutions(threads: usize) {
+    let cases = [
+        ("doubling", ResizeConv::doubling(3).unwrap(), [40, 50]),
+        ("tripling", ResizeConv::new().factor(3).padding(1), [30, 30]),
+        ("bilinear", ResizeConv::new().resize(Resize::bilinear()).factor(2).padding(1), [40, 50]),
+        ("nearest by a fraction", ResizeConv::new().scale(1.5).padding(1), [40, 50]),
+    ];
+    for (name, up, size) in cases {
+        let plan = up.plan(size, [3, 3]).unwrap();
+        let [h, w] = plan.output_size();
+        let x = Array4::<f32>::ones((2, 24, size[0], size[1]));
+        let (weight, dy) = (Array4::<f32>::ones((24, 16, 3, 3)), Array4::<f32>::ones((2, 16, h, w)));
+        // The tables of the resize are held by the plan, and made when they are asked for.
+        let told = plan.forward_memory(&x, &weight).unwrap();
+        takes(name, "forward", told, 0, threads, || drop(plan.forward(&x, &weight, None).unwrap()));
+        let told = plan.input_gradient_memory(&dy, &weight).unwrap();
+        takes(name, "input gradient", told, 0, threads, || drop(plan.input_gradient(&dy, &weight).unwrap()));
+        let told = plan.weight_gradient_memory(&x, &dy).unwrap();
+        takes(name, "weight gradient", told, 0, threads, || drop(plan.weight_gradient(&x, &dy).unwrap()));
+        let fast = plan.prepare(&weight).unwrap();
+        let told = fast.forward_memory(&x).unwrap();
+        takes(name, "prepared", told, 0, threads, || drop(fast.forward(&x, None).unwrap()));
+    }
 }
 
 fn resizing(threads: usize) {
@@ -160,9 +270,11 @@ fn refused() {
     let field = ArrayD::<f32>::ones(IxDyn(&[100, 100]));
     let order = ChannelOrder::ChannelFirst;
     let unpool = MaxUnpool::to([900, 900]);
+    let (weight, heavy) = (Array4::<f32>::ones((4, 3, 2, 2)), Array4::<f32>::ones((256, 256, 3, 3)));
+    let (deconv, wide) = (ConvTranspose::new().stride(9), Array4::<f32>::ones((1, 1000, 1, 1)));
     let (deep, bytes) = (Array4::<u8>::ones((1, 900, 60, 60)), x.mapv(|_| 1_u8));
     LIMIT.store(1 << 20, Ordering::SeqCst);
-    let table: [(&str, Result<(), Error>); 17] = [
+    let table: [(&str, Result<(), Error>); 22] = [
         ("resize", plan.forward(&x).map(drop)),
         ("resize, bytes", plan.forward(&bytes).map(drop)),
         ("resize, gradient", back.backward(&x).map(drop)),
@@ -171,6 +283,11 @@ fn refused() {
         ("area, table", Resize::area().plan([900_000], [100]).map(drop)),
         ("nearest", Resize::nearest().plan([100, 100], 9.0).unwrap().forward_any(&x).map(drop)),
         ("axes", Resize::linear().resize_axes(field.view(), &[0, 1], &AxesTarget::Size(vec![900, 900])).map(drop)),
+        ("transposed convolution", deconv.forward(&x, &weight, None).map(drop)),
+        ("transposed convolution, weights", deconv.prepare(&heavy, [8, 8]).map(drop)),
+        ("convolution", Convolution::new().padding(300).forward(&x, weight.view().permuted_axes([1, 0, 2, 3]), None).map(drop)),
+        ("weight gradient", ConvTranspose::new().weight_gradient(&wide, &wide, [1, 1]).map(drop)),
+        ("resize, then convolve", ResizeConv::new().factor(9).forward(&x, &weight, None).map(drop)),
         ("shuffle", pixel_shuffle(&deep, 30, order).map(drop)),
         ("nails", zero_insert(&x, 9, NailSpan::Blocks).map(drop)),
         ("padding", center_pad(&x, [900, 900]).map(drop)),
@@ -189,13 +306,76 @@ fn refused() {
     assert!(mirrored.iter().all(|&value| value == 0.0), "an output has been written to");
 }
 
+/// Where there is no memory for scratch, or for a table that is made late, calls say so and leave the output as it is.
+fn refused_scratch(threads: usize) {
+    let deconv = ConvTranspose::doubling(4).unwrap();
+    let (x, weight, mut y) = (Array4::<f32>::ones((16, 512, 8, 8)), Array4::ones((512, 64, 4, 4)), Array4::zeros((16, 64, 16, 16)));
+    let fast = deconv.prepare(&weight, [8, 8]).unwrap();
+    let mut dw = Array4::zeros((512, 64, 4, 4));
+    let strict = deconv.clone().precision(Precision::Strict).plan([40, 40], [4, 4]).unwrap();
+    let strict = strict.prepare(&Array4::<f64>::ones((64, 64, 4, 4))).unwrap();
+    let (x_strict, mut y_strict) = (Array4::<f64>::ones((1, 64, 40, 40)), Array4::<f64>::zeros((1, 64, 80, 80)));
+    let (x_few, w_few, mut y_few) = (Array4::<f32>::ones((1, 1, 4, 90_000)), Array4::ones((1, 1, 4, 4)), Array4::zeros((1, 1, 8, 180_000)));
+    let mut dw_few = Array4::zeros((1, 1, 4, 4));
+    let shrink = Resize::cubic().antialias(true).plan([2000, 3000], [3, 3000]).unwrap();
+    let (x_shrink, mut y_shrink) = (Array4::<f32>::ones((1, 1, 2000, 3000)), Array4::<f32>::zeros((1, 1, 3, 3000)));
+    let late = Resize::linear().plan([100_000], [200_000]).unwrap();
+    let (x_late, mut y_late) = (Array3::<f32>::ones((1, 1, 100_000)), Array3::<f32>::zeros((1, 1, 200_000)));
+    let (dy_late, mut dx_late) = (Array3::<f32>::ones((1, 1, 200_000)), Array3::<f32>::zeros((1, 1, 100_000)));
+    let up = ResizeConv::doubling(3).unwrap().prepare(&Array4::<f32>::ones((512, 64, 3, 3)), [8, 8]).unwrap();
+    let found = on_fresh_threads(threads, || {
+        LIMIT.store(1 << 19, Ordering::SeqCst);
+        let found = [
+            ("evaluated pixels", fast.forward_into(&x, None, &mut y)),
+            ("resize, then convolve", up.forward_into(&x, None, &mut y)),
+            ("sums of the weight gradient", deconv.weight_gradient_into(&x, &y, &mut dw)),
+            ("strips", strict.forward_into(&x_strict, None, &mut y_strict)),
+            ("rows", deconv.forward_into(&x_few, &w_few, None, &mut y_few)),
+            ("rows, weight gradient", deconv.weight_gradient_into(&x_few, &y_few, &mut dw_few)),
+            ("ring", shrink.forward_into(&x_shrink, &mut y_shrink)),
+            ("late table", late.forward_into(&x_late, &mut y_late)),
+            ("transposed table", late.backward_into(&dy_late, &mut dx_late)),
+            ("transposed table, added", late.backward_add_into(&dy_late, &mut dx_late)),
+        ];
+        LIMIT.store(usize::MAX, Ordering::SeqCst);
+        found
+    });
+    for (name, found) in found {
+        let told = matches!(found, Err(Error::OutOfMemory { bytes, .. }) if bytes > 1 << 19);
+        assert!(told, "{name}, {threads} threads: {found:?}");
+    }
+    let written =
+        [y.iter().any(|&v| v != 0.0), dw.iter().any(|&v| v != 0.0), y_few.iter().any(|&v| v != 0.0), dw_few.iter().any(|&v| v != 0.0)];
+    let written = written.into_iter().chain([y_strict.iter().any(|&v| v != 0.0), y_shrink.iter().any(|&v| v != 0.0)]);
+    let mut written = written.chain([y_late.iter().any(|&v| v != 0.0), dx_late.iter().any(|&v| v != 0.0)]);
+    assert!(!written.any(|written| written), "an output has been written to");
+    // With memory they succeed: nothing is kept that was half made.
+    fast.forward_into(&x, None, &mut y).unwrap();
+    late.forward_into(&x_late, &mut y_late).unwrap();
+    late.backward_into(&dy_late, &mut dx_late).unwrap();
+    assert!(y_late.iter().chain(&dx_late).all(|&value| value > 0.0) && y.iter().all(|&value| value != 0.0));
+}
+
 #[test]
 fn calls_take_what_they_tell() {
     // One test, since all of them share the count.
     for threads in [1, 2] {
         resizing(threads);
+        for backend in Backend::available() {
+            convolutions::<f32>(threads, Precision::Standard, backend);
+        }
+        convolutions::<f32>(threads, Precision::Strict, Backend::best());
+        convolutions::<f64>(threads, Precision::Standard, Backend::best());
+        #[cfg(feature = "half")]
+        convolutions::<half::f16>(threads, Precision::Standard, Backend::best());
+        resize_convolutions(threads);
     }
+    let broken = BROKEN.lock().unwrap();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
     tables();
     rearranging();
     refused();
+    for threads in [1, 2] {
+        refused_scratch(threads);
+    }
 }

@@ -6,8 +6,10 @@ use super::panels::Panels;
 use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
+use crate::error::Error;
+use crate::memory::{Need, bytes_of, grown_bytes};
 use crate::parallel;
-use crate::simd::{Backend, Layout, StripProduct, lanes, with_scratch};
+use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, reserve, with_scratch};
 
 /// Bytes of strip that a task fills at a time; more source channels are taken in turns.
 const STRIP_BYTES: usize = 256 * 1024;
@@ -64,14 +66,25 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         (strip, self.packed.phases.count() * channels * self.strips.sums_len)
     }
 
-    /// Computes the whole output, whose shape has been checked.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
+    /// What a call takes besides the packed weights.
+    pub(crate) fn need(&self) -> Need {
+        let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
+        let outputs = self.packed.channels.out * self.packed.channels.groups;
+        let shared = self.offsets.iter().map(|offsets| bytes_of(offsets)).sum::<usize>() + outputs * size_of::<A::Row>();
+        let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes);
+        Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
+    }
+
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
         if out.is_empty() {
-            return;
+            return Ok(());
         }
+        reserve::<A::Row>(&self.need())?;
         let [n, d, h, w] = self.strips.blocks();
         let chunks = self.packed.channels.groups * self.packed.channels.chunks;
         self.divide(out, [0..n, 0..chunks, 0..d, 0..h, 0..w]);
+        Ok(())
     }
 
     /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
@@ -138,7 +151,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         channels: usize,
         source: std::ops::Range<usize>,
         strip: &[A::Row],
-        positions: &[crate::simd::Positions],
+        positions: &[Positions],
         sums: &mut [A::Row],
     ) {
         let (mut weights, mut sums) = (weights, sums);

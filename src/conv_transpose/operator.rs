@@ -8,6 +8,7 @@ use super::plan::{ConvTransposePlan, PreparedConvTranspose};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::MemoryUse;
 use crate::output_size::{self, Window};
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
@@ -269,6 +270,30 @@ impl ConvTranspose {
     ) -> Result<(), Error> {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
+    }
+
+    /// What [`forward`](Self::forward) takes of memory at most; only the arguments' shapes, type and layout count. The plan tells it of the
+    /// gradients, too.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::ConvTranspose;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((1, 8, 64, 64)), Array4::<f32>::ones((8, 3, 4, 4)));
+    /// let memory = ConvTranspose::doubling(4)?.forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement, const RANK: usize>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (x, weight) = (x.into(), weight.into());
+        self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
 
     /// The gradient of the input, given that of the output: a [`Convolution`](crate::Convolution) of `dy` with the same weights.

@@ -7,10 +7,12 @@ use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5};
 use super::panels::Packed;
 use super::params::Parameters;
 use super::phases::{AxisGeometry, Direction, Geometry};
+use super::typed::Uses;
 use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::output_size::Window;
+use crate::memory::MemoryUse;
+use crate::output_size::{Window, element_count};
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -139,8 +141,8 @@ impl<const RANK: usize> Pair<RANK> {
         packed: &Packed<A::Row>,
         source: &Tensor<'_, A, RANK>,
         target: TensorMut<'_, A, RANK>,
-    ) {
-        A::gather_packed_add(packed, source.view5(), self.backend, target.into_view5());
+    ) -> Result<(), Error> {
+        A::gather_packed_add(packed, source.view5(), self.backend, target.into_view5())
     }
 
     /// The channels of packed weights, coarse and fine.
@@ -158,8 +160,8 @@ impl<const RANK: usize> Pair<RANK> {
         source: &Tensor<'_, A, RANK>,
         bias: Option<&ArrayRef1<A>>,
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
-    ) {
-        A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out);
+    ) -> Result<(), Error> {
+        A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out)
     }
 
     fn gather_once<A: FloatElement>(
@@ -185,8 +187,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        self.gather(packed, source, bias, alloc::as_uninit(target.into_view5()));
-        Ok(())
+        self.gather(packed, source, bias, alloc::as_uninit(target.into_view5()))
     }
 
     /// Runs into `target`.
@@ -262,6 +263,73 @@ impl<const RANK: usize> Pair<RANK> {
     }
 }
 
+/// What calls take of memory.
+impl<const RANK: usize> Pair<RANK> {
+    /// Of [`run`](Self::run).
+    pub(crate) fn memory<A: FloatElement>(
+        &self,
+        call: Call,
+        source: &Tensor<'_, A, RANK>,
+        weight: &Tensor<'_, A, RANK>,
+    ) -> Result<MemoryUse, Error> {
+        let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
+        let (way, uses) = ((&self.geometry, call.direction), Uses::Once);
+        let need = A::gather_need(way, weight.view5(), source.view5(), self.backend, uses)?;
+        Ok(need.told::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
+    }
+
+    /// Of packing a weight of sums, then [`run_packed`](Self::run_packed). The shapes have been checked.
+    pub(crate) fn rows_memory<A: FloatElement>(
+        &self,
+        call: Call,
+        source: ArrayView5<'_, A>,
+        weight: ArrayView5<'_, A::Row>,
+        channels: usize,
+    ) -> Result<MemoryUse, Error> {
+        let batch = source.dim().0;
+        let need = A::gather_rows_need((&self.geometry, call.direction), weight, source, self.backend)?;
+        Ok(need.told::<A::Row>(self.output_bytes::<A>(call, batch, channels)?))
+    }
+
+    /// Of [`run_packed`](Self::run_packed), the packed weights counted.
+    pub(crate) fn packed_memory<A: FloatElement>(
+        &self,
+        call: Call,
+        packed: &Packed<A::Row>,
+        source: &Tensor<'_, A, RANK>,
+    ) -> Result<MemoryUse, Error> {
+        let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), None)?;
+        let need = A::packed_need(packed, source.view5(), self.backend).with_shared(packed.bytes());
+        Ok(need.told::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
+    }
+
+    fn output_bytes<A>(&self, call: Call, batch: usize, channels: usize) -> Result<usize, Error> {
+        Ok(element_count::<A>(call.target, &five(batch, channels, self.target_size(call.direction)))? * size_of::<A>())
+    }
+
+    /// Of [`weight_gradient`](Self::weight_gradient).
+    pub(crate) fn weight_gradient_memory<A: FloatElement>(
+        &self,
+        coarse: (&'static str, &Tensor<'_, A, RANK>),
+        fine: (&'static str, &Tensor<'_, A, RANK>),
+    ) -> Result<MemoryUse, Error> {
+        let channels = self.gradient_channels(coarse, fine)?;
+        let shape = five(channels.0, channels.1, self.kernel);
+        let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
+        Ok(self.correlate_memory(coarse.1.view5(), fine.1.view5(), output_bytes))
+    }
+
+    /// Of a weight gradient of checked shapes, of so many bytes.
+    pub(crate) fn correlate_memory<A: FloatElement>(
+        &self,
+        coarse: ArrayView5<'_, A>,
+        fine: ArrayView5<'_, A>,
+        output_bytes: usize,
+    ) -> MemoryUse {
+        A::correlate_need(&self.geometry, coarse, fine, self.backend).told::<A::Row>(output_bytes)
+    }
+}
+
 /// What returns new arrays.
 impl<const RANK: usize> Pair<RANK>
 where
@@ -277,10 +345,7 @@ where
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| {
-            self.gather(packed, source, bias, out);
-            Ok(())
-        })
+        new(call.target, shape, source.is_channels_last(), |out| self.gather(packed, source, bias, out))
     }
 
     /// Runs into a new array, channels last if the source has them last.

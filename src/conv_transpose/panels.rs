@@ -9,6 +9,7 @@ use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::winograd;
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::memory::bytes_of;
 use crate::output_size::element_count;
 use crate::simd::panel_heights;
 
@@ -64,6 +65,15 @@ pub(super) enum Method<T> {
 }
 
 impl<T> Packed<T> {
+    /// Bytes of the weights, and of the lists that say where they belong.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Method::Direct(panels) => bytes_of(&panels.weights) + panels.phases.list_bytes(),
+            Method::Few(few) => bytes_of(&few.weights),
+            Method::Winograd { scheme, points } => bytes_of(points) + scheme.phases.list_bytes(),
+        }
+    }
+
     /// Output and source channels of all groups together.
     pub(crate) fn channels(&self) -> (usize, usize) {
         let of = |channels: &Channels| (channels.out * channels.groups, channels.source * channels.groups);
@@ -87,6 +97,12 @@ pub(crate) struct Panels<T> {
 }
 
 impl<T> Panels<T> {
+    /// The weights packed.
+    pub(crate) fn len(&self) -> Result<usize, Error> {
+        let Channels { groups, out, source, .. } = self.channels;
+        element_count::<T>("packed weights", &[groups, out, source, self.phases.tap_count()])
+    }
+
     /// The panels of all row groups for a chunk, one row group after the other.
     pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
         let per_channel = self.phases.tap_count() * self.channels.source;
@@ -99,7 +115,7 @@ impl<T> Panels<T> {
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
 pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
     if let Some(few) = few_channels(geometry, direction, &weight) {
-        return Ok(Packed(Method::Few(few)));
+        return Ok(Packed(Method::Few(few.with_weights(&weight)?)));
     }
     let method = match winograd::Scheme::find(geometry, direction, &weight) {
         Some(scheme) => Method::Winograd { points: scheme.pack(&weight)?, scheme },
@@ -108,17 +124,35 @@ pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, w
     Ok(Packed(method))
 }
 
-/// The weights row by row, if that suits them.
+/// Row by row, if that suits the weights, which are not there yet.
 pub(crate) fn few_channels<A: FloatElement>(
     geometry: &Geometry,
     direction: Direction,
     weight: &ArrayView5<'_, A>,
 ) -> Option<FewChannels<A::Row>> {
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
-    few_channels::suits(geometry, coarse, fine).then(|| {
-        let weights = weight.iter().map(|value| value.to_row()).collect();
-        FewChannels { geometry: *geometry, direction, coarse, fine, weights }
-    })
+    let few = few_channels::suits(geometry, coarse, fine);
+    few.then(|| FewChannels { geometry: *geometry, direction, coarse, fine, weights: Vec::new() })
+}
+
+/// Memory for so many packed weights.
+pub(crate) fn reserve_weights<T>(count: usize) -> Result<Vec<T>, Error> {
+    let mut weights = Vec::new();
+    let bytes = count.saturating_mul(size_of::<T>());
+    weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+    Ok(weights)
+}
+
+/// Where weights of this shape will be, which are not there yet.
+pub(crate) fn plan_panels<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: &ArrayView5<'_, A>) -> Panels<A::Row> {
+    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
+    let (out, source) = match direction {
+        Direction::Expand => (fine, coarse),
+        Direction::Contract => (coarse, fine),
+    };
+    let phases = Phases::new(geometry, direction, out < FEW_CHANNELS);
+    let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
+    Panels { phases, channels, weights: Vec::new() }
 }
 
 /// The weights as they are.
@@ -127,17 +161,11 @@ pub(crate) fn pack_panels<A: FloatElement>(
     direction: Direction,
     weight: ArrayView5<'_, A>,
 ) -> Result<Panels<A::Row>, Error> {
-    let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
-    let (out, source) = match direction {
-        Direction::Expand => (fine, coarse),
-        Direction::Contract => (coarse, fine),
-    };
-    let phases = Phases::new(geometry, direction, out < FEW_CHANNELS);
-    let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
-    let count = element_count::<A::Row>("packed weights", &[geometry.groups, out, source, phases.tap_count()])?;
-    let mut weights = Vec::new();
-    let bytes = count * size_of::<A::Row>();
-    weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+    let planned = plan_panels(geometry, direction, &weight);
+    let count = planned.len()?;
+    let Panels { phases, channels, .. } = planned;
+    let (coarse, source) = (weight.dim().0 / geometry.groups, channels.source);
+    let mut weights = reserve_weights(count)?;
     weights.resize(count, A::Row::default());
     let mut rest = weights.as_mut_slice();
     // Without weights there is nothing to pack, however many the groups.

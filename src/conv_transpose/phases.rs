@@ -8,6 +8,7 @@
 //! each phase is a small dense convolution of stride 1. Contracting has one phase, that reads `y[s·m + origin]`.
 
 use super::params::Precision;
+use crate::memory::bytes_of;
 
 /// One axis of a (transposed) convolution, its sizes checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +196,13 @@ impl Phases {
     /// The taps of all phases together: the products that one position and one pair of channels cost.
     pub(crate) fn tap_count(&self) -> usize {
         self.groups.iter().map(|group| group.phases.len() * group.taps.len()).sum()
+    }
+
+    /// Bytes of the lists.
+    pub(crate) fn list_bytes(&self) -> usize {
+        let of_axis = |axis: &AxisPhases| axis.phases.iter().map(|phase| size_of::<AxisPhase>() + bytes_of(&phase.taps)).sum::<usize>();
+        let of_group = |group: &RowGroup| bytes_of(&group.phases) + bytes_of(&group.taps) + bytes_of(&group.origins);
+        self.axes.iter().map(of_axis).chain(self.groups.iter().map(of_group)).sum::<usize>() + bytes_of(&self.slots)
     }
 
     /// The entry of the kernel that `tap` of a group is in `phase`.

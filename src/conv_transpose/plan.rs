@@ -9,6 +9,7 @@ use super::params::Parameters;
 use super::phases::Direction;
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::memory::MemoryUse;
 use crate::output_size::Window;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -160,7 +161,7 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         bias_gradient::new(self.check_output_gradient(dy.into())?)
     }
@@ -226,6 +227,57 @@ where
     }
 }
 
+/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+impl<const RANK: usize> ConvTransposePlan<RANK> {
+    /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::ConvTranspose;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((2, 8, 64, 64)), Array4::<f32>::ones((8, 3, 2, 2)));
+    /// let plan = ConvTranspose::new().stride(2).plan([64, 64], [2, 2])?;
+    /// let memory = plan.forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 2 * 3 * 128 * 128 * 4);
+    /// assert!(memory.scratch_bytes(4) < 4 << 20); // bounded by the caches, whatever the picture
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(FORWARD, &x.into(), &weight.into())
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`input_gradient`](Self::input_gradient).
+    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
+    }
+
+    /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`weight_gradient`](Self::weight_gradient).
+    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        self.pair.weight_gradient_memory(("input", &x.into()), ("output gradient", &dy.into()))
+    }
+}
+
 /// A transposed convolution with its size planned and its weights packed: what inference runs.
 ///
 /// ```
@@ -251,10 +303,19 @@ impl<A: FloatElement, const RANK: usize> PreparedConvTranspose<A, RANK> {
         &self.plan
     }
 
+    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
+    /// are there already, are counted.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
+    }
+
     /// [`ConvTransposePlan::forward_into`] with the packed weights.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights; `y` then keeps its content.
+    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::OutOfMemory`]; `y` then keeps its content.
     pub fn forward_into<'x, 'y>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,

@@ -14,6 +14,7 @@ use super::store::Slot;
 use super::winograd::{Filters, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
+use crate::memory::Need;
 use crate::simd::Backend;
 
 /// The engines over elements of one type. All shapes have been checked.
@@ -25,14 +26,37 @@ pub trait TypedConvolution: Element {
     /// Packs a weight of sums.
     fn pack_rows(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self::Row>) -> Result<Packed<Self::Row>, Error>;
 
-    /// Expands or contracts `source` into all of `out`.
+    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error.
     fn gather(
         packed: &Packed<Self::Row>,
         source: ArrayView5<'_, Self>,
         bias: Option<ArrayView1<'_, Self>>,
         backend: Backend,
         out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-    );
+    ) -> Result<(), Error>;
+
+    /// What packing a weight and expanding or contracting `source` once with it takes, or from then on; only shapes count.
+    fn gather_need(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        uses: Uses,
+    ) -> Result<Need, Error>;
+
+    /// The same of a weight of sums.
+    fn gather_rows_need(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self::Row>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+    ) -> Result<Need, Error>;
+
+    /// What expanding or contracting `source` takes beside the packed weights; only its shape counts.
+    fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need;
+
+    /// What the weight gradient takes; only shapes count.
+    fn correlate_need(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> Need;
 
     /// Expands or contracts `source` into all of `out`, which is untouched if there is an error, with weights that are used once.
     fn gather_once(
@@ -80,8 +104,13 @@ pub trait TypedConvolution: Element {
         out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
     ) -> Result<(), Error>;
 
-    /// Expands or contracts `source` with packed weights, added to `out`.
-    fn gather_packed_add(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend, out: ArrayViewMut5<'_, Self>);
+    /// Expands or contracts `source` with packed weights, added to `out`, which is untouched if there is an error.
+    fn gather_packed_add(
+        packed: &Packed<Self::Row>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
 
     /// The sum of each channel into all of `out`.
     fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
@@ -97,11 +126,20 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     bias: Option<ArrayView1<'_, A>>,
     backend: Backend,
     out: ArrayViewMut5<'_, S>,
-) {
+) -> Result<(), Error> {
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
+    }
+}
+
+/// What [`run_packed`] takes beside the packed weights.
+fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
+    match &packed.0 {
+        Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
+        Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
+        Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, None, backend).need(),
     }
 }
 
@@ -115,20 +153,46 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     out: ArrayViewMut5<'_, S>,
 ) -> Result<(), Error> {
     if let Some(few) = panels::few_channels(geometry, direction, &weight) {
-        few_channels::Run::new(&few, source, bias, backend).run(out);
-        return Ok(());
+        return few_channels::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
     }
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
-        Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
-        return Ok(());
+        return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
     let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
-    if run.prefers_raw() {
-        run.run(out);
-    } else {
-        run.with_packed(&scheme.pack(&weight)?).run(out);
+    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight)?).run(out) }
+}
+
+/// Whether weights are used once, as they are if that is better, or packed for many calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    Once,
+    Many,
+}
+
+/// What [`run_once`] takes, or packing the weights and [`run_packed`]: `W` is the type of the weight, `A` that of the source.
+fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
+    (geometry, direction): (&Geometry, Direction),
+    weight: ArrayView5<'_, W>,
+    source: ArrayView5<'_, A>,
+    backend: Backend,
+    uses: Uses,
+) -> Result<Need, Error> {
+    let bytes = |count: usize| count.saturating_mul(size_of::<A::Row>());
+    if let Some(few) = panels::few_channels(geometry, direction, &weight) {
+        return Ok(few_channels::Run::new(&few, source, None, backend).need().with_shared(bytes(weight.len())));
     }
-    Ok(())
+    let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
+        let panels = panels::plan_panels(geometry, direction, &weight);
+        let shared = bytes(panels.len()?) + panels.phases.list_bytes();
+        return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
+    };
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
+    let need = if uses == Uses::Once && run.prefers_raw() {
+        run.need_raw(Scheme::kernels_len(&weight, scheme.channels.chunk))
+    } else {
+        run.need().with_shared(bytes(scheme.packed_len::<A::Row>()?))
+    };
+    Ok(need.with_shared(scheme.phases.list_bytes()))
 }
 
 /// The weight gradient.
@@ -138,13 +202,25 @@ fn correlate<A: FloatElement, S: Slot<A>>(
     fine: ArrayView5<'_, A>,
     backend: Backend,
     out: ArrayViewMut5<'_, S>,
-) {
-    let (of_coarse, of_fine) = (coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups);
-    if few_channels::suits(geometry, of_coarse, of_fine) {
-        few_channels::correlate(geometry, coarse, fine, backend, out);
+) -> Result<(), Error> {
+    if correlates_few(geometry, &coarse, &fine) {
+        few_channels::correlate(geometry, coarse, fine, backend, out)
     } else {
-        Correlate::new(geometry, coarse, fine, backend).run(out);
+        Correlate::new(geometry, coarse, fine, backend).run(out)
     }
+}
+
+/// What [`correlate`] takes.
+fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A>, fine: ArrayView5<'_, A>, backend: Backend) -> Need {
+    if correlates_few(geometry, &coarse, &fine) {
+        few_channels::correlate_need(geometry, &fine, backend)
+    } else {
+        Correlate::new(geometry, coarse, fine, backend).need()
+    }
+}
+
+fn correlates_few<A>(geometry: &Geometry, coarse: &ArrayView5<'_, A>, fine: &ArrayView5<'_, A>) -> bool {
+    few_channels::suits(geometry, coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups)
 }
 
 macro_rules! typed {
@@ -168,8 +244,40 @@ macro_rules! typed {
                 bias: Option<ArrayView1<'_, Self>>,
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-            ) {
-                run_packed(packed, source, bias, backend, out);
+            ) -> Result<(), Error> {
+                run_packed(packed, source, bias, backend, out)
+            }
+
+            fn gather_need(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                uses: Uses,
+            ) -> Result<Need, Error> {
+                need(way, weight, source, backend, uses)
+            }
+
+            fn gather_rows_need(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self::Row>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> Result<Need, Error> {
+                need(way, weight, source, backend, Uses::Many)
+            }
+
+            fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need {
+                packed_need(packed, source, backend)
+            }
+
+            fn correlate_need(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> Need {
+                correlate_need(geometry, coarse, fine, backend)
             }
 
             fn gather_once(
@@ -200,8 +308,7 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self>>,
             ) -> Result<(), Error> {
-                correlate(geometry, coarse, fine, backend, out);
-                Ok(())
+                correlate(geometry, coarse, fine, backend, out)
             }
 
             fn correlate_add(
@@ -211,8 +318,7 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, Self>,
             ) -> Result<(), Error> {
-                correlate::<Self, Self>(geometry, coarse, fine, backend, out);
-                Ok(())
+                correlate::<Self, Self>(geometry, coarse, fine, backend, out)
             }
 
             fn gather_packed_add(
@@ -220,8 +326,8 @@ macro_rules! typed {
                 source: ArrayView5<'_, Self>,
                 backend: Backend,
                 out: ArrayViewMut5<'_, Self>,
-            ) {
-                run_packed(packed, source, None, backend, out);
+            ) -> Result<(), Error> {
+                run_packed(packed, source, None, backend, out)
             }
 
             fn correlate_rows(
@@ -231,8 +337,7 @@ macro_rules! typed {
                 backend: Backend,
                 out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
             ) -> Result<(), Error> {
-                correlate(geometry, coarse, fine, backend, out);
-                Ok(())
+                correlate(geometry, coarse, fine, backend, out)
             }
 
             fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {

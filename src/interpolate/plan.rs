@@ -123,13 +123,19 @@ impl Variant {
         Self { forward, backward: OnceLock::new() }
     }
 
-    fn backward(&self) -> &Separable {
-        self.backward.get_or_init(|| match &self.forward {
-            Forward::Filter(forward) => forward.transposed(),
+    fn backward(&self) -> Result<&Separable, Error> {
+        if let Some(made) = self.backward.get() {
+            return Ok(made);
+        }
+        let made = match &self.forward {
+            Forward::Filter(forward) => forward.transposed()?,
             Forward::Nearest(_, taps) => {
-                Separable { axes: [0, 1, 2].map(|axis| AxisTaps::new(taps[axis].transposed())), round_once: false }
+                let axis = |axis: usize| Ok::<_, Error>(AxisTaps::new(taps[axis].transposed()?));
+                Separable { axes: [axis(0)?, axis(1)?, axis(2)?], round_once: false }
             }
-        })
+        };
+        // Should another thread have been faster, its tables are the same.
+        Ok(self.backward.get_or_init(|| made))
     }
 }
 
@@ -196,38 +202,45 @@ impl<const RANK: usize> ResizePlan<RANK> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `x` has another spatial size than the plan, [`Error::TooLarge`] if no memory could hold the output.
+    /// [`Error::ShapeMismatch`] if `x` has another spatial size than the plan, [`Error::TooLarge`] if no memory could hold the output,
+    /// [`Error::OutOfMemory`] if there is none for the tables.
     pub fn forward_memory<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five(x.batch(), x.channels(), self.output);
         let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
-        let variant = self.operator.of::<A>();
-        let (shared_bytes, thread_bytes) = match &variant.forward {
-            Forward::Filter(passes) => A::resize_bytes(passes, interleaved(&x), self.how.backend),
-            Forward::Nearest(indices, taps) => (indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>(), 0),
-        };
-        Ok(MemoryUse { output_bytes, shared_bytes: shared_bytes + BOOKKEEPING, thread_bytes })
+        match &self.operator.of::<A>().forward {
+            Forward::Filter(passes) => A::resize_memory(passes, interleaved(&x), self.how.backend, output_bytes),
+            Forward::Nearest(indices, taps) => {
+                let shared_bytes = indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>() + BOOKKEEPING;
+                Ok(MemoryUse { output_bytes, shared_bytes, thread_bytes: 0, nested_bytes: 0 })
+            }
+        }
     }
 
     /// What [`backward`](Self::backward) takes of memory for this gradient; only its shape, type and layout count.
     /// Tables that have not been needed yet are made, as the call would.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the plan's output size, [`Error::TooLarge`] if no memory could hold the gradient.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the plan's output size, [`Error::TooLarge`] if no memory could hold the gradient,
+    /// [`Error::OutOfMemory`] if there is none for the tables.
     pub fn backward_memory<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
-        let shape = five(dy.batch(), dy.channels(), self.input);
-        let output_bytes = element_count::<A>("input gradient", &shape)? * size_of::<A>();
-        let (shared_bytes, thread_bytes) = A::resize_bytes(self.operator.of::<A>().backward(), interleaved(&dy), self.how.backend);
-        Ok(MemoryUse { output_bytes, shared_bytes: shared_bytes + BOOKKEEPING, thread_bytes })
+        self.backward_memory_of::<A>([dy.batch(), dy.channels()], dy.is_channels_last())
+    }
+
+    /// [`backward_memory`](Self::backward_memory) of a gradient of such batch, channels and layout.
+    pub(crate) fn backward_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
+        let output_bytes = element_count::<A>("input gradient", &five(n, c, self.input))? * size_of::<A>();
+        let inner = if channels_last { c } else { 1 };
+        A::resize_memory(self.operator.of::<A>().backward()?, inner, self.how.backend, output_bytes)
     }
 
     /// Shapes have been checked.
-    fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
+    fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error> {
         match &self.operator.of::<A>().forward {
-            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how),
+            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how)?,
             Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.how),
         }
         let value = A::from_f64(self.extrapolation);
@@ -236,6 +249,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
                 y.index_axis_mut(NdAxis(2 + axis), o as usize).fill(MaybeUninit::new(value));
             }
         }
+        Ok(())
     }
 }
 
@@ -252,10 +266,7 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five(x.batch(), x.channels(), self.output);
-        let y = alloc::written("output", shape, x.is_channels_last(), |y| {
-            self.run(&x, y);
-            Ok(())
-        })?;
+        let y = alloc::written("output", shape, x.is_channels_last(), |y| self.run(&x, y))?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
 
@@ -263,7 +274,7 @@ where
     /// After the first call on a thread nothing is allocated.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if a shape is not the plan's; `y` is then untouched.
+    /// [`Error::ShapeMismatch`] if a shape is not the plan's, [`Error::OutOfMemory`]; `y` is then untouched.
     pub fn forward_into<'a, 'b, A: Element>(
         &self,
         x: impl Into<Tensor<'a, A, RANK>>,
@@ -273,8 +284,7 @@ where
         x.expect_spatial("input", self.input)?;
         y.expect_spatial("output", self.output)?;
         y.expect_batch_channels("output", x.batch(), x.channels())?;
-        self.run(&x, alloc::as_uninit(y.into_view5()));
-        Ok(())
+        self.run(&x, alloc::as_uninit(y.into_view5()))
     }
 
     /// Resizes elements of any type, by a plan of nearest: labels, masks, pixels of your own.
@@ -347,11 +357,9 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
-        let passes = self.operator.of::<A>().backward();
-        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), |dx| {
-            A::resize(passes, dy.view5(), dx, self.how);
-            Ok(())
-        })?;
+        let passes = self.operator.of::<A>().backward()?;
+        let write = |dx: ArrayViewMut5<'_, MaybeUninit<A>>| A::resize(passes, dy.view5(), dx, self.how);
+        let dx = alloc::written("input gradient", shape, dy.is_channels_last(), write)?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
 
@@ -365,8 +373,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize(self.operator.of::<A>().backward(), dy.view5(), alloc::as_uninit(dx.into_view5()), self.how);
-        Ok(())
+        A::resize(self.operator.of::<A>().backward()?, dy.view5(), alloc::as_uninit(dx.into_view5()), self.how)
     }
 
     /// [`backward`](Self::backward), added to what `dx` holds.
@@ -379,8 +386,7 @@ where
         dx: impl Into<TensorMut<'b, A, RANK>>,
     ) -> Result<(), Error> {
         let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize_add(self.operator.of::<A>().backward(), dy.view5(), dx.into_view5(), self.how);
-        Ok(())
+        A::resize_add(self.operator.of::<A>().backward()?, dy.view5(), dx.into_view5(), self.how)
     }
 
     fn check_backward<'a, 'b, A>(

@@ -11,10 +11,12 @@ use std::ops::Range;
 use ndarray::{ArrayView5, ArrayView6, ArrayViewMut5, ArrayViewMut6, Axis};
 
 use crate::element::Convert;
+use crate::error::Error;
+use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, LINE, RingRows, Table, as_maybe_uninit_mut, prefetch,
-    with_scratch, with_tags,
+    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, RingRows, Table, as_maybe_uninit_mut, prefetch,
+    reserve, with_scratch, with_tags,
 };
 
 use super::lines::{
@@ -57,9 +59,9 @@ pub struct Separable {
 }
 
 impl Separable {
-    pub(crate) fn transposed(&self) -> Self {
+    pub(crate) fn transposed(&self) -> Result<Self, Error> {
         let [depth, height, width] = &self.axes;
-        Self { axes: [depth.transposed(), height.transposed(), width.transposed()], round_once: self.round_once }
+        Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], round_once: self.round_once })
     }
 
     /// Whether bytes can be weighted in 16 bits, with the same result.
@@ -68,8 +70,8 @@ impl Separable {
     }
 
     /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
-    /// the tables.
-    pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How)
+    /// the tables. If there is no memory for tables or scratch, `y` is untouched.
+    pub(crate) fn run<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, MaybeUninit<A>>, how: How) -> Result<(), Error>
     where
         T: Arithmetic,
         A: Convert<T>,
@@ -80,21 +82,21 @@ impl Separable {
             let mut sink = Fresh::new(y, streams, backend);
             engine.task::<T, A, _>(x, &mut sink, origin);
             sink.finish();
-        });
+        })
     }
 
-    /// Adds the resized `x` to `y`.
-    pub(crate) fn add<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, A>, how: How)
+    /// Adds the resized `x` to `y`, which is untouched if there is no memory for tables or scratch.
+    pub(crate) fn add<T, A>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, A>, how: How) -> Result<(), Error>
     where
         T: Arithmetic,
         A: Convert<T>,
     {
         self.start::<T, _, _, _>(x, y, how.backend, |engine: Engine<'_>, x, y, origin| {
             engine.task::<T, A, _>(x, &mut Sum::new(y), origin);
-        });
+        })
     }
 
-    fn start<T, A, S, F>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, S>, backend: Backend, task: F)
+    fn start<T, A, S, F>(&self, x: ArrayView5<'_, A>, y: ArrayViewMut5<'_, S>, backend: Backend, task: F) -> Result<(), Error>
     where
         T: Arithmetic,
         A: Convert<T>,
@@ -102,18 +104,32 @@ impl Separable {
         F: Fn(Engine<'_>, ArrayView6<'_, A>, ArrayViewMut6<'_, S>, [usize; 3]) + Copy + Sync + Send,
     {
         if y.is_empty() {
-            return;
+            return Ok(());
         }
+        let inner = if is_interleaved(&y) { y.len_of(Axis(1)) } else { 1 };
+        self.ready::<T>(inner, backend)?;
+        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
+        let threads = y.len() > TASK || y.len_of(Axis(4)) * inner > engine.longest_row::<T>();
+        reserve::<T>(&self.need::<T>(inner, backend, threads))?;
         let order = if is_interleaved(&y) { [0, 5, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4, 5] };
         let x = x.insert_axis(Axis(5)).permuted_axes(order);
         let y = y.insert_axis(Axis(5)).permuted_axes(order);
-        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let cut = Cut { longest_row: engine.longest_row::<T>(), width_splits_input: self.axes[2].identity };
         divide(x, y, [0; 3], cut, move |x, y, origin| task(engine, x, y, origin));
+        Ok(())
     }
 
-    /// Bytes that a thread needs to run the tables in `T` over pixels of `inner` interleaved elements.
-    pub(crate) fn thread_bytes<T: Arithmetic>(&self, inner: usize, backend: Backend) -> usize {
+    /// Makes the tables that a run in `T` over pixels of `inner` interleaved elements uses, if they have not been made.
+    pub(crate) fn ready<T: Arithmetic>(&self, inner: usize, backend: Backend) -> Result<(), Error> {
+        for axis in &self.axes {
+            axis.ready::<T>()?;
+        }
+        let width = &self.axes[2];
+        if width.identity { Ok(()) } else { width.table::<T>().ready_lanes(inner, backend) }
+    }
+
+    /// What a run takes besides the tables, which are there.
+    pub(crate) fn need<T: Arithmetic>(&self, inner: usize, backend: Backend, threads: bool) -> Need {
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let [_, height, width] = &self.axes;
         let unit = if inner > 4 { 1 } else { Gather::<f32>::PIXELS };
@@ -126,20 +142,16 @@ impl Separable {
             }
             let input = if width.identity { pixels } else { width.taps.input };
             let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
-            sizes.buffers.iter().sum::<usize>() * size_of::<T>() + (sizes.ring_rows + sizes.slices) * size_of::<usize>()
+            (sizes.buffers.iter().sum::<usize>(), (sizes.ring_rows + sizes.slices) * size_of::<usize>())
         };
-        part(usize::max).max(part(usize::min)) + LINE
+        let (longest, shortest) = (part(usize::max), part(usize::min));
+        let list_bytes = longest.1.max(shortest.1);
+        Need { list_bytes, ..Need::of_buffers([longest.0.max(shortest.0), 0, 0], threads) }
     }
 
-    /// Bytes of the tables that runs in `T` use. Makes those that have not been made yet.
-    pub(crate) fn table_bytes<T: Arithmetic>(&self, inner: usize, backend: Backend) -> usize {
-        let [depth, height, width] = &self.axes;
-        let mut bytes = depth.table::<T>().bytes() + height.table::<T>().bytes();
-        if !width.identity {
-            width.table::<T>().has_lanes(inner, backend);
-            bytes += width.table::<T>().bytes();
-        }
-        bytes + self.axes.iter().map(|axis| axis.taps.bytes()).sum::<usize>()
+    /// Bytes of the tables that runs in `T` use, which are there.
+    pub(crate) fn table_bytes<T: Arithmetic>(&self) -> usize {
+        self.axes.iter().map(|axis| axis.taps.bytes() + axis.table::<T>().bytes()).sum()
     }
 
     /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.

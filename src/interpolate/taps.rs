@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::coordinates::{Coordinates, Geometry};
 use crate::error::{Axis, Error};
-use crate::memory::bytes_of;
+use crate::memory::{bytes_of, list_of, reserve_list};
 use crate::simd::{Arithmetic, FewBits, Table, Tables};
 
 use super::filter::Filter;
@@ -145,16 +145,17 @@ impl Taps {
     }
 
     /// The adjoint: for every input pixel the output pixels that it reaches, in ascending order.
-    pub(crate) fn transposed(&self) -> Self {
-        let mut counts = vec![0_usize; self.input + 1];
+    pub(crate) fn transposed(&self) -> Result<Self, Error> {
+        let mut counts = list_of(0_usize, self.input + 1)?;
         for &index in &self.index {
             counts[index as usize + 1] += 1;
         }
         for i in 0..self.input {
             counts[i + 1] += counts[i];
         }
-        let mut next = counts.clone();
-        let mut entries = vec![(0_u32, 0.0_f64); self.index.len()];
+        let mut next = list_of(0, counts.len())?;
+        next.copy_from_slice(&counts);
+        let mut entries = list_of((0_u32, 0.0_f64), self.index.len())?;
         for o in 0..self.output() {
             let (index, weight) = self.row(o);
             for (&i, &weight) in index.iter().zip(weight) {
@@ -163,10 +164,10 @@ impl Taps {
             }
         }
         let mut table = Self { input: self.output(), begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
-        table.begin.reserve_exact(self.input + 1);
+        reserve_list(&mut table.begin, self.input + 1)?;
         table.begin.push(0);
-        table.index.reserve_exact(self.index.len());
-        table.weight.reserve_exact(self.index.len());
+        reserve_list(&mut table.index, self.index.len())?;
+        reserve_list(&mut table.weight, self.index.len())?;
         for i in 0..self.input {
             for &(o, weight) in &entries[counts[i]..counts[i + 1]] {
                 // Taps that the border folded onto one input pixel are one tap of the adjoint.
@@ -182,7 +183,7 @@ impl Taps {
             }
             table.begin.push(table.index.len());
         }
-        table
+        Ok(table)
     }
 
     /// Whether the output is the input.
@@ -199,20 +200,29 @@ impl Taps {
         self.begin.windows(2).map(|row| row[1] - row[0]).max().unwrap_or(0)
     }
 
-    /// The table in the arithmetic of `T`, all rows of one width.
-    fn typed<T: Arithmetic>(&self) -> Table<T> {
-        let width = padded_width(self.longest_row());
-        let mut table = Table {
-            width,
+    /// The table in the arithmetic of `T`.
+    fn typed<T: Arithmetic>(&self) -> Result<Table<T>, Error> {
+        let mut table = self.without_rows();
+        reserve_list(&mut table.index, self.output() * table.width)?;
+        reserve_list(&mut table.weight, self.output() * table.width)?;
+        Ok(self.with_rows(table))
+    }
+
+    fn without_rows<T: Arithmetic>(&self) -> Table<T> {
+        Table {
+            width: padded_width(self.longest_row()),
             index: Vec::new(),
             weight: Vec::new(),
             empty: Vec::new(),
             span: 1,
             input: self.input,
             lanes: Default::default(),
-        };
-        table.index.reserve_exact(self.output() * width);
-        table.weight.reserve_exact(self.output() * width);
+        }
+    }
+
+    /// All rows, of one width.
+    fn with_rows<T: Arithmetic>(&self, mut table: Table<T>) -> Table<T> {
+        let width = table.width;
         for o in 0..self.output() {
             let (index, weight) = self.row(o);
             let Some((&last_index, &last_weight)) = index.last().zip(weight.last()) else {
@@ -350,10 +360,21 @@ impl AxisTaps {
 
     /// The table in the arithmetic of `T`.
     pub(crate) fn table<T: Arithmetic>(&self) -> &Table<T> {
-        T::table(&self.tables).get_or_init(|| self.taps.typed())
+        // Made before a run by `ready`, which reports what could not be had.
+        T::table(&self.tables).get_or_init(|| self.taps.with_rows(self.taps.without_rows()))
     }
 
-    pub(crate) fn transposed(&self) -> Self {
-        Self::new(self.taps.transposed())
+    /// Makes the table in the arithmetic of `T`, if it has not been made.
+    pub(crate) fn ready<T: Arithmetic>(&self) -> Result<(), Error> {
+        let cell = T::table(&self.tables);
+        if cell.get().is_none() {
+            // Should another thread have been faster, its table is the same.
+            let _ = cell.set(self.taps.typed()?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn transposed(&self) -> Result<Self, Error> {
+        Ok(Self::new(self.taps.transposed()?))
     }
 }

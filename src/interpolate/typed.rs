@@ -5,38 +5,42 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView5, ArrayViewMut5};
 
 use crate::element::Element;
+use crate::error::Error;
+use crate::memory::MemoryUse;
 use crate::simd::{Arithmetic, Backend, FewBits, How};
 
 use super::separable::Separable;
 
 /// Runs tables over elements of one type.
 pub trait TypedResize: Sized {
-    /// Writes the resized `x` to all of `y`. Shapes have been checked.
-    fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How);
+    /// Writes the resized `x` to all of `y`, which is untouched if there is an error. Shapes have been checked.
+    fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error>;
 
-    /// Bytes of the tables that this uses, and of what a thread needs besides, for pixels of `inner` interleaved elements.
-    fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize);
+    /// What making an output of so many bytes takes, of pixels of `inner` interleaved elements. Makes the tables.
+    fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error>;
 }
 
 /// The same, added to what is there.
 pub trait TypedResizeAdd: Sized {
-    /// Adds the resized `x` to `y`. Shapes have been checked.
-    fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How);
+    /// Adds the resized `x` to `y`, which is untouched if there is an error. Shapes have been checked.
+    fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How) -> Result<(), Error>;
 }
 
-fn bytes_in<T: Arithmetic>(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
-    (passes.table_bytes::<T>(inner, backend), passes.thread_bytes::<T>(inner, backend))
+fn memory_in<T: Arithmetic>(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
+    passes.ready::<T>(inner, backend)?;
+    let need = passes.need::<T>(inner, backend, true).with_shared(passes.table_bytes::<T>());
+    Ok(need.told::<T>(output_bytes))
 }
 
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedResize for $element {
-            fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) {
-                passes.run::<<Self as Element>::Row, Self>(x, y, how);
+            fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error> {
+                passes.run::<<Self as Element>::Row, Self>(x, y, how)
             }
 
-            fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
-                bytes_in::<<Self as Element>::Row>(passes, inner, backend)
+            fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
+                memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
             }
         })+
     };
@@ -45,31 +49,31 @@ macro_rules! typed {
 macro_rules! typed_add {
     ($($element:ty),+) => {
         $(impl TypedResizeAdd for $element {
-            fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How) {
-                passes.add::<<Self as Element>::Row, Self>(x, y, how);
+            fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How) -> Result<(), Error> {
+                passes.add::<<Self as Element>::Row, Self>(x, y, how)
             }
         })+
     };
 }
 
 impl TypedResize for u8 {
-    fn resize(passes: &Separable, x: ArrayView5<'_, u8>, y: ArrayViewMut5<'_, MaybeUninit<u8>>, how: How) {
+    fn resize(passes: &Separable, x: ArrayView5<'_, u8>, y: ArrayViewMut5<'_, MaybeUninit<u8>>, how: How) -> Result<(), Error> {
         if passes.round_once {
-            passes.run::<f32, u8>(x, y, how);
+            passes.run::<f32, u8>(x, y, how)
         } else if passes.few_bits() {
-            passes.run::<FewBits, u8>(x, y, how);
+            passes.run::<FewBits, u8>(x, y, how)
         } else {
-            passes.run::<u8, u8>(x, y, how);
+            passes.run::<u8, u8>(x, y, how)
         }
     }
 
-    fn resize_bytes(passes: &Separable, inner: usize, backend: Backend) -> (usize, usize) {
+    fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
         if passes.round_once {
-            bytes_in::<f32>(passes, inner, backend)
+            memory_in::<f32>(passes, inner, backend, output_bytes)
         } else if passes.few_bits() {
-            bytes_in::<FewBits>(passes, inner, backend)
+            memory_in::<FewBits>(passes, inner, backend, output_bytes)
         } else {
-            bytes_in::<u8>(passes, inner, backend)
+            memory_in::<u8>(passes, inner, backend, output_bytes)
         }
     }
 }
@@ -113,8 +117,8 @@ mod tests {
             for backend in Backend::available() {
                 let how = How { backend, streaming: StreamingStores::Auto };
                 let (mut few, mut all) = (Array5::<u8>::zeros((2, 3, 6, 40, 74)), Array5::<u8>::zeros((2, 3, 6, 40, 74)));
-                passes.run::<FewBits, u8>(x.view(), as_uninit(few.view_mut()), how);
-                passes.run::<u8, u8>(x.view(), as_uninit(all.view_mut()), how);
+                passes.run::<FewBits, u8>(x.view(), as_uninit(few.view_mut()), how).unwrap();
+                passes.run::<u8, u8>(x.view(), as_uninit(all.view_mut()), how).unwrap();
                 assert_eq!(few, all, "{name}, {backend:?}");
             }
         }

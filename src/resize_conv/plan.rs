@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, ArrayRef1};
+use ndarray::{Array1, ArrayRef1, ArrayView5, ShapeBuilder};
 
 use super::spread::RepeatedConvolution;
 use crate::conv_transpose::{Call, Direction, Packed, Pair, Slot, bias_gradient};
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
 use crate::interpolate::ResizePlan;
+use crate::memory::MemoryUse;
+use crate::output_size::element_count;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes};
 
 const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
@@ -260,7 +262,7 @@ where
     /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size.
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         let dy = dy.into();
         self.check_output_gradient(&dy, dy.channels())?;
@@ -353,10 +355,7 @@ where
                 let gradient = self.source_gradient(&dy, &weight)?;
                 resize.backward_add_into(Tensor::from_view5(Spatial::<RANK>::five(gradient.view())), dx)
             }
-            None => {
-                self.pair().run_packed_add_into(&self.pack(Direction::Contract, &weight)?, &dy, dx);
-                Ok(())
-            }
+            None => self.pair().run_packed_add_into(&self.pack(Direction::Contract, &weight)?, &dy, dx),
         }
     }
 
@@ -415,6 +414,103 @@ where
     }
 }
 
+/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+impl<const RANK: usize> ResizeConvPlan<RANK> {
+    /// What [`forward`](Self::forward) takes of memory at most: packed weights, and the enlarged picture where there is to be one, included.
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use upsample::ResizeConv;
+    ///
+    /// let (x, weight) = (Array4::<f32>::ones((1, 8, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
+    /// let memory = ResizeConv::doubling(3)?.plan([64, 64], [3, 3])?.forward_memory(&x, &weight)?;
+    /// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
+    /// assert!(memory.scratch_bytes(1) < 8 * 128 * 128 * 4 + (1 << 20)); // the enlarged picture is not among it
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (x, weight) = (x.into(), weight.into());
+        let channels = self.weight_channels(&weight)?;
+        self.check_input(&x, channels, None)?;
+        let spread = self.convolution.spread_shape(weight.batch(), weight.channels());
+        let spread_bytes = element_count::<A::Row>("spread weights", &spread)? * size_of::<A::Row>();
+        let source = five_axes(x.batch(), channels.0, self.pair().coarse);
+        let (zero, none) = (A::default(), A::Row::default());
+        let run = self.pair().rows_memory::<A>(FORWARD, of_shape(&zero, source)?, of_shape(&none, spread)?, channels.1)?;
+        Ok(self.enlarging_memory(&x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
+    }
+
+    /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`input_gradient`](Self::input_gradient).
+    pub fn input_gradient_memory<'y, 'w, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (dy, weight) = (dy.into(), weight.into());
+        let channels = self.weight_channels(&weight)?;
+        self.check_output_gradient(&dy, channels.1)?;
+        let spread = self.convolution.spread_shape(weight.batch(), weight.channels());
+        let spread_bytes = element_count::<A::Row>("spread weights", &spread)? * size_of::<A::Row>();
+        let none = A::Row::default();
+        let first = self.pair().rows_memory::<A>(BACKWARD, dy.view5(), of_shape(&none, spread)?, channels.0)?;
+        let all = match &self.resize {
+            Some(resize) => both(first, resize.backward_memory_of::<A>([dy.batch(), channels.0], dy.is_channels_last())?),
+            None => first,
+        };
+        Ok(all.with_shared(spread_bytes))
+    }
+
+    /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
+    ///
+    /// # Errors
+    /// As [`weight_gradient`](Self::weight_gradient).
+    pub fn weight_gradient_memory<'x, 'y, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+    ) -> Result<MemoryUse, Error> {
+        let (x, dy) = (x.into(), dy.into());
+        let channels = self.gradient_channels(&x, &dy)?;
+        let spread = self.convolution.spread_shape(channels.0, channels.1);
+        let spread_bytes = element_count::<A::Row>("sums of the weight gradient", &spread)? * size_of::<A::Row>();
+        let shape = five_axes(channels.0, channels.1, self.kernel);
+        let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
+        let source = five_axes(x.batch(), channels.0, self.pair().coarse);
+        let run = self.pair().correlate_memory(of_shape(&A::default(), source)?, dy.view5(), output_bytes);
+        Ok(self.enlarging_memory(&x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
+    }
+
+    fn enlarging_memory<A: FloatElement>(&self, x: &Tensor<'_, A, RANK>) -> Result<Option<MemoryUse>, Error> {
+        self.resize.as_ref().map(|resize| resize.forward_memory(*x)).transpose()
+    }
+}
+
+/// What two calls take one after the other, the second of which reads the output of the first.
+fn both(first: MemoryUse, second: MemoryUse) -> MemoryUse {
+    MemoryUse {
+        output_bytes: second.output_bytes,
+        shared_bytes: first.output_bytes.saturating_add(first.shared_bytes).saturating_add(second.shared_bytes),
+        thread_bytes: first.thread_bytes.saturating_add(second.thread_bytes),
+        nested_bytes: first.nested_bytes.saturating_add(second.nested_bytes),
+    }
+}
+
+/// A tensor of such a shape, where nothing but the shape counts.
+fn of_shape<A>(element: &A, shape: [usize; 5]) -> Result<ArrayView5<'_, A>, Error> {
+    let view = ArrayView5::from_shape(shape.strides([0; 5]), std::slice::from_ref(element));
+    view.map_err(|_| Error::TooLarge { argument: "enlarged input", shape: shape.to_vec() })
+}
+
 /// A resize-convolution with its size planned and its weights summed and packed: what inference runs.
 ///
 /// ```
@@ -442,6 +538,21 @@ where
     #[must_use]
     pub fn plan(&self) -> &ResizeConvPlan<RANK> {
         &self.plan
+    }
+
+    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
+    /// are there already, are counted.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        let x = x.into();
+        self.plan.check_input(&x, self.channels, None)?;
+        let source = five_axes(x.batch(), self.channels.0, self.plan.pair().coarse);
+        let zero = A::default();
+        let source = Tensor::from_view5(of_shape(&zero, source)?);
+        let run = self.plan.pair().packed_memory(FORWARD, &self.packed, &source)?;
+        Ok(self.plan.enlarging_memory(&x)?.map_or(run, |first| both(first, run)))
     }
 
     /// [`ResizeConvPlan::forward_into`] with the packed weights.

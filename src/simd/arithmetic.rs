@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 
 use super::group::Group;
 use super::{InstructionSet, Table, Tables};
+use crate::error::Error;
+use crate::memory::Need;
+use crate::parallel;
 
 /// The weighted sums over rows of this type.
 pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
@@ -220,6 +223,8 @@ pub struct Scratch {
     bytes: Vec<Vec<u8>>,
     few_bits: Vec<Vec<FewBits>>,
     tags: Vec<usize>,
+    /// Bytes that this thread has made sure of for other threads.
+    tried: usize,
 }
 
 thread_local! {
@@ -228,6 +233,50 @@ thread_local! {
 
 /// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
 pub(crate) const LINE: usize = 64;
+
+/// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and tries whether there is as
+/// much for the others that may take part.
+pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<(), Error> {
+    let here = !need.threads || parallel::is_worker();
+    if here {
+        SCRATCH.with_borrow_mut(|scratch| grow(T::scratch(scratch), need))?;
+    }
+    let others = if need.threads { parallel::threads() - usize::from(here) } else { 0 };
+    let bytes = need.buffer_bytes::<T>().fold(0, usize::saturating_add).saturating_mul(others);
+    if SCRATCH.with_borrow(|scratch| scratch.tried >= bytes) {
+        return Ok(());
+    }
+    let mut tried: Vec<Vec<u8>> = Vec::with_capacity(3 * others);
+    for bytes in (0..others).flat_map(|_| need.buffer_bytes::<T>()) {
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(bytes).map_err(|_| out_of_memory(bytes))?;
+        tried.push(buffer);
+    }
+    SCRATCH.with_borrow_mut(|scratch| scratch.tried = bytes);
+    Ok(())
+}
+
+fn out_of_memory(bytes: usize) -> Error {
+    Error::OutOfMemory { argument: "scratch", bytes }
+}
+
+/// Makes the buffers that will be taken first, from the last of the list on, as large as the call needs.
+fn grow<T: Arithmetic>(kept: &mut Vec<Vec<T>>, need: &Need) -> Result<(), Error> {
+    let lens = || need.buffers.into_iter().filter(|&len| len > 0);
+    for _ in kept.len()..lens().count() {
+        kept.insert(0, Vec::new());
+    }
+    for (len, buffer) in lens().zip(kept.iter_mut().rev()) {
+        let len = len.saturating_add(LINE / size_of::<T>());
+        if buffer.len() < len {
+            // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+            *buffer = Vec::new();
+            buffer.try_reserve_exact(len).map_err(|_| out_of_memory(len.saturating_mul(size_of::<T>())))?;
+            buffer.resize(len, T::default());
+        }
+    }
+    Ok(())
+}
 
 /// Lends `len` elements of the thread's scratch memory, of unspecified content.
 pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {

@@ -22,7 +22,7 @@ mod weighted_rows;
 mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
-pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, with_scratch, with_tags};
+pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_scratch, with_tags};
 pub(crate) use combine::{Combine, CombineRows, RingRows};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};

@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use super::group::{AskGroupShape, GroupShape};
 use super::{Arithmetic, Backend, FewBits};
-use crate::memory::bytes_of;
+use crate::error::Error;
+use crate::memory::{bytes_of, reserve_list};
 
 /// For each output pixel `width` taps: which input pixels, and how much each counts.
 #[derive(Debug)]
@@ -98,7 +99,8 @@ impl<T: Arithmetic> Table<T> {
     /// The table for groups of rows of `inner` interleaved elements; `None` where the elements that a group needs do not fit into a
     /// window, or the rows are shorter than one.
     pub(crate) fn lanes(&self, inner: usize, shape: GroupShape) -> Option<&Lanes<T>> {
-        let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape)).as_ref();
+        // Made before a run by `ready_lanes`, which reports what could not be had.
+        let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape).unwrap_or(None)).as_ref();
         // A plan has one backend; should that ever change, the loop without groups is right too.
         lanes.filter(|lanes| lanes.shape == shape)
     }
@@ -108,10 +110,21 @@ impl<T: Arithmetic> Table<T> {
         self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>))).is_some()
     }
 
-    fn make_lanes(&self, inner: usize, shape: GroupShape) -> Option<Lanes<T>> {
+    /// Makes the table for groups, if there is one and it has not been made.
+    pub(crate) fn ready_lanes(&self, inner: usize, backend: Backend) -> Result<(), Error> {
+        if let Some(cell) = self.lanes.get(inner.wrapping_sub(1))
+            && cell.get().is_none()
+        {
+            // Should another thread have been faster, its table is the same.
+            let _ = cell.set(self.make_lanes(inner, backend.run(AskGroupShape(PhantomData::<T>)))?);
+        }
+        Ok(())
+    }
+
+    fn make_lanes(&self, inner: usize, shape: GroupShape) -> Result<Option<Lanes<T>>, Error> {
         let (input, output) = (self.input * inner, self.index.len() / self.width * inner);
         if output < shape.lanes {
-            return None;
+            return Ok(None);
         }
         let mut lanes = Lanes {
             shape,
@@ -136,8 +149,9 @@ impl<T: Arithmetic> Table<T> {
             let elements = (first..first + shape.lanes).map(|e| tap(e, t).0);
             elements.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
         };
-        let widest = group_taps().map(|(group, t)| extent(lanes.first(group), t)).map(|(low, high)| high - low + 1).max()?;
-        let reach = [shape.window, 2 * shape.window].into_iter().find(|&reach| widest <= reach && reach <= input)?;
+        let widest = group_taps().map(|(group, t)| extent(lanes.first(group), t)).map(|(low, high)| high - low + 1).max();
+        let fits = |&reach: &usize| widest.is_some_and(|widest| widest <= reach) && reach <= input;
+        let Some(reach) = [shape.window, 2 * shape.window].into_iter().find(fits) else { return Ok(None) };
         // One window for all taps is loaded once.
         let all_taps = |first: usize| {
             let extents = (0..self.width).map(|t| extent(first, t));
@@ -146,6 +160,10 @@ impl<T: Arithmetic> Table<T> {
         let groups = || (0..output.div_ceil(shape.lanes)).map(|group| lanes.first(group));
         lanes.joint = reach == shape.window && groups().map(all_taps).all(|(low, high)| high - low < reach);
         lanes.wide = reach > shape.window;
+        let count = output.div_ceil(shape.lanes) * self.width;
+        reserve_list(&mut lanes.begin, count)?;
+        reserve_list(&mut lanes.pick, count * shape.lanes)?;
+        reserve_list(&mut lanes.weight, count * shape.lanes)?;
         for (group, t) in group_taps() {
             let first = lanes.first(group);
             let low = if lanes.joint { all_taps(first).0 } else { extent(first, t).0 };
@@ -155,7 +173,7 @@ impl<T: Arithmetic> Table<T> {
             lanes.weight.extend((first..first + shape.lanes).map(|e| tap(e, t).1));
         }
         lanes.find_steady();
-        Some(lanes)
+        Ok(Some(lanes))
     }
 
     /// Bytes of the lists that have been made so far.

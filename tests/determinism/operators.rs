@@ -5,7 +5,7 @@ use upsample::checkerboard::{Overlap, StrideSpectrum, WeightOverlap};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Profile, Resize, Tensor4};
+use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Profile, Resize, ResizeConv, Tensor4};
 
 /// What an operator computed, and how far another instruction set may be from it.
 pub(crate) struct Computed {
@@ -33,6 +33,7 @@ pub(crate) fn sums(backend: Backend) -> Vec<Computed> {
     let mut all = Vec::new();
     resizing(backend, &mut all);
     convolutions(backend, &mut all);
+    resize_convolutions(backend, &mut all);
     all
 }
 
@@ -160,6 +161,41 @@ fn convolutions(backend: Backend, all: &mut Vec<Computed>) {
     let weight: Array3<f32> = noise((3, 4, 9), 12);
     let y = ConvTranspose::new().stride(4).backend(backend).forward(&signal, &weight, None).unwrap();
     push("signal", values(&y), tolerance);
+}
+
+fn resize_convolutions(backend: Backend, all: &mut Vec<Computed>) {
+    let cases = [
+        ("doubling", ResizeConv::doubling(3).unwrap(), [40, 50]),
+        ("tripling, groups", ResizeConv::new().factor(3).padding(1).groups(4), [21, 23]),
+        ("bilinear", ResizeConv::new().resize(Resize::linear().backend(backend)).factor(2).padding(1), [30, 30]),
+        ("by a fraction", ResizeConv::new().scale(1.6).padding(1).dilation(2), [33, 20]),
+    ];
+    for (name, up, size) in cases {
+        let plan = up.backend(backend).plan(size, [3, 3]).unwrap();
+        let [h, w] = plan.output_size();
+        let groups = if name.ends_with("groups") { 4 } else { 1 };
+        let (x, weight, dy) = (noise((2, 16, size[0], size[1]), 13), noise((16, 12, 3, 3), 14), noise((2, 12 * groups, h, w), 15));
+        let bias: Array1<f32> = noise(12 * groups, 16);
+        let mut push = |what: &str, values: Vec<f64>, products: usize, epsilon: f64| {
+            let tolerance = epsilon * (16.0 + 4.0 * products as f64);
+            all.push(Computed { name: format!("resize, then convolution {name}, {what}"), values, tolerance });
+        };
+        let single = f64::from(f32::EPSILON);
+        push("forward", values(&plan.forward(&x, &weight, Some(&bias)).unwrap()), 9 * 16 * 9, single);
+        push("prepared", values(&plan.prepare(&weight).unwrap().forward(&x, Some(&bias)).unwrap()), 9 * 16 * 9, single);
+        push("input gradient", values(&plan.input_gradient(&dy, &weight).unwrap()), 9 * 12 * 9, single);
+        push("weight gradient", values(&plan.weight_gradient(&x, &dy).unwrap()), 2 * h * w, single);
+        push("bias gradient", values(&plan.bias_gradient(&dy).unwrap()), 2 * h * w, single);
+        let (mut dx, mut dw, mut db) = (x.clone(), weight.clone(), bias.clone());
+        plan.input_gradient_add_into(&dy, &weight, &mut dx).unwrap();
+        plan.weight_gradient_add_into(&x, &dy, &mut dw).unwrap();
+        plan.bias_gradient_add_into(&dy, &mut db).unwrap();
+        push("input gradient added", values(&dx), 9 * 12 * 9, single);
+        push("weight gradient added", values(&dw), 2 * h * w, single);
+        push("bias gradient added", values(&db), 2 * h * w, single);
+        let double = [&x, &weight].map(|array| array.mapv(f64::from));
+        push("f64", values(&plan.forward(&double[0], &double[1], None).unwrap()), 9 * 16 * 9, f64::EPSILON);
+    }
 }
 
 /// Everything that moves, chooses or counts: no instruction set changes a bit of it.

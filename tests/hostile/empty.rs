@@ -5,7 +5,7 @@ use upsample::checkerboard::{StrideSpectrum, WeightOverlap};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, ConvTranspose, Convolution, Error, Filter, Resize, bicubic, bilinear, linear, nearest, trilinear};
+use upsample::{AxesTarget, ConvTranspose, Convolution, Error, Filter, Resize, ResizeConv, bicubic, bilinear, linear, nearest, trilinear};
 
 type Table = Vec<(&'static str, Result<Vec<usize>, Error>, Vec<usize>)>;
 
@@ -96,6 +96,28 @@ fn convolutions() {
         deconv.weight_gradient_add_into(&x, &dy, &mut twice).unwrap();
         assert_eq!(twice, &dw * 2.0, "{name}");
     }
+}
+
+#[test]
+fn groups_without_weights_are_not_counted() {
+    // Counted one by one, so many groups would take hours.
+    let groups = 1 << 40;
+    let (x, weight) = (picture(1, 0), Array4::<f32>::ones((0, 0, 3, 3)));
+    let deconv = ConvTranspose::new().groups(groups).plan([4, 5], [3, 3]).unwrap();
+    let y = deconv.forward(&x, &weight, None).unwrap();
+    let up = ResizeConv::doubling(3).unwrap().groups(groups).plan([4, 5], [3, 3]).unwrap();
+    let conv = Convolution::new().groups(groups).plan([4, 5], [3, 3]).unwrap();
+    assert_shapes(vec![
+        ("prepared", deconv.prepare(&weight).unwrap().forward(&x, None).map(shape), vec![1, 0, 6, 7]),
+        ("input gradient", deconv.input_gradient(&y, &weight).map(shape), vec![1, 0, 4, 5]),
+        ("weight gradient", deconv.weight_gradient(&x, &y).map(shape), vec![0, 0, 3, 3]),
+        ("convolution", conv.forward(&x, &weight, None).map(shape), vec![1, 0, 2, 3]),
+        ("convolution, prepared", conv.prepare(&weight).unwrap().forward(&x, None).map(shape), vec![1, 0, 2, 3]),
+        ("resize, then convolution", up.forward(&x, &weight, None).map(shape), vec![1, 0, 8, 10]),
+        ("its input gradient", up.input_gradient(&Array4::ones((1, 0, 8, 10)), &weight).map(shape), vec![1, 0, 4, 5]),
+        ("its weight gradient", up.weight_gradient(&x, &Array4::ones((1, 0, 8, 10))).map(shape), vec![0, 0, 3, 3]),
+    ]);
+    assert!(deconv.forward_memory(&x, &weight).unwrap().output_bytes == 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod convolutions;
 mod empty;
 mod rearranging;
+mod resize_convolutions;
 mod resizing;
 mod sizes;
 mod views;
@@ -78,6 +79,7 @@ fn every_bad_call_gives_its_error() {
     let tables = [
         ("resizing", resizing::table()),
         ("convolutions", convolutions::table()),
+        ("resize, then convolution", resize_convolutions::table()),
         ("rearranging", rearranging::table()),
         ("sizes", sizes::table()),
         ("weights", weights::table()),

@@ -7,7 +7,8 @@ use super::{Factors, Tile};
 use crate::conv_transpose::phases::Phases;
 use crate::conv_transpose::strips::{Strips, block_of};
 use crate::element::FloatElement;
-use crate::simd::{Layout, Positions, StripProduct, lanes, with_scratch};
+use crate::memory::{Need, bytes_of, grown_bytes};
+use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, with_scratch};
 
 /// Positions of a block.
 const POSITIONS: usize = 192;
@@ -29,12 +30,25 @@ impl Direct {
         self.strips.blocks().iter().product()
     }
 
+    /// The strip of so many fine channels, the pixels of `pitch` coarse ones, and their rows before they are side by side.
+    fn lens(&self, fine: usize, pitch: usize) -> [usize; 3] {
+        let positions: usize = self.strips.block.iter().product();
+        [fine * self.strips.channel_len, positions * pitch, crate::simd::SQUARE * positions]
+    }
+
+    /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
+    pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
+        let positions: usize = self.strips.block.iter().product();
+        let rows = grown_bytes::<usize>(fine * self.tap_offsets.len());
+        let list_bytes = rows + 3 * positions * size_of::<usize>() + pitch / lanes::<A::Row>(backend) * size_of::<Positions>();
+        let need = Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch).iter().sum(), 0, 0], false) };
+        need.with_shared(2 * bytes_of(&self.tap_offsets))
+    }
+
     /// Adds the products of some blocks to the sums: by fine channel, tap, coarse channel.
     pub(crate) fn add<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let [_, depths, heights, widths] = self.strips.blocks();
-        let strip_len = tile.fine.len() * self.strips.channel_len;
-        let positions: usize = self.strips.block.iter().product();
-        let (pixels_len, rows_len) = (positions * tile.pitch, crate::simd::SQUARE * positions);
+        let [strip_len, pixels_len, rows_len] = self.lens(tile.fine.len(), tile.pitch);
         let rows: Vec<usize> = (0..tile.fine.len())
             .flat_map(|channel| self.tap_offsets.iter().map(move |tap| channel * self.strips.channel_len + tap))
             .collect();

@@ -14,8 +14,10 @@ use super::phases::{Direction, Geometry, Phases};
 use super::store::Slot;
 use super::winograd;
 use crate::element::FloatElement;
+use crate::error::Error;
+use crate::memory::Need;
 use crate::parallel;
-use crate::simd::{Backend, lanes, with_scratch};
+use crate::simd::{Backend, lanes, reserve, with_scratch};
 
 mod direct;
 mod pixels;
@@ -117,11 +119,42 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         Self { factors: Factors { coarse, fine, backend }, method, taps, groups, of_coarse, of_fine, parts, threads }
     }
 
-    /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
+    /// What a call takes.
+    pub(crate) fn need(&self) -> Need {
+        let (pitch, fine) = (self.of_coarse.size, self.of_fine.size);
+        let parts = self.parts.pieces.max(1);
+        let (add, outputs) = match &self.method {
+            Method::Direct(direct) => (direct.need::<A>(fine, pitch, self.factors.backend), 0),
+            Method::Reduced(reduced) => (reduced.need::<A>(fine, pitch, self.factors.backend), Reduced::outputs_len(pitch)),
+        };
+        let buffers = [self.sums_len(fine, pitch) * parts, add.buffers[0].max(self.store_len(pitch)), outputs];
+        // A thread that waits for the sums of other parts holds its own.
+        let held = if parts > 1 { self.groups * self.of_coarse.pieces * self.of_fine.pieces } else { 1 };
+        Need { buffers, held, threads: self.threads, ..add }
+    }
+
+    /// The sums of a tile.
+    fn sums_len(&self, fine: usize, pitch: usize) -> usize {
+        let of_channel = match &self.method {
+            Method::Direct(_) => self.taps,
+            Method::Reduced(reduced) => Reduced::sums_of_channel(&reduced.axes),
+        };
+        of_channel * fine * pitch
+    }
+
+    /// The taps of a fine channel, on their way to the gradient.
+    fn store_len(&self, pitch: usize) -> usize {
+        self.taps * pitch + lanes::<A::Row>(self.factors.backend)
+    }
+
+    /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked; an
+    /// [`Error`] where there is no memory for that.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
         if !out.is_empty() {
+            reserve::<A::Row>(&self.need())?;
             self.divide(out, 0..self.groups * self.of_coarse.pieces, 0..self.of_fine.pieces);
         }
+        Ok(())
     }
 
     fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
@@ -164,11 +197,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             fine: first_fine + fine.start..first_fine + fine.end,
             pitch: self.of_coarse.size,
         };
-        let sums_of_channel = match &self.method {
-            Method::Direct(_) => self.taps,
-            Method::Reduced(reduced) => Reduced::sums_of_channel(&reduced.axes),
-        };
-        let (len, parts) = (sums_of_channel * tile.fine.len() * tile.pitch, self.parts.pieces.max(1));
+        let (len, parts) = (self.sums_len(tile.fine.len(), tile.pitch), self.parts.pieces.max(1));
         with_scratch(len * parts, |sums: &mut [A::Row]| {
             sums.fill(A::Row::default());
             self.run_parts(&tile, sums, 0..parts);
@@ -196,7 +225,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
 
     /// Writes the piece of the gradient that a tile covers.
     fn store<S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, tile: &Tile, sums: &[A::Row]) {
-        with_scratch(self.taps * tile.pitch + lanes::<A::Row>(self.factors.backend), |taps: &mut [A::Row]| {
+        with_scratch(self.store_len(tile.pitch), |taps: &mut [A::Row]| {
             for channel in 0..tile.fine.len() {
                 let of_channel = match &self.method {
                     Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],

@@ -10,6 +10,7 @@ use super::{Factors, Tile};
 use crate::conv_transpose::phases::Phases;
 use crate::conv_transpose::winograd::{AxisScheme, TILE, Tiles, block_of, fill_planes, filters, tile_counts};
 use crate::element::FloatElement;
+use crate::memory::{Need, grown_bytes};
 use crate::simd::{
     Backend, ELEMENTS, EvaluateFilters, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, with_scratch,
 };
@@ -52,19 +53,38 @@ impl Reduced {
         self.counts().iter().product()
     }
 
+    /// The filters and the points of a tile of so many fine and `pitch` coarse channels, and what they are evaluated from.
+    fn lens(&self, fine: usize, pitch: usize, lanes: usize) -> [usize; 3] {
+        let tiles = Tiles::new((&self.phases, &self.axes), self.block, lanes, lanes);
+        let [_, height, width] = tile_counts((&self.phases, &self.axes), self.block);
+        let pixels = self.block[0] * height * tiles.sizes[0] * width * tiles.sizes[1];
+        let pixels_len = pixels * (pitch + crate::simd::SQUARE);
+        let planes_len = tiles.planes_len() + ELEMENTS * tiles.pitch;
+        let points_len = ELEMENTS * fine * self.filters.len() * tiles.panels() * lanes;
+        [ELEMENTS * tiles.all() * pitch, points_len, pixels_len.max(planes_len)]
+    }
+
+    /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
+    pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
+        let lanes = lanes::<A::Row>(backend);
+        let tiles = tile_counts((&self.phases, &self.axes), self.block).iter().product::<usize>();
+        let list_bytes =
+            fine * self.filters.len() * size_of::<usize>() + 2 * grown_bytes::<usize>(tiles) + pitch / lanes * size_of::<Positions>();
+        Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch, lanes).iter().sum(), 0, 0], false) }
+    }
+
+    /// The outputs of one plane, on their way to the taps.
+    pub(crate) fn outputs_len(pitch: usize) -> usize {
+        TILE * TILE * pitch
+    }
+
     /// Adds the products of some blocks to the sums: by point, fine channel, plane, coarse channel.
     pub(crate) fn add<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let lanes = lanes::<A::Row>(factors.backend);
         let rows = tile.fine.len() * self.filters.len();
-        let tiles = Tiles::new((&self.phases, &self.axes), self.block, lanes, lanes);
-        let filters_len = ELEMENTS * tiles.all() * tile.pitch;
-        let points_len = ELEMENTS * rows * tiles.panels() * lanes;
-        let [_, height, width] = tile_counts((&self.phases, &self.axes), self.block);
-        let pixels = self.block[0] * height * tiles.sizes[0] * width * tiles.sizes[1];
-        let pixels_len = pixels * (tile.pitch + crate::simd::SQUARE);
-        let planes_len = tiles.planes_len() + ELEMENTS * tiles.pitch;
+        let [filters_len, points_len, rest_len] = self.lens(tile.fine.len(), tile.pitch, lanes);
         let [_, heights, widths] = self.counts();
-        with_scratch(filters_len + points_len + pixels_len.max(planes_len), |scratch: &mut [A::Row]| {
+        with_scratch(filters_len + points_len + rest_len, |scratch: &mut [A::Row]| {
             let (filters, rest) = scratch.split_at_mut(filters_len);
             let (points, rest) = rest.split_at_mut(points_len);
             for block in blocks {
@@ -139,7 +159,7 @@ impl Reduced {
     pub(crate) fn taps_of<T: Real>(&self, channel: usize, tile: &Tile, sums: &[T], backend: Backend, taps: &mut [T]) {
         let planes = self.filters.len();
         let pitch = tile.fine.len() * planes * tile.pitch;
-        with_scratch(TILE * TILE * tile.pitch, |outputs: &mut [T]| {
+        with_scratch(Self::outputs_len(tile.pitch), |outputs: &mut [T]| {
             for (plane, entries) in self.filters.iter().enumerate() {
                 let (products, tiles, out_pitch) = (&sums[(channel * planes + plane) * tile.pitch..], tile.pitch, tile.pitch);
                 let out = &mut *outputs;

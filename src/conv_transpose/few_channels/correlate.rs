@@ -8,8 +8,10 @@ use super::run::copy_padded;
 use crate::conv_transpose::phases::Geometry;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
+use crate::error::Error;
+use crate::memory::{Need, grown_bytes};
 use crate::parallel;
-use crate::simd::{AddProducts, Backend, prefetch, with_scratch};
+use crate::simd::{AddProducts, Backend, prefetch, reserve, with_scratch};
 
 /// Below so many fine pixels a call stays on its thread.
 const SMALL_WORK: usize = 1 << 15;
@@ -24,9 +26,28 @@ pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
     fine: ArrayView5<'_, A>,
     backend: Backend,
     out: ArrayViewMut5<'_, S>,
-) {
+) -> Result<(), Error> {
     let rows = Rows::new::<A::Row>(geometry, backend);
+    reserve::<A::Row>(&need_of(&rows, fine.len()))?;
     divide(&rows, coarse, fine, geometry.groups, backend, out);
+    Ok(())
+}
+
+/// What [`correlate`] takes.
+pub(crate) fn need<A: FloatElement>(geometry: &Geometry, fine: &ArrayView5<'_, A>, backend: Backend) -> Need {
+    need_of(&Rows::new::<A::Row>(geometry, backend), fine.len())
+}
+
+fn need_of(rows: &Rows, fine_len: usize) -> Need {
+    let terms = grown_bytes::<(usize, usize)>(rows.height.kernel * rows.layers);
+    let list_bytes = terms + rows.coarse_reach() * size_of::<usize>();
+    let buffers = [rows.patterns_len(), pair_lens(rows).iter().sum(), 0];
+    Need { list_bytes, ..Need::of_buffers(buffers, fine_len >= SMALL_WORK) }.with_shared(rows.list_bytes())
+}
+
+/// The spread-out coarse rows held, a row of the fine and one of the coarse grid.
+fn pair_lens(rows: &Rows) -> [usize; 3] {
+    [rows.coarse_reach() * rows.layers * rows.len, rows.len, rows.width.coarse]
 }
 
 /// Halves the groups until one is left.
@@ -96,9 +117,10 @@ fn add_pair<A: FloatElement>(
     let (layers, reach) = (rows.layers, rows.coarse_reach());
     let spread_len = layers * rows.len;
     let mut terms = Vec::new();
-    with_scratch(reach * spread_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
-        let (ring, rest) = scratch.split_at_mut(reach * spread_len);
-        let (row, line) = rest.split_at_mut(rows.len);
+    let lens = pair_lens(rows);
+    with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
+        let (ring, rest) = scratch.split_at_mut(lens[0]);
+        let (row, line) = rest.split_at_mut(lens[1]);
         for n in 0..coarse.dim().0 {
             let mut held = vec![usize::MAX; reach];
             for fine_row in 0..rows.height.fine {

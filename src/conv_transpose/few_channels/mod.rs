@@ -4,14 +4,20 @@
 //! pixel `m + origin`. So a layer is the coarse row spread out to the length of the fine one, times the weights of its taps, which repeat
 //! after `s` pixels. Rows are added, with no phase stored apart, and gradients are the same sums read the other way.
 
+use ndarray::ArrayView5;
+
+use super::panels::reserve_weights;
 use super::phases::{AxisGeometry, Direction, Geometry, Phases, Tap};
+use crate::element::FloatElement;
+use crate::error::Error;
+use crate::memory::grown_bytes;
 use crate::simd::Backend;
 use crate::simd::lanes;
 
 mod correlate;
 mod run;
 
-pub(crate) use correlate::correlate;
+pub(crate) use correlate::{correlate, need as correlate_need};
 pub(crate) use run::Run;
 
 /// The most pairs of channels in a group.
@@ -35,6 +41,15 @@ pub(crate) struct FewChannels<T> {
     pub(crate) coarse: usize,
     pub(crate) fine: usize,
     pub(crate) weights: Vec<T>,
+}
+
+impl<T> FewChannels<T> {
+    /// The same with its weights.
+    pub(crate) fn with_weights<A: FloatElement<Row = T>>(mut self, weight: &ArrayView5<'_, A>) -> Result<Self, Error> {
+        self.weights = reserve_weights(weight.len())?;
+        self.weights.extend(weight.iter().map(|value| value.to_row()));
+        Ok(self)
+    }
 }
 
 /// The pixels of one layer and phase: `count` fine ones from `fine` on, a stride apart, meet neighbouring coarse ones from `coarse` on.
@@ -138,6 +153,11 @@ impl Rows {
                     .for_each(|to| *to = weight);
             }
         }
+    }
+
+    /// Bytes of the list of taps, which grew one by one.
+    fn list_bytes(&self) -> usize {
+        grown_bytes::<LayerTap>(self.taps.len())
     }
 
     /// The numbers of all patterns of a pair of channels.

@@ -8,8 +8,10 @@ use super::{FewChannels, Rows};
 use crate::conv_transpose::phases::Direction;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
-use crate::pieces::for_each_piece;
-use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, prefetch, with_scratch};
+use crate::error::Error;
+use crate::memory::{Need, grown_bytes};
+use crate::pieces::{cuts, for_each_piece};
+use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, prefetch, reserve, with_scratch};
 
 /// One call.
 pub(crate) struct Run<'w, 'x, A: FloatElement> {
@@ -29,8 +31,28 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         Self { few, source, bias, backend, rows, streams: false }
     }
 
-    /// Computes the whole output, whose shape has been checked.
-    pub(crate) fn run<S: Slot<A>>(self, out: ArrayViewMut5<'_, S>) {
+    /// The rows held, the patterns, a row of the fine and one of the coarse grid.
+    fn scratch_lens(&self) -> [usize; 4] {
+        let rows = &self.rows;
+        let (sources, ring) = match self.few.direction {
+            Direction::Expand => (self.few.coarse, rows.coarse_reach() * rows.layers),
+            Direction::Contract => (self.few.fine, rows.fine_reach()),
+        };
+        [sources * ring * rows.len, sources * rows.patterns_len(), rows.len, rows.width.coarse]
+    }
+
+    /// What a call takes besides the weights.
+    pub(crate) fn need(&self) -> Need {
+        let rows = &self.rows;
+        let sources = self.few.coarse.max(self.few.fine);
+        let terms = grown_bytes::<(usize, usize)>(rows.height.kernel * sources * rows.layers);
+        let list_bytes = terms + rows.coarse_reach().max(rows.fine_reach()) * size_of::<usize>();
+        Need { list_bytes, ..Need::of_buffers([self.scratch_lens().iter().sum(), 0, 0], true) }.with_shared(rows.list_bytes())
+    }
+
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
+    pub(crate) fn run<S: Slot<A>>(self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
+        reserve::<A::Row>(&Need { threads: cuts(out.len()), ..self.need() })?;
         let this = Self { streams: StreamingStores::Auto.streams(out.len() * size_of::<A>()), ..self };
         for_each_piece(out, &[0, 1, 3], &|origin, piece| {
             this.piece(origin, piece);
@@ -38,6 +60,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                 finish_streaming();
             }
         });
+        Ok(())
     }
 
     fn piece<S: Slot<A>>(&self, origin: [usize; 5], mut piece: ArrayViewMut5<'_, S>) {
@@ -86,11 +109,11 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let (rows, sources) = (&self.rows, self.few.coarse);
         let (layers, reach) = (rows.layers, rows.coarse_reach());
         let (spread_len, patterns_len) = (layers * rows.len, rows.patterns_len());
-        let ring_len = sources * reach * spread_len;
-        with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
-            let (ring, rest) = scratch.split_at_mut(ring_len);
-            let (patterns, rest) = rest.split_at_mut(sources * patterns_len);
-            let (sums, line) = rest.split_at_mut(rows.len);
+        let lens = self.scratch_lens();
+        with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
+            let (ring, rest) = scratch.split_at_mut(lens[0]);
+            let (patterns, rest) = rest.split_at_mut(lens[1]);
+            let (sums, line) = rest.split_at_mut(lens[2]);
             let first_source = self.patterns(channel, patterns);
             let mut held = vec![usize::MAX; reach];
             let mut terms = Vec::new();
@@ -121,11 +144,11 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     fn contract<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
         let (rows, sources) = (&self.rows, self.few.fine);
         let (layers, reach) = (rows.layers, rows.fine_reach());
-        let (ring_len, patterns_len) = (sources * reach * rows.len, rows.patterns_len());
-        with_scratch(ring_len + sources * patterns_len + rows.len + rows.width.coarse, |scratch: &mut [A::Row]| {
-            let (ring, rest) = scratch.split_at_mut(ring_len);
-            let (patterns, rest) = rest.split_at_mut(sources * patterns_len);
-            let (sums, line) = rest.split_at_mut(rows.len);
+        let (lens, patterns_len) = (self.scratch_lens(), rows.patterns_len());
+        with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
+            let (ring, rest) = scratch.split_at_mut(lens[0]);
+            let (patterns, rest) = rest.split_at_mut(lens[1]);
+            let (sums, line) = rest.split_at_mut(lens[2]);
             let first_source = self.patterns(channel, patterns);
             let mut held = vec![usize::MAX; reach];
             let mut terms = Vec::new();

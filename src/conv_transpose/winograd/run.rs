@@ -9,9 +9,11 @@ use super::Scheme;
 use super::tiles::{Tiles, block_of, blocks_of, fill_planes, tile_counts};
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
+use crate::error::Error;
+use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, tile_positions, with_scratch,
+    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, reserve, tile_positions, with_scratch,
 };
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
@@ -88,13 +90,44 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         Self { filters: Filters::Packed(points), ..self }
     }
 
-    /// Computes the whole output, whose shape has been checked.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) {
-        if out.is_empty() {
-            return;
+    /// What a call takes besides packed weights.
+    pub(crate) fn need(&self) -> Need {
+        match &self.filters {
+            Filters::Packed(_) => self.need_of(0, 0),
+            Filters::Raw(weight) => self.need_raw(Scheme::kernels_len(weight, self.scheme.channels.chunk)),
         }
+    }
+
+    /// What a call with filters as they are takes, of which a chunk's kernels are copied together.
+    pub(crate) fn need_raw(&self, kernels: usize) -> Need {
+        self.need_of(kernels, self.scheme.chunk_len(self.scheme.channels.chunk))
+    }
+
+    fn need_of(&self, kernels: usize, filters: usize) -> Need {
+        let channels = &self.scheme.channels;
+        let sizes = std::array::from_fn(|axis| self.block[axis].min(self.positions[axis]));
+        let block = Block { run: self, group: 0, tiles: self.tiles(sizes), start: [0; 3] };
+        let inside = block.evaluate_lens().iter().sum::<usize>().max(block.product_lens(channels.chunk).iter().sum::<usize>() + filters);
+        let lists = self.scheme.depth * size_of::<usize>() + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
+        let held = if channels.chunks > self.part { blocks_of(self.positions, self.block) * channels.groups } else { 1 };
+        let list_bytes = lists + kernels * size_of::<A::Row>();
+        let need = Need { list_bytes, held, ..Need::of_buffers([block.points_len(), inside, 0], self.threads) };
+        need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
+    }
+
+    fn tiles(&self, sizes: [usize; 3]) -> Tiles {
+        Tiles::new((&self.scheme.phases, &self.scheme.axes), sizes, self.lanes, tile_positions::<A::Row>(self.backend))
+    }
+
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        reserve::<A::Row>(&self.need())?;
         let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
         self.divide(out, [n, 0..self.scheme.channels.groups, h, w]);
+        Ok(())
     }
 
     fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
@@ -136,14 +169,9 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let start = [n, h, w][axis] * self.block[axis];
             start..(start + self.block[axis]).min(self.positions[axis])
         });
-        let tiles = Tiles::new(
-            (&self.scheme.phases, &self.scheme.axes),
-            ranges.each_ref().map(|range| range.len()),
-            self.lanes,
-            tile_positions::<A::Row>(self.backend),
-        );
+        let tiles = self.tiles(ranges.each_ref().map(|range| range.len()));
         let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
-        with_scratch(block.segments() * block.segment_len(), |points: &mut [A::Row]| {
+        with_scratch(block.points_len(), |points: &mut [A::Row]| {
             let parts = channels.chunks.div_ceil(self.part);
             block.evaluate(0..block.segments(), parts > 1, points);
             block.parts(0..parts, points, out);
@@ -184,6 +212,22 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         ELEMENTS * self.point_len()
     }
 
+    /// All pixels of the block at the points.
+    fn points_len(&self) -> usize {
+        self.segments() * self.segment_len()
+    }
+
+    /// The planes that pixels are evaluated from, and their points in order.
+    fn evaluate_lens(&self) -> [usize; 2] {
+        [self.tiles.planes_len(), ELEMENTS * self.tiles.pitch]
+    }
+
+    /// The products of so many output channels, and the outputs of one.
+    fn product_lens(&self, channels: usize) -> [usize; 2] {
+        let phases = self.run.scheme.phases.count();
+        [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len()]
+    }
+
     /// The pixels of the source channels at the points.
     fn evaluate(&self, segments: Range<usize>, threads: bool, points: &mut [A::Row]) {
         if segments.len() > 1 {
@@ -209,8 +253,9 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
         let mut start = 0;
-        with_scratch(tiles.planes_len() + ELEMENTS * tiles.pitch, |scratch: &mut [A::Row]| {
-            let (planes, in_order) = scratch.split_at_mut(tiles.planes_len());
+        let [planes_len, in_order_len] = self.evaluate_lens();
+        with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
+            let (planes, in_order) = scratch.split_at_mut(planes_len);
             for channel in channels {
                 for &height in heights {
                     for &width in widths {
@@ -245,8 +290,8 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// One chunk of output channels.
     fn chunk<S: Slot<A>>(&self, chunk: usize, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
-        let (phases, range) = (scheme.phases.count(), scheme.channels.chunk_range(chunk));
-        let (products_len, outputs_len) = (ELEMENTS * phases * range.len() * tiles.pitch, phases * tiles.outputs_len());
+        let range = scheme.channels.chunk_range(chunk);
+        let [products_len, outputs_len] = self.product_lens(range.len());
         let raw_len = if matches!(self.run.filters, Filters::Raw(_)) { scheme.chunk_len(range.len()) } else { 0 };
         with_scratch(products_len + outputs_len + raw_len, |scratch: &mut [A::Row]| {
             let (products, rest) = scratch.split_at_mut(products_len);

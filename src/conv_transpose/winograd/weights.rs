@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView5, s};
 use num_traits::Float;
 
-use super::super::panels::Channels;
+use super::super::panels::{Channels, reserve_weights};
 use super::super::phases::{AxisPhases, Direction, Geometry, Phases};
 use super::{AxisScheme, schemes};
 use crate::element::FloatElement;
@@ -62,14 +62,22 @@ impl Scheme {
         self.depth + 3
     }
 
+    /// The numbers of all filters at the points.
+    pub(crate) fn packed_len<T>(&self) -> Result<usize, Error> {
+        let shape = [self.channels.groups, self.channels.out, self.phases.count(), self.pitch(), ELEMENTS];
+        element_count::<T>("packed weights", &shape)
+    }
+
+    /// The kernels of so many output channels that are copied together.
+    pub(crate) fn kernels_len<A>(weight: &ArrayView5<'_, A>, channels: usize) -> usize {
+        CHANNELS_AT_ONCE * channels * weight.dim().2 * weight.dim().3 * weight.dim().4
+    }
+
     /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, panel.
     pub(crate) fn pack<A: FloatElement>(&self, weight: &ArrayView5<'_, A>) -> Result<Vec<A::Row>, Error> {
         let channels = &self.channels;
-        let shape = [channels.groups, channels.out, self.phases.count(), self.pitch(), ELEMENTS];
-        let count = element_count::<A::Row>("packed weights", &shape)?;
-        let mut points = Vec::new();
-        let bytes = count * size_of::<A::Row>();
-        points.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+        let count = self.packed_len::<A::Row>()?;
+        let mut points = reserve_weights(count)?;
         points.resize(count, A::Row::default());
         let mut rest = points.as_mut_slice();
         for group in 0..channels.groups {
@@ -102,7 +110,7 @@ impl Scheme {
             }
         };
         let kernel_len = of_chunk.dim().2 * of_chunk.dim().3 * of_chunk.dim().4;
-        let mut kernels = vec![A::Row::default(); CHANNELS_AT_ONCE * range.len() * kernel_len];
+        let mut kernels = vec![A::Row::default(); Self::kernels_len(weight, range.len())];
         let planes = self.depth / self.channels.source;
         for first in (0..self.channels.source).step_by(CHANNELS_AT_ONCE) {
             let last = self.channels.source.min(first + CHANNELS_AT_ONCE);
