@@ -20,10 +20,15 @@ use crate::simd::Backend;
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
 pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
-    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
+    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error>;
 
     /// Packs a weight of sums.
-    fn pack_rows(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self::Row>) -> Result<Packed<Self::Row>, Error>;
+    fn pack_rows(
+        geometry: &Geometry,
+        direction: Direction,
+        weight: ArrayView5<'_, Self::Row>,
+        backend: Backend,
+    ) -> Result<Packed<Self::Row>, Error>;
 
     /// Expands or contracts `source` into all of `out`.
     fn gather(
@@ -126,7 +131,7 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     if run.prefers_raw() {
         run.run(out);
     } else {
-        run.with_packed(&scheme.pack(&weight)?).run(out);
+        run.with_packed(&scheme.pack(&weight, backend)?).run(out);
     }
     Ok(())
 }
@@ -150,16 +155,17 @@ fn correlate<A: FloatElement, S: Slot<A>>(
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedConvolution for $element {
-            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error> {
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn pack_rows(
                 geometry: &Geometry,
                 direction: Direction,
                 weight: ArrayView5<'_, Self::Row>,
+                backend: Backend,
             ) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn gather(
