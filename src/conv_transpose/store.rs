@@ -3,11 +3,12 @@
 use std::mem::MaybeUninit;
 
 use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut5, Axis, Slice};
+use num_traits::Zero;
 
 use super::phases::Phases;
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, JoinRows, Real, StreamRow, as_maybe_uninit};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, as_maybe_uninit, join_rows};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
@@ -22,7 +23,7 @@ pub(crate) trait Slot<A: FloatElement>: Send {
     }
 
     /// Puts sums that take turns, `bias` added to each.
-    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, _: Backend)
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row)
     where
         Self: Sized,
     {
@@ -48,19 +49,28 @@ pub(super) struct Turns<'a, T> {
     pub(super) pitch: usize,
 }
 
-impl<T: Real> Turns<'_, T> {
-    /// Puts them, `bias` added to each.
-    pub(super) fn put<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut picture: ArrayViewMut2<'_, S>, bias: T, backend: Backend) {
-        let zeros = vec![T::zero(); if self.sums.contains(&None) { picture.dim().1 } else { 0 }];
-        let mut turns: Vec<&[T]> = Vec::with_capacity(self.of_line);
+/// Puts them into a picture, `bias` added to each.
+pub(super) struct PutTurns<'a, 'o, A: FloatElement, S> {
+    pub(super) turns: Turns<'a, A::Row>,
+    pub(super) picture: ArrayViewMut2<'o, S>,
+    pub(super) bias: A::Row,
+}
+
+impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { turns: Turns { sums, of_line, pitch }, mut picture, bias } = self;
+        let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
+        let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
         // Lines in their order: memory likes to be written from front to back.
-        let lines = picture.outer_iter_mut().zip(self.sums.chunks_exact(self.of_line.max(1)).cycle());
-        for (line, (mut row, sums)) in lines.enumerate() {
-            let start = line / (self.sums.len() / self.of_line) * self.pitch;
+        for (line, mut row) in picture.outer_iter_mut().enumerate() {
+            let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
             turns.clear();
-            turns.extend(sums.iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
+            turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
             match row.as_slice_mut() {
-                Some(row) => S::join(row, &turns, bias, backend),
+                Some(row) => S::join(row, &turns, bias),
                 None => put_turns(row, &turns, bias),
             }
         }
@@ -82,9 +92,10 @@ impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
         }
     }
 
-    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
+    #[inline(always)]
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row) {
         if let Some(to) = A::as_rows_mut(row) {
-            return backend.run(JoinRows { rows: sums, bias, to });
+            return join_rows(sums, bias, to);
         }
         put_turns(ArrayViewMut1::from(row), sums, bias);
     }
@@ -163,6 +174,7 @@ impl<T: Real> Block<'_, T> {
         let of_line = widths.out_stride.min(width);
         let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
         let sums = residues.map(|(residue_h, residue_w)| sums_of(residue_h, residue_w)).collect();
-        Turns { sums, of_line, pitch: strides[2] }.put::<A, S>(slice, bias, self.backend);
+        let turns = Turns { sums, of_line, pitch: strides[2] };
+        self.backend.run(PutTurns::<A, S> { turns, picture: slice, bias });
     }
 }

@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, ArrayView5, Axis, s};
 
 use super::phases::{AxisPhases, Phases, RowGroup, product};
 use crate::element::FloatElement;
-use crate::simd::{Backend, Positions, TakeEvery};
+use crate::simd::{Backend, InstructionSet, Kernel, Positions, take_every};
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -194,18 +194,40 @@ impl Strips {
         backend: Backend,
         strip: &mut [A::Row],
     ) {
-        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(self.channel_len.max(1))) {
-            self.fill_channel(source, channel, start, size, backend, of_channel);
+        backend.run(Fill { strips: self, source, channels, start, size, strip });
+    }
+}
+
+/// The copies of some channels for a block.
+struct Fill<'a, 'x, A: FloatElement> {
+    strips: &'a Strips,
+    source: &'a ArrayView5<'x, A>,
+    channels: Range<usize>,
+    start: [usize; 4],
+    size: [usize; 4],
+    strip: &'a mut [A::Row],
+}
+
+impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { strips, source, channels, start, size, strip } = self;
+        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
+            strips.fill_channel(source, channel, start, size, of_channel);
         }
     }
+}
 
+impl Strips {
+    #[inline(always)]
     fn fill_channel<A: FloatElement>(
         &self,
         source: &ArrayView5<'_, A>,
         channel: usize,
         start: [usize; 4],
         size: [usize; 4],
-        backend: Backend,
         strip: &mut [A::Row],
     ) {
         let computed = self.computed(size);
@@ -224,7 +246,7 @@ impl Strips {
                             Some(slice.index_axis_move(Axis(0), height))
                         });
                         match from {
-                            Some(from) => copy_row(from, first(2, w0), self.source_strides[2], backend, row),
+                            Some(from) => copy_row(from, first(2, w0), self.source_strides[2], row),
                             None => row.fill(A::Row::default()),
                         }
                     }
@@ -240,7 +262,8 @@ pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
 }
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
-pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, backend: Backend, row: &mut [A::Row]) {
+#[inline(always)]
+fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
     let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(row.len()) } else { 0 };
     let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
     let count = from.len().saturating_sub(start).div_ceil(step).min(row.len() - before);
@@ -252,16 +275,17 @@ pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, s
         return;
     }
     match from.to_slice() {
-        Some(from) => copy_every(&from[start..], step, backend, middle),
+        Some(from) => copy_every(&from[start..], step, middle),
         None => middle.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
     }
 }
 
 /// Copies the first pixel of every `step`, as many as `to` has room for.
-pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, backend: Backend, to: &mut [A::Row]) {
+#[inline(always)]
+pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, to: &mut [A::Row]) {
     match A::as_rows(from) {
         _ if step == 1 => A::widen(&from[..to.len()], to),
-        Some(from) => backend.run(TakeEvery { from, step, to }),
+        Some(from) => take_every(from, step, to),
         None => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
     }
 }

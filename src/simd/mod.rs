@@ -33,7 +33,7 @@ pub use streaming::{How, StreamingStores};
 pub(crate) use streaming::{StreamRow, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming};
 pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
-pub(crate) use take_turns::{JoinRows, TakeEvery};
+pub(crate) use take_turns::{join_rows, take_every};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
 pub(crate) use weighted_rows::{AddProducts, SumRows};

@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut2, ArrayViewMut4, ArrayViewMut
 use super::Scheme;
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
-use crate::conv_transpose::store::{Slot, Turns};
+use crate::conv_transpose::store::{PutTurns, Slot, Turns};
 use crate::element::FloatElement;
 use crate::parallel;
 use crate::simd::{
@@ -334,7 +334,8 @@ impl<T: Real> Finish<'_, T> {
                 sums[line * of_line + pixel] = Some(&outputs[(row * width + column) * self.tiles.pitch + tile..]);
             }
         }
-        Turns { sums, of_line, pitch: tile_columns }.put::<A, S>(out, bias, self.backend);
+        let turns = Turns { sums, of_line, pitch: tile_columns };
+        self.backend.run(PutTurns::<A, S> { turns, picture: out, bias });
     }
 
     /// One of `rows` rows of products back to outputs.

@@ -6,7 +6,7 @@ use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
 use crate::conv_transpose::strips::{copy_every, inside};
 use crate::element::FloatElement;
-use crate::simd::{Backend, ELEMENTS};
+use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel};
 
 /// Rows of up to so many tiles are not read as rows.
 const FEW_COLUMNS: usize = 5;
@@ -145,18 +145,12 @@ impl<'t> PlaneSource<'t> {
 
     /// Copies the pixels, those that neighbouring tiles have in the same place side by side.
     pub(crate) fn fill<A: FloatElement>(&self, source: &ArrayView5<'_, A>, channel: usize, backend: Backend, planes: &mut [A::Row]) {
-        if !self.tiles.apart {
-            planes.fill(A::Row::default());
-        }
-        for n in 0..self.tiles.counts[0] {
-            let picture = source.index_axis(Axis(0), self.first_picture + n).index_axis_move(Axis(0), channel);
-            let picture = picture.index_axis_move(Axis(0), 0);
-            if self.tiles.apart { self.fill_apart(picture, n, planes) } else { self.fill_rows(picture, n, backend, planes) }
-        }
+        backend.run(Fill { pixels: self, source, channel, planes });
     }
 
     /// Row by row.
-    fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, backend: Backend, planes: &mut [A::Row]) {
+    #[inline(always)]
+    fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
         let ([_, rows, columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
         for row in 0..height * rows + TILE - height {
             let Some(line) = inside(self.first_line, row * self.strides[0], picture.len_of(Axis(0))) else { continue };
@@ -166,7 +160,7 @@ impl<'t> PlaneSource<'t> {
                 let to = (row % height * width + column) * self.tiles.plane_len() + to + before;
                 let (to, step) = (&mut planes[to..to + count], width * self.strides[1]);
                 match line.to_slice() {
-                    Some(line) => copy_every(&line[pixel..], step, backend, to),
+                    Some(line) => copy_every(&line[pixel..], step, to),
                     None => to.iter_mut().zip(line.slice(s![pixel..;step])).for_each(|(to, from)| *to = from.to_row()),
                 }
             }
@@ -174,6 +168,7 @@ impl<'t> PlaneSource<'t> {
     }
 
     /// Pixel by pixel.
+    #[inline(always)]
     fn fill_apart<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
         let of_picture = self.tiles.counts[1] * self.tiles.counts[2];
         for (pixels, plane) in self.pixels.chunks_exact(of_picture).zip(planes.chunks_exact_mut(self.tiles.plane_len())) {
@@ -185,6 +180,32 @@ impl<'t> PlaneSource<'t> {
                     *to = picture.get([line, pixel]).map_or(A::Row::default(), |pixel| pixel.to_row());
                 }),
             }
+        }
+    }
+}
+
+/// The copies of one channel's plane.
+struct Fill<'a, 't, 'x, A: FloatElement> {
+    pixels: &'a PlaneSource<'t>,
+    source: &'a ArrayView5<'x, A>,
+    channel: usize,
+    planes: &'a mut [A::Row],
+}
+
+impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { pixels, source, channel, planes } = self;
+        let tiles = pixels.tiles;
+        if !tiles.apart {
+            planes.fill(A::Row::default());
+        }
+        for n in 0..tiles.counts[0] {
+            let picture = source.index_axis(Axis(0), pixels.first_picture + n).index_axis_move(Axis(0), channel);
+            let picture = picture.index_axis_move(Axis(0), 0);
+            if tiles.apart { pixels.fill_apart(picture, n, planes) } else { pixels.fill_rows(picture, n, planes) }
         }
     }
 }

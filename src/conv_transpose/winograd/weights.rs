@@ -16,7 +16,7 @@ use crate::simd::{Backend, ELEMENTS, EvaluateFilters, LINE, Real, Transpose, pan
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
 /// How many times fewer multiplications pay.
-const FEWEST_SAVED: f64 = 1.5;
+const FEWEST_SAVED: f64 = 1.7;
 /// Source channels whose filters are evaluated together.
 const SOURCES: usize = 8;
 /// Numbers of evaluated filters from which on they are evaluated on several threads.
