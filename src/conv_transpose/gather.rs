@@ -135,12 +135,12 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             for first in (0..channels.source.max(1)).step_by(self.channels_at_once.max(1)) {
                 let last = channels.source.min(first + self.channels_at_once);
                 let of_source = group * channels.source;
-                strips.fill(&self.source, of_source + first..of_source + last, start, size, strip);
+                strips.fill(&self.source, of_source + first..of_source + last, start, size, self.backend, strip);
                 self.multiply(weights, range.len(), first..last, strip, &positions, sums);
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
-            Block { phases, strips, sums, bias }.store(out);
+            Block { phases, strips, sums, bias, backend: self.backend }.store(out);
         });
     }
 

@@ -21,10 +21,15 @@ use crate::simd::Backend;
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
 pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
-    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
+    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error>;
 
     /// Packs a weight of sums.
-    fn pack_rows(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self::Row>) -> Result<Packed<Self::Row>, Error>;
+    fn pack_rows(
+        geometry: &Geometry,
+        direction: Direction,
+        weight: ArrayView5<'_, Self::Row>,
+        backend: Backend,
+    ) -> Result<Packed<Self::Row>, Error>;
 
     /// Expands or contracts `source` into all of `out`, which is untouched if there is an error.
     fn gather(
@@ -159,7 +164,7 @@ fn run_once<A: FloatElement, S: Slot<A>>(
         return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
     let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
-    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight)?).run(out) }
+    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight, backend)?).run(out) }
 }
 
 /// Whether weights are used once, as they are if that is better, or packed for many calls.
@@ -187,10 +192,14 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
         return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
     };
     let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
+    let packing = Scheme::chunk_lens(&weight, scheme.channels.chunk).iter().sum();
     let need = if uses == Uses::Once && run.prefers_raw() {
-        run.need_raw(Scheme::kernels_len(&weight, scheme.channels.chunk))
+        run.need_raw(packing)
     } else {
-        run.need().with_shared(bytes(scheme.packed_len::<A::Row>()?))
+        // Threads keep what packing took, and grow it where running takes more.
+        let run = run.need();
+        let [points, inside, _] = run.buffers;
+        Need { buffers: [points, inside, packing], ..run }.with_shared(bytes(scheme.packed_len::<A::Row>()?))
     };
     Ok(need.with_shared(scheme.phases.list_bytes()))
 }
@@ -226,16 +235,17 @@ fn correlates_few<A>(geometry: &Geometry, coarse: &ArrayView5<'_, A>, fine: &Arr
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedConvolution for $element {
-            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error> {
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn pack_rows(
                 geometry: &Geometry,
                 direction: Direction,
                 weight: ArrayView5<'_, Self::Row>,
+                backend: Backend,
             ) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn gather(

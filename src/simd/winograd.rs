@@ -106,14 +106,14 @@ fn evaluate_filter<T: Real, I: InstructionSet, const TAPS: usize>(taps: [T::Vect
     [taps[0], even.add(odd).multiply_add(half, zero), even.subtract(odd).multiply_add(half, zero), taps[TAPS - 1]]
 }
 
-/// Tiles of `HEIGHT` × `WIDTH` pixels to the points as if they were filters. Lanes are channels.
+/// Filters of `HEIGHT` × `WIDTH` taps, or tiles of as many pixels as if they were filters, to the points. Lanes are channels.
 pub(crate) struct EvaluateFilters<'a, T, const HEIGHT: usize, const WIDTH: usize> {
     /// The channels of a pixel side by side: whole vectors.
     pub(crate) pixels: &'a [T],
     /// How many channels.
     pub(crate) channels: usize,
-    /// Pixels from one line to the next.
-    pub(crate) line: usize,
+    /// Where each tap is, in pixels from the first one of a tile.
+    pub(crate) taps: &'a [usize],
     /// The first pixel of each tile.
     pub(crate) tiles: &'a [usize],
     /// By point, tile, channel.
@@ -125,7 +125,7 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilter
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Self { pixels, channels, line: pixels_of_line, tiles, out } = self;
+        let Self { pixels, channels, taps: places, tiles, out } = self;
         let of_point = tiles.len() * channels;
         for (tile, first) in tiles.iter().enumerate() {
             for start in (0..channels).step_by(T::Vector::<I>::LANES) {
@@ -133,7 +133,7 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilter
                 for line in 0..HEIGHT {
                     let mut taps = [T::Vector::<I>::splat(T::zero()); WIDTH];
                     for tap in 0..WIDTH {
-                        taps[tap] = T::Vector::<I>::load(&pixels[(first + line * pixels_of_line + tap) * channels + start..]);
+                        taps[tap] = T::Vector::<I>::load(&pixels[(first + places[line * WIDTH + tap]) * channels + start..]);
                     }
                     lines[line] = evaluate_filter::<T, I, WIDTH>(taps);
                 }
