@@ -11,7 +11,7 @@ use super::gather::Gather;
 use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
-use super::winograd::{Filters, Run, Scheme};
+use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::simd::Backend;
@@ -106,6 +106,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
+        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, bias, backend).run(out),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
     }
 }
@@ -127,6 +128,10 @@ fn run_once<A: FloatElement, S: Slot<A>>(
         Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
         return Ok(());
     };
+    if scheme.by_lines {
+        Lines::new(&scheme, &scheme.pack(&weight, backend)?, source, bias, backend).run(out);
+        return Ok(());
+    }
     let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
     if run.prefers_raw() {
         run.run(out);
