@@ -38,7 +38,7 @@ pub use table::{Table, Tables};
 pub(crate) use take_turns::{JoinRows, TakeEvery};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
-pub(crate) use weighted_rows::{AddProducts, SumRows};
+pub(crate) use weighted_rows::{AddProducts, SumNeighbours, SumRows};
 pub(crate) use winograd::{ELEMENTS, EvaluateFilterLine, EvaluateFilters, EvaluateLine, EvaluateTiles, InterpolateLine, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.

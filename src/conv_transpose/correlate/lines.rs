@@ -17,7 +17,7 @@ const PIXELS: usize = 2;
 const TAPS: usize = 3;
 /// The most columns and rows of coarse pixels of a block: what is evaluated of them stays in the second-level cache.
 const COLUMNS: usize = 128;
-const ROWS: usize = 8;
+const ROWS: usize = 16;
 /// Coarse channels that are evaluated together.
 const CHANNELS: usize = 8;
 
