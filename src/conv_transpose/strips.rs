@@ -263,7 +263,7 @@ pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
 #[inline(always)]
-fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
+pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
     let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(row.len()) } else { 0 };
     let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
     let count = from.len().saturating_sub(start).div_ceil(step).min(row.len() - before);

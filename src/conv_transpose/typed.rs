@@ -11,7 +11,7 @@ use super::gather::Gather;
 use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
-use super::winograd::{Filters, Run, Scheme};
+use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::memory::Need;
@@ -135,6 +135,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
+        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, bias, backend).run(out),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
     }
 }
@@ -144,6 +145,7 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
         Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
+        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, None, backend).need(),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, None, backend).need(),
     }
 }
@@ -163,6 +165,9 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
         return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
+    if scheme.by_lines {
+        return Lines::new(&scheme, &scheme.pack(&weight, backend)?, source, bias, backend).run(out);
+    }
     let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
     if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight, backend)?).run(out) }
 }
@@ -191,17 +196,16 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
         let shared = bytes(panels.len()?) + panels.phases.list_bytes();
         return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
     };
-    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
+    let lists = scheme.phases.list_bytes();
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.clone(), None, backend);
     let packing = Scheme::chunk_lens(&weight, scheme.channels.chunk).iter().sum();
-    let need = if uses == Uses::Once && run.prefers_raw() {
-        run.need_raw(packing)
-    } else {
-        // Threads keep what packing took, and grow it where running takes more.
-        let run = run.need();
-        let [points, inside, _] = run.buffers;
-        Need { buffers: [points, inside, packing], ..run }.with_shared(bytes(scheme.packed_len::<A::Row>()?))
-    };
-    Ok(need.with_shared(scheme.phases.list_bytes()))
+    if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
+        return Ok(run.need_raw(packing).with_shared(lists));
+    }
+    let need = if scheme.by_lines { Lines::<A>::new(&scheme, &[], source, None, backend).need() } else { run.need() };
+    // Threads keep what packing took, and grow it where running takes more.
+    let [outer, inside, _] = need.buffers;
+    Ok(Need { buffers: [outer, inside, packing], ..need }.with_shared(bytes(scheme.packed_len::<A::Row>()?) + lists))
 }
 
 /// The weight gradient.

@@ -192,3 +192,138 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for InterpolateTil
         }
     }
 }
+
+/// `ROWS` rows of the numbers of a vector each, `lane` on from where they begin.
+///
+/// # Safety
+/// Every row has `lane` numbers and a register more.
+#[inline(always)]
+unsafe fn load_rows<T: Real, I: InstructionSet, const ROWS: usize>(rows: [&[T]; ROWS], lane: usize) -> [T::Vector<I>; ROWS] {
+    let mut registers = [T::Vector::<I>::splat(T::zero()); ROWS];
+    for row in 0..ROWS {
+        // SAFETY: the caller's promise.
+        registers[row] = T::Vector::<I>::load(unsafe { rows[row].get_unchecked(lane..lane + T::Vector::<I>::LANES) });
+    }
+    registers
+}
+
+/// A row of tiles of F(2, 3) × F(2, 3) to the points, straight from four rows of neighbouring pixels: tiles are two pixels apart.
+pub(crate) struct EvaluateLine<'a, T> {
+    pub(crate) pixels: &'a [T],
+    /// Where the four rows begin, each of two pixels a tile and a register more.
+    pub(crate) rows: [usize; 4],
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// By point, tile.
+    pub(crate) out: &'a mut [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+}
+
+impl<T: Real> Kernel for EvaluateLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { pixels, rows, tiles, out, pitch } = self;
+        let rows = rows.map(|row| &pixels[row..row + 2 * tiles + lanes]);
+        let out = &mut out[..15 * pitch + tiles];
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            let mut combined = [[T::Vector::<I>::splat(T::zero()); 4]; 4];
+            for (number, shift) in [0, lanes, 2, lanes + 2].into_iter().enumerate() {
+                // SAFETY: a register from 2·start + lanes + 2 on ends before 2·tiles + lanes, since start is a register before `tiles`.
+                let points = evaluate::<T, I>(unsafe { load_rows::<T, I, 4>(rows, 2 * start + shift) });
+                for line in 0..4 {
+                    combined[line][number] = points[line];
+                }
+            }
+            for line in 0..4 {
+                let [a, b, c, d] = combined[line];
+                let ((even, odd), (next_even, next_odd)) = (a.deinterleave(b), c.deinterleave(d));
+                let points = evaluate::<T, I>([even, odd, next_even, next_odd]);
+                for column in 0..4 {
+                    points[column].store(&mut out[(line * 4 + column) * pitch + start..]);
+                }
+            }
+        }
+    }
+}
+
+/// Products at the points to two rows of neighbouring outputs.
+pub(crate) struct InterpolateLine<'a, T> {
+    /// By point, tile.
+    pub(crate) products: &'a [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// Two rows of two outputs a tile.
+    pub(crate) out: [&'a mut [T]; 2],
+}
+
+impl<T: Real> Kernel for InterpolateLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { products, pitch, tiles, out } = self;
+        let mut points: [&[T]; ELEMENTS] = [&[]; ELEMENTS];
+        for point in 0..ELEMENTS {
+            points[point] = &products[point * pitch..][..tiles];
+        }
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; 2];
+            for column in 0..4 {
+                let of_column = [points[column], points[4 + column], points[8 + column], points[12 + column]];
+                // SAFETY: every point was cut to `tiles`, and start is a register before its last whole one.
+                let outputs = interpolate::<T, I, 2>(unsafe { load_rows::<T, I, 4>(of_column, start) });
+                for line in 0..2 {
+                    lines[line][column] = outputs[line];
+                }
+            }
+            for line in 0..2 {
+                let [even, odd] = interpolate::<T, I, 2>(lines[line]);
+                let (first, second) = even.interleave(odd);
+                first.store(&mut out[line][2 * start..]);
+                second.store(&mut out[line][2 * start + lanes..]);
+            }
+        }
+    }
+}
+
+/// A row of tiles of 2 × 2 neighbouring pixels to the points as if they were filters; those at 1 and at -1 are twice as large, each axis.
+pub(crate) struct EvaluateFilterLine<'a, T> {
+    pub(crate) pixels: &'a [T],
+    /// Where the two rows begin, each of two pixels a tile.
+    pub(crate) rows: [usize; 2],
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// By point, tile.
+    pub(crate) out: &'a mut [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+}
+
+impl<T: Real> Kernel for EvaluateFilterLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { pixels, rows, tiles, out, pitch } = self;
+        let rows = rows.map(|row| &pixels[row..row + 2 * tiles]);
+        let out = &mut out[..15 * pitch + tiles];
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            // SAFETY: two registers from 2·start on end before 2·tiles, since start is a register before `tiles`.
+            let (first, second) = unsafe { (load_rows::<T, I, 2>(rows, 2 * start), load_rows::<T, I, 2>(rows, 2 * start + lanes)) };
+            let [(a, b), (c, d)] = [first[0].deinterleave(second[0]), first[1].deinterleave(second[1])];
+            for (column, [upper, lower]) in [[a, c], [a.add(b), c.add(d)], [a.subtract(b), c.subtract(d)], [b, d]].into_iter().enumerate() {
+                for (line, point) in [upper, upper.add(lower), upper.subtract(lower), lower].into_iter().enumerate() {
+                    point.store(&mut out[(line * 4 + column) * pitch + start..]);
+                }
+            }
+        }
+    }
+}

@@ -15,10 +15,12 @@ use super::phases::{AxisGeometry, AxisPhases, Geometry, Phases};
 use crate::element::FloatElement;
 use crate::simd::ELEMENTS;
 
+mod lines;
 mod run;
 mod tiles;
 mod weights;
 
+pub(crate) use lines::Lines;
 pub(crate) use run::{Filters, Run};
 pub(crate) use tiles::{PlaneSource, Tiles, block_of, tile_counts};
 pub(crate) use weights::{Filter, Live, Scheme, filters};
@@ -28,6 +30,9 @@ pub(crate) const TILE: usize = 4;
 /// The fewest rows of products (output channels × phases), and the fewest summands of each, that pay for the transforms.
 const FEWEST_ROWS: usize = 32;
 const FEWEST_SUMMANDS: usize = 32;
+/// The fewest of either, by [`Lines`], and the fewest positions of a row.
+const FEW: usize = 8;
+const SHORTEST_ROW: usize = 48;
 
 /// How one axis is tiled.
 #[derive(Debug, Clone)]
@@ -93,6 +98,35 @@ pub(crate) fn schemes<A: FloatElement>(
     (out, source): (usize, usize),
     fewest_saved: f64,
 ) -> Option<[AxisScheme; 2]> {
+    let schemes = find::<A>(geometry, phases, fewest_saved)?;
+    let (rows, summands) = rows_and_summands(phases, &schemes, (out, source));
+    (rows >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
+}
+
+/// Rows of products, and the summands of each.
+fn rows_and_summands(phases: &Phases, schemes: &[AxisScheme; 2], (out, source): (usize, usize)) -> (usize, usize) {
+    (out * phases.count(), source * schemes[0].planes.len() * schemes[1].planes.len())
+}
+
+/// The same where rows or summands are too few for [`schemes`], but enough for [`Lines`].
+pub(crate) fn schemes_by_lines<A: FloatElement>(
+    geometry: &Geometry,
+    phases: &Phases,
+    channels: (usize, usize),
+    fewest_saved: f64,
+) -> Option<[AxisScheme; 2]> {
+    let schemes = find::<A>(geometry, phases, fewest_saved)?;
+    let (rows, summands) = rows_and_summands(phases, &schemes, channels);
+    let few = rows.min(summands) >= FEW && rows.max(summands) >= FEWEST_ROWS;
+    // All phases and taps are there, and a row has tiles for some vectors.
+    let whole = phases.axes[1..].iter().all(|axis| axis.phases.len() == axis.out_stride)
+        && schemes.iter().flat_map(|axis| axis.entries.iter().flatten().flatten()).all(Option::is_some);
+    let long = phases.axes[2].positions() >= SHORTEST_ROW;
+    (few && whole && long && schemes.iter().all(|axis| axis.taps == 3)).then_some(schemes)
+}
+
+/// The schemes of height and width, where both have one and the definition has `fewest_saved` times as many multiplications.
+fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64) -> Option<[AxisScheme; 2]> {
     if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
         return None;
     }
@@ -101,7 +135,6 @@ pub(crate) fn schemes<A: FloatElement>(
         return None;
     }
     let schemes = [AxisScheme::find(height)?, AxisScheme::find(width)?];
-    let summands = source * schemes[0].planes.len() * schemes[1].planes.len();
     let saved = |axis: &AxisPhases, scheme: &AxisScheme| {
         let (positions, taps) = (axis.positions(), axis.phases.iter().map(|phase| phase.taps.len()).sum::<usize>());
         (positions * taps, scheme.tiles(positions + axis.extension()) * scheme.products())
@@ -109,7 +142,7 @@ pub(crate) fn schemes<A: FloatElement>(
     let ((direct_h, reduced_h), (direct_w, reduced_w)) = (saved(height, &schemes[0]), saved(width, &schemes[1]));
     // Where the picture is not a whole number of tiles some of the work is in vain.
     let pays = direct_h as f64 * direct_w as f64 >= fewest_saved * reduced_h as f64 * reduced_w as f64;
-    (pays && out * phases.count() >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
+    pays.then_some(schemes)
 }
 
 const _: () = assert!(TILE * TILE == ELEMENTS);

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView3, ArrayView5, Axis, s};
+use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::super::panels::{Channels, reserve_weights};
 use super::super::phases::{Direction, Geometry, Phases};
-use super::{AxisScheme, TILE, schemes};
+use super::{AxisScheme, TILE, schemes, schemes_by_lines};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::Need;
@@ -31,6 +31,8 @@ pub(crate) type Filter = Vec<Option<usize>>;
 pub(crate) struct Scheme {
     pub(crate) phases: Phases,
     pub(crate) axes: [AxisScheme; 2],
+    /// Whether it is run by [`Lines`](super::Lines), not by [`Run`](super::Run).
+    pub(crate) by_lines: bool,
     pub(crate) channels: Channels,
     /// Summands of a product: source channels × planes.
     pub(crate) depth: usize,
@@ -85,12 +87,14 @@ impl Scheme {
             Direction::Contract => (coarse, fine),
         };
         let phases = Phases::new(geometry, direction, true);
-        let axes = schemes::<A>(geometry, &phases, (out, source), FEWEST_SAVED)?;
+        let by_tiles = schemes::<A>(geometry, &phases, (out, source), FEWEST_SAVED);
+        let by_lines = by_tiles.is_none();
+        let axes = by_tiles.or_else(|| schemes_by_lines::<A>(geometry, &phases, (out, source), FEWEST_SAVED))?;
         let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
         let depth = source * axes[0].planes.len() * axes[1].planes.len();
         let filters = filters(&axes, geometry.axes[2].kernel);
         let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
-        Some(Self { phases, axes, channels, depth, direction, filters, live })
+        Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
     }
 
     /// All points of a chunk of output channels.
@@ -174,6 +178,9 @@ impl Scheme {
             }
         };
         let of_chunk = of_chunk.index_axis_move(Axis(2), 0); // the depth of kernels that have a scheme is 1
+        if self.by_lines {
+            return self.pack_lines(&of_chunk, to);
+        }
         let kernel_len = of_chunk.dim().2 * of_chunk.dim().3;
         let pitch = range.len().next_multiple_of(LINE / size_of::<A::Row>());
         let (lens, taps_len) = (Self::chunk_lens(weight, range.len()), (kernel_len + 1) * pitch);
@@ -194,6 +201,42 @@ impl Scheme {
             }
         });
     }
+}
+
+impl Scheme {
+    /// The filters of a chunk as [`Lines`](super::Lines) reads them, the channels of all phases together: by point, panel of rows, summand, row.
+    fn pack_lines<A: FloatElement>(&self, weight: &ArrayView4<'_, A>, to: &mut [A::Row]) {
+        let (channels, sources, _, width) = weight.dim();
+        let (rows, planes) = (channels * self.phases.count(), self.depth / sources.max(1));
+        let mut first = 0;
+        for height in panel_heights(rows) {
+            for lane in 0..height {
+                let (phase, channel) = ((first + lane) / channels, (first + lane) % channels);
+                for source in 0..sources {
+                    let kernel = weight.slice(s![channel, source, .., ..]);
+                    for (plane, filter) in self.filters[phase].iter().enumerate() {
+                        let tap =
+                            |entry: &Option<usize>| entry.map_or_else(A::Row::default, |at| kernel[[at / width, at % width]].to_row());
+                        let mut taps = [A::Row::default(); 9];
+                        taps.iter_mut().zip(filter).for_each(|(to, entry)| *to = tap(entry));
+                        for (point, value) in evaluate(taps).into_iter().enumerate() {
+                            to[(point * rows + first) * self.pitch() + (source * planes + plane) * height + lane] = value;
+                        }
+                    }
+                }
+            }
+            first += height;
+        }
+    }
+}
+
+/// `G g Gᵀ`: a filter of 3 × 3 taps at the points 0, 1, -1 and ∞.
+fn evaluate<T: Real>(taps: [T; 9]) -> [T; ELEMENTS] {
+    let half = T::one() / (T::one() + T::one());
+    let at_points = |[a, b, c]: [T; 3]| [a, (a + c + b) * half, (a + c - b) * half, c];
+    let lines: [[T; 4]; 3] = std::array::from_fn(|line| at_points([taps[3 * line], taps[3 * line + 1], taps[3 * line + 2]]));
+    let columns: [[T; 4]; 4] = std::array::from_fn(|column| at_points([lines[0][column], lines[1][column], lines[2][column]]));
+    std::array::from_fn(|point| columns[point % 4][point / 4])
 }
 
 /// The filters of a chunk of output channels, as they are packed.
