@@ -7,7 +7,7 @@ use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::memory::{Need, bytes_of, grown_bytes};
+use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, reserve, with_scratch};
 
@@ -70,7 +70,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     pub(crate) fn need(&self) -> Need {
         let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
         let outputs = self.packed.channels.out * self.packed.channels.groups;
-        let shared = self.offsets.iter().map(|offsets| bytes_of(offsets)).sum::<usize>() + outputs * size_of::<A::Row>();
+        let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
         let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes);
         Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
     }
