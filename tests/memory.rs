@@ -148,7 +148,8 @@ fn convolutions<A: FloatElement>(threads: usize, precision: Precision, backend: 
         let taken = on_fresh_threads(threads, || peak(|| drop(plan.bias_gradient(&dy).unwrap())));
         assert!(taken <= 2 * fine * groups * size_of::<A>() + SLACK, "{name}, bias gradient: {taken} bytes");
         let before = IN_USE.load(Ordering::SeqCst);
-        let fast = plan.prepare(&weight).unwrap();
+        // On a thread of its own, whose scratch goes with it.
+        let fast = on_fresh_threads(1, || plan.prepare(&weight).unwrap());
         let held = IN_USE.load(Ordering::SeqCst) - before;
         let told = fast.forward_memory(&x).unwrap();
         assert!(held <= told.shared_bytes + SLACK, "{name}: prepared weights hold {held} bytes, told {told:?}");

@@ -7,7 +7,7 @@ use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::memory::{Need, bytes_of, grown_bytes};
+use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, reserve, with_scratch};
 
@@ -70,7 +70,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     pub(crate) fn need(&self) -> Need {
         let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
         let outputs = self.packed.channels.out * self.packed.channels.groups;
-        let shared = self.offsets.iter().map(|offsets| bytes_of(offsets)).sum::<usize>() + outputs * size_of::<A::Row>();
+        let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
         let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes);
         Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
     }
@@ -135,12 +135,12 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             for first in (0..channels.source.max(1)).step_by(self.channels_at_once.max(1)) {
                 let last = channels.source.min(first + self.channels_at_once);
                 let of_source = group * channels.source;
-                strips.fill(&self.source, of_source + first..of_source + last, start, size, strip);
+                strips.fill(&self.source, of_source + first..of_source + last, start, size, self.backend, strip);
                 self.multiply(weights, range.len(), first..last, strip, &positions, sums);
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
-            Block { phases, strips, sums, bias }.store(out);
+            Block { phases, strips, sums, bias, backend: self.backend }.store(out);
         });
     }
 

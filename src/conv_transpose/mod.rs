@@ -89,6 +89,7 @@
 //! cropped border, which is multiplied with the zeros beyond, in taps that do not meet it.
 
 pub(crate) mod bias_gradient;
+mod channel_rows;
 mod correlate;
 mod few_channels;
 mod gather;

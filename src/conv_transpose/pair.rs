@@ -114,12 +114,12 @@ impl<const RANK: usize> Pair<RANK> {
     /// Packs a weight for many calls.
     pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
         self.weight_channels(weight)?;
-        A::pack(&self.geometry, direction, weight.view5())
+        A::pack(&self.geometry, direction, weight.view5(), self.backend)
     }
 
     /// Packs a weight of sums, of which the shape has been checked.
     pub(crate) fn pack_rows<A: FloatElement>(&self, direction: Direction, weight: ArrayView5<'_, A::Row>) -> Result<Packed<A::Row>, Error> {
-        A::pack_rows(&self.geometry, direction, weight)
+        A::pack_rows(&self.geometry, direction, weight, self.backend)
     }
 
     /// The sums of the weight gradient, not rounded. All shapes have been checked.

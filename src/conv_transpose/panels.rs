@@ -11,7 +11,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::bytes_of;
 use crate::output_size::element_count;
-use crate::simd::panel_heights;
+use crate::simd::{Backend, panel_heights};
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
 const ROWS: usize = 256;
@@ -113,12 +113,17 @@ impl<T> Panels<T> {
 }
 
 /// Packs `weight` (coarse channels × fine channels of a group × kernel), whose shape has been checked.
-pub(crate) fn pack<A: FloatElement>(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, A>) -> Result<Packed<A::Row>, Error> {
+pub(crate) fn pack<A: FloatElement>(
+    geometry: &Geometry,
+    direction: Direction,
+    weight: ArrayView5<'_, A>,
+    backend: Backend,
+) -> Result<Packed<A::Row>, Error> {
     if let Some(few) = few_channels(geometry, direction, &weight) {
         return Ok(Packed(Method::Few(few.with_weights(&weight)?)));
     }
     let method = match winograd::Scheme::find(geometry, direction, &weight) {
-        Some(scheme) => Method::Winograd { points: scheme.pack(&weight)?, scheme },
+        Some(scheme) => Method::Winograd { points: scheme.pack(&weight, backend)?, scheme },
         None => Method::Direct(pack_panels(geometry, direction, weight)?),
     };
     Ok(Packed(method))

@@ -2,13 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayViewMut1, ArrayViewMut5, Axis, Slice};
-use num_traits::Float;
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut5, Axis, Slice};
+use num_traits::Zero;
 
 use super::phases::Phases;
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, StreamRow, as_maybe_uninit};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, as_maybe_uninit, join_rows};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
@@ -20,6 +20,60 @@ pub(crate) trait Slot<A: FloatElement>: Send {
         Self: Sized,
     {
         row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
+    }
+
+    /// Puts sums that take turns, `bias` added to each.
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row)
+    where
+        Self: Sized,
+    {
+        put_turns(ArrayViewMut1::from(row), sums, bias);
+    }
+}
+
+/// Puts sums that take turns, `bias` added to each.
+fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
+    for (turn, of_turn) in sums.iter().enumerate().take(row.len()) {
+        let every = row.slice_axis_mut(Axis(0), Slice::new(turn.cast_signed(), None, sums.len().cast_signed()));
+        every.into_iter().zip(*of_turn).for_each(|(to, &sum)| to.put(sum + bias));
+    }
+}
+
+/// The sums of a picture, or of a piece of it, of which lines take turns, and in a line pixels.
+pub(super) struct Turns<'a, T> {
+    /// By turn of the line, turn of the pixel. Outputs of a turn that has none are 0.
+    pub(super) sums: Vec<Option<&'a [T]>>,
+    /// How many turns the pixels of a line have.
+    pub(super) of_line: usize,
+    /// From the sums of one line to those of the next that has the same turn.
+    pub(super) pitch: usize,
+}
+
+/// Puts them into a picture, `bias` added to each.
+pub(super) struct PutTurns<'a, 'o, A: FloatElement, S> {
+    pub(super) turns: Turns<'a, A::Row>,
+    pub(super) picture: ArrayViewMut2<'o, S>,
+    pub(super) bias: A::Row,
+}
+
+impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { turns: Turns { sums, of_line, pitch }, mut picture, bias } = self;
+        let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
+        let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
+        // Lines in their order: memory likes to be written from front to back.
+        for (line, mut row) in picture.outer_iter_mut().enumerate() {
+            let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
+            turns.clear();
+            turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
+            match row.as_slice_mut() {
+                Some(row) => S::join(row, &turns, bias),
+                None => put_turns(row, &turns, bias),
+            }
+        }
     }
 }
 
@@ -36,6 +90,14 @@ impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
             Some(to) => backend.run(StreamRow { from: as_maybe_uninit(from), to }),
             None => A::narrow(from, row),
         }
+    }
+
+    #[inline(always)]
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row) {
+        if let Some(to) = A::as_rows_mut(row) {
+            return join_rows(sums, bias, to);
+        }
+        put_turns(ArrayViewMut1::from(row), sums, bias);
     }
 }
 
@@ -74,69 +136,45 @@ pub(crate) struct Block<'a, T> {
     pub(crate) sums: &'a [T],
     /// Of each channel of the chunk; empty without bias.
     pub(crate) bias: &'a [T],
+    pub(crate) backend: Backend,
 }
 
-impl<T: Float> Block<'_, T> {
+impl<T: Real> Block<'_, T> {
     /// Writes the piece of the output that the block covers.
     pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>) {
         let channels = out.dim().1;
         for (n, mut picture) in out.outer_iter_mut().enumerate() {
             for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
-                let bias = self.bias.get(channel).copied();
-                for (d, mut slice) in volume.outer_iter_mut().enumerate() {
-                    for (h, row) in slice.outer_iter_mut().enumerate() {
-                        self.store_row(row, channels, channel, bias, [n, d, h]);
-                    }
+                let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
+                for (d, slice) in volume.outer_iter_mut().enumerate() {
+                    self.store_slice(slice, channels, channel, bias, [n, d]);
                 }
             }
         }
     }
 
-    fn store_row<A: FloatElement<Row = T>, S: Slot<A>>(
+    fn store_slice<A: FloatElement<Row = T>, S: Slot<A>>(
         &self,
-        mut row: ArrayViewMut1<'_, S>,
+        slice: ArrayViewMut2<'_, S>,
         channels: usize,
         channel: usize,
-        bias: Option<T>,
-        [n, d, h]: [usize; 3],
+        bias: T,
+        [n, d]: [usize; 2],
     ) {
         let [depths, heights, widths] = &self.phases.axes;
-        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
-        if widths.phases.len() < widths.out_stride.min(row.len()) {
-            row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
-        }
-        let (Some(phase_d), Some(phase_h)) = (depths.phase_of(d), heights.phase_of(h)) else {
-            return row.iter_mut().for_each(|to| to.put(finish(T::zero())));
-        };
         let strides = self.strips.sum_strides;
-        let start = n * strides[0]
-            + (d / depths.out_stride + depths.phases[phase_d].shift) * strides[1]
-            + (h / heights.out_stride + heights.phases[phase_h].shift) * strides[2];
-        let sums_of = |phase_w: usize| {
-            let slot = self.phases.slots[self.phases.index([phase_d, phase_h, phase_w])];
-            &self.sums[(slot * channels + channel) * self.strips.sums_len + start + widths.phases[phase_w].shift..]
+        let (lines, width) = slice.dim();
+        let sums_of = |residue_h: usize, residue_w: usize| {
+            let phase = [depths.phase_of(d)?, heights.phase_of(residue_h)?, widths.phase_of(residue_w)?];
+            let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
+            let start = n * strides[0] + (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2];
+            let slot = self.phases.slots[self.phases.index(phase)];
+            Some(&self.sums[(slot * channels + channel) * self.strips.sums_len + start + shift_w..])
         };
-        let len = row.len();
-        match (row.as_slice_mut(), &*widths.phases) {
-            (Some(row), [_]) if widths.out_stride == 1 => row.iter_mut().zip(sums_of(0)).for_each(|(to, &sum)| to.put(finish(sum))),
-            (Some(row), [_, _]) if widths.out_stride == 2 => {
-                let (first, second) = (sums_of(0), sums_of(1));
-                let mut pairs = row.chunks_exact_mut(2);
-                for ((pair, &a), &b) in pairs.by_ref().zip(first).zip(second) {
-                    pair[0].put(finish(a));
-                    pair[1].put(finish(b));
-                }
-                if let [last] = pairs.into_remainder() {
-                    last.put(finish(first[len / 2]));
-                }
-            }
-            _ => {
-                for (number, phase) in widths.phases.iter().enumerate().filter(|(_, phase)| phase.residue < len) {
-                    let every = Slice::new(phase.residue.cast_signed(), None, widths.out_stride.cast_signed());
-                    let every = row.slice_axis_mut(Axis(0), every);
-                    every.into_iter().zip(sums_of(number)).for_each(|(to, &sum)| to.put(finish(sum)));
-                }
-            }
-        }
+        let of_line = widths.out_stride.min(width);
+        let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
+        let sums = residues.map(|(residue_h, residue_w)| sums_of(residue_h, residue_w)).collect();
+        let turns = Turns { sums, of_line, pitch: strides[2] };
+        self.backend.run(PutTurns::<A, S> { turns, picture: slice, bias });
     }
 }

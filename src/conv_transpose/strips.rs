@@ -9,7 +9,7 @@ use ndarray::{ArrayView1, ArrayView5, Axis, s};
 
 use super::phases::{AxisPhases, Phases, RowGroup, product};
 use crate::element::FloatElement;
-use crate::simd::Positions;
+use crate::simd::{Backend, InstructionSet, Kernel, Positions, take_every};
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -191,13 +191,37 @@ impl Strips {
         channels: Range<usize>,
         start: [usize; 4],
         size: [usize; 4],
+        backend: Backend,
         strip: &mut [A::Row],
     ) {
-        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(self.channel_len.max(1))) {
-            self.fill_channel(source, channel, start, size, of_channel);
+        backend.run(Fill { strips: self, source, channels, start, size, strip });
+    }
+}
+
+/// The copies of some channels for a block.
+struct Fill<'a, 'x, A: FloatElement> {
+    strips: &'a Strips,
+    source: &'a ArrayView5<'x, A>,
+    channels: Range<usize>,
+    start: [usize; 4],
+    size: [usize; 4],
+    strip: &'a mut [A::Row],
+}
+
+impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { strips, source, channels, start, size, strip } = self;
+        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
+            strips.fill_channel(source, channel, start, size, of_channel);
         }
     }
+}
 
+impl Strips {
+    #[inline(always)]
     fn fill_channel<A: FloatElement>(
         &self,
         source: &ArrayView5<'_, A>,
@@ -212,7 +236,7 @@ impl Strips {
         for ([d0, h0, w0], plane) in product(&origins).zip(strip.chunks_exact_mut(self.plane_len.max(1))) {
             let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
             for n in 0..size[0] {
-                let volume = source.slice(s![start[0] + n, channel, .., .., ..]);
+                let volume = source.index_axis(Axis(0), start[0] + n).index_axis_move(Axis(0), channel);
                 for d in 0..len[0] {
                     let slice = inside(first(0, d0), d * self.source_strides[0], volume.dim().0).map(|d| volume.index_axis(Axis(0), d));
                     for h in 0..len[1] {
@@ -238,6 +262,7 @@ pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
 }
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
+#[inline(always)]
 pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
     let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(row.len()) } else { 0 };
     let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
@@ -256,23 +281,12 @@ pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, s
 }
 
 /// Copies the first pixel of every `step`, as many as `to` has room for.
+#[inline(always)]
 pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, to: &mut [A::Row]) {
-    match step {
-        1 => A::widen(&from[..to.len()], to),
-        2 => copy_first_of::<A, 2>(from, to),
-        3 => copy_first_of::<A, 3>(from, to),
-        4 => copy_first_of::<A, 4>(from, to),
-        _ => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
-    }
-}
-
-/// Steps that the compiler knows become shuffles.
-fn copy_first_of<A: FloatElement, const STEP: usize>(from: &[A], to: &mut [A::Row]) {
-    let (steps, rest) = from.as_chunks::<STEP>();
-    let whole = steps.len().min(to.len());
-    to[..whole].iter_mut().zip(steps).for_each(|(to, step)| *to = step[0].to_row());
-    if let (Some(to), Some(from)) = (to.get_mut(whole), rest.first()) {
-        *to = from.to_row();
+    match A::as_rows(from) {
+        _ if step == 1 => A::widen(&from[..to.len()], to),
+        Some(from) => take_every(from, step, to),
+        None => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::gather::Gather;
 use super::panels::{self, Method, Packed};
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
-use super::winograd::{Filters, Run, Scheme};
+use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::memory::Need;
@@ -21,10 +21,15 @@ use crate::simd::Backend;
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
 pub trait TypedConvolution: Element {
     /// Packs a weight, coarse channels × fine channels of a group × kernel.
-    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error>;
+    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error>;
 
     /// Packs a weight of sums.
-    fn pack_rows(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self::Row>) -> Result<Packed<Self::Row>, Error>;
+    fn pack_rows(
+        geometry: &Geometry,
+        direction: Direction,
+        weight: ArrayView5<'_, Self::Row>,
+        backend: Backend,
+    ) -> Result<Packed<Self::Row>, Error>;
 
     /// Expands or contracts `source` into all of `out`, which is untouched if there is an error.
     fn gather(
@@ -130,6 +135,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
+        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, bias, backend).run(out),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
     }
 }
@@ -139,6 +145,7 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
         Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
+        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, None, backend).need(),
         Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, None, backend).need(),
     }
 }
@@ -158,8 +165,11 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
         return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
+    if scheme.by_lines {
+        return Lines::new(&scheme, &scheme.pack(&weight, backend)?, source, bias, backend).run(out);
+    }
     let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
-    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight)?).run(out) }
+    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight, backend)?).run(out) }
 }
 
 /// Whether weights are used once, as they are if that is better, or packed for many calls.
@@ -186,13 +196,16 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
         let shared = bytes(panels.len()?) + panels.phases.list_bytes();
         return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
     };
-    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
-    let need = if uses == Uses::Once && run.prefers_raw() {
-        run.need_raw(Scheme::kernels_len(&weight, scheme.channels.chunk))
-    } else {
-        run.need().with_shared(bytes(scheme.packed_len::<A::Row>()?))
-    };
-    Ok(need.with_shared(scheme.phases.list_bytes()))
+    let lists = scheme.phases.list_bytes();
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.clone(), None, backend);
+    let packing = Scheme::chunk_lens(&weight, scheme.channels.chunk).iter().sum();
+    if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
+        return Ok(run.need_raw(packing).with_shared(lists));
+    }
+    let need = if scheme.by_lines { Lines::<A>::new(&scheme, &[], source, None, backend).need() } else { run.need() };
+    // Threads keep what packing took, and grow it where running takes more.
+    let [outer, inside, _] = need.buffers;
+    Ok(Need { buffers: [outer, inside, packing], ..need }.with_shared(bytes(scheme.packed_len::<A::Row>()?) + lists))
 }
 
 /// The weight gradient.
@@ -226,16 +239,17 @@ fn correlates_few<A>(geometry: &Geometry, coarse: &ArrayView5<'_, A>, fine: &Arr
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedConvolution for $element {
-            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error> {
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn pack_rows(
                 geometry: &Geometry,
                 direction: Direction,
                 weight: ArrayView5<'_, Self::Row>,
+                backend: Backend,
             ) -> Result<Packed<Self::Row>, Error> {
-                panels::pack(geometry, direction, weight)
+                panels::pack(geometry, direction, weight, backend)
             }
 
             fn gather(

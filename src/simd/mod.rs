@@ -13,9 +13,11 @@ mod copy_pixels;
 mod gather;
 mod group;
 mod prefetch;
+mod product_sums;
 mod streaming;
 mod strip_product;
 mod table;
+mod take_turns;
 mod transpose;
 mod vector;
 mod weighted_rows;
@@ -28,16 +30,18 @@ pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};
 pub use group::Group;
 pub(crate) use prefetch::prefetch;
+pub(crate) use product_sums::ProductSums;
 pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
 };
 pub use streaming::{How, StreamingStores};
-pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
+pub(crate) use strip_product::{Layout, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub use table::{Table, Tables};
+pub(crate) use take_turns::{join_rows, take_every};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
-pub(crate) use weighted_rows::{AddProducts, SumRows};
-pub(crate) use winograd::{ELEMENTS, EvaluateFilters, EvaluateTiles, InterpolateTiles};
+pub(crate) use weighted_rows::{AddProducts, SumNeighbours, SumRows};
+pub(crate) use winograd::{ELEMENTS, EvaluateFilterLine, EvaluateFilters, EvaluateLine, EvaluateTiles, InterpolateLine, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
 ///

@@ -27,6 +27,12 @@ pub trait Vector<T>: Copy {
 
     /// `self - other`.
     fn subtract(self, other: Self) -> Self;
+
+    /// Of `self` and `other` one after the other, the numbers at even places and those at odd ones.
+    fn deinterleave(self, other: Self) -> (Self, Self);
+
+    /// The numbers of `self` and of `other` in turns.
+    fn interleave(self, other: Self) -> (Self, Self);
 }
 
 /// `f32` and `f64`: the numbers that sums are kept in.
@@ -98,6 +104,26 @@ impl<T: Float, const LANES: usize, const FUSED: bool> Vector<T> for Lanes<T, LAN
     fn subtract(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
     }
+
+    #[inline(always)]
+    fn deinterleave(self, other: Self) -> (Self, Self) {
+        let (mut even, mut odd) = (self, self);
+        for i in 0..LANES / 2 {
+            (even.0[i], odd.0[i]) = (self.0[2 * i], self.0[2 * i + 1]);
+            (even.0[LANES / 2 + i], odd.0[LANES / 2 + i]) = (other.0[2 * i], other.0[2 * i + 1]);
+        }
+        (even, odd)
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> (Self, Self) {
+        let (mut first, mut second) = (self, self);
+        for i in 0..LANES / 2 {
+            (first.0[2 * i], first.0[2 * i + 1]) = (self.0[i], other.0[i]);
+            (second.0[2 * i], second.0[2 * i + 1]) = (self.0[LANES / 2 + i], other.0[LANES / 2 + i]);
+        }
+        (first, second)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -107,7 +133,7 @@ mod x86 {
     use super::Vector;
 
     macro_rules! register {
-        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident, $add:ident, $subtract:ident) => {
+        ($register:ident, $float:ty, $lanes:literal, $splat:ident, $load:ident, $store:ident, $multiply_add:ident, $add:ident, $subtract:ident, $deinterleave:ident, $interleave:ident) => {
             impl Vector<$float> for $register {
                 const LANES: usize = $lanes;
 
@@ -148,11 +174,145 @@ mod x86 {
                     // SAFETY: as in `splat`.
                     unsafe { $subtract(self, other) }
                 }
+
+                #[inline(always)]
+                fn deinterleave(self, other: Self) -> (Self, Self) {
+                    // SAFETY: as in `splat`.
+                    unsafe { $deinterleave(self, other) }
+                }
+
+                #[inline(always)]
+                fn interleave(self, other: Self) -> (Self, Self) {
+                    // SAFETY: as in `splat`.
+                    unsafe { $interleave(self, other) }
+                }
             }
         };
     }
-    register!(__m256, f32, 8, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_sub_ps);
-    register!(__m256d, f64, 4, _mm256_set1_pd, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_fmadd_pd, _mm256_add_pd, _mm256_sub_pd);
-    register!(__m512, f32, 16, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_sub_ps);
-    register!(__m512d, f64, 8, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_sub_pd);
+    register!(
+        __m256,
+        f32,
+        8,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        deinterleave_single_256,
+        interleave_single_256
+    );
+    register!(
+        __m256d,
+        f64,
+        4,
+        _mm256_set1_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_fmadd_pd,
+        _mm256_add_pd,
+        _mm256_sub_pd,
+        deinterleave_double_256,
+        interleave_double_256
+    );
+    register!(
+        __m512,
+        f32,
+        16,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        deinterleave_single_512,
+        interleave_single_512
+    );
+    register!(
+        __m512d,
+        f64,
+        8,
+        _mm512_set1_pd,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_fmadd_pd,
+        _mm512_add_pd,
+        _mm512_sub_pd,
+        deinterleave_double_512,
+        interleave_double_512
+    );
+
+    // SAFETY of all below: the caller has AVX2, or AVX-512 F for registers of 512 bits.
+
+    #[inline(always)]
+    unsafe fn deinterleave_single_256(a: __m256, b: __m256) -> (__m256, __m256) {
+        // SAFETY: as above.
+        unsafe {
+            let (even, odd) = (_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xDD>(a, b));
+            let (even, odd) = (_mm256_castps_pd(even), _mm256_castps_pd(odd));
+            (_mm256_castpd_ps(_mm256_permute4x64_pd::<0xD8>(even)), _mm256_castpd_ps(_mm256_permute4x64_pd::<0xD8>(odd)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave_single_256(a: __m256, b: __m256) -> (__m256, __m256) {
+        // SAFETY: as above.
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn deinterleave_double_256(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        // SAFETY: as above.
+        unsafe { (_mm256_permute4x64_pd::<0xD8>(_mm256_unpacklo_pd(a, b)), _mm256_permute4x64_pd::<0xD8>(_mm256_unpackhi_pd(a, b))) }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave_double_256(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+        // SAFETY: as above.
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn deinterleave_single_512(a: __m512, b: __m512) -> (__m512, __m512) {
+        // SAFETY: as above.
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            (_mm512_permutex2var_ps(a, even, b), _mm512_permutex2var_ps(a, odd, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave_single_512(a: __m512, b: __m512) -> (__m512, __m512) {
+        // SAFETY: as above.
+        unsafe {
+            let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let second = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            (_mm512_permutex2var_ps(a, first, b), _mm512_permutex2var_ps(a, second, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn deinterleave_double_512(a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        // SAFETY: as above.
+        unsafe {
+            let (even, odd) = (_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15));
+            (_mm512_permutex2var_pd(a, even, b), _mm512_permutex2var_pd(a, odd, b))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave_double_512(a: __m512d, b: __m512d) -> (__m512d, __m512d) {
+        // SAFETY: as above.
+        unsafe {
+            let (first, second) = (_mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15));
+            (_mm512_permutex2var_pd(a, first, b), _mm512_permutex2var_pd(a, second, b))
+        }
+    }
 }

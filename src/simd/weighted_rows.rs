@@ -9,7 +9,8 @@ pub(crate) struct SumRows<'a, T> {
     pub(crate) terms: &'a [(usize, usize)],
     /// Whole vectors.
     pub(crate) period: usize,
-    pub(crate) initial: T,
+    /// Without one, they are added to what `out` holds.
+    pub(crate) initial: Option<T>,
     /// Whole periods.
     pub(crate) out: &'a mut [T],
 }
@@ -25,8 +26,11 @@ impl<T: Real> Kernel for SumRows<'_, T> {
         }
         let first = fours.is_empty();
         match *rest {
-            [] if first => self.out.fill(self.initial),
-            [] => {}
+            [] => {
+                if let Some(initial) = self.initial.filter(|_| first) {
+                    self.out.fill(initial);
+                }
+            }
             [a] => self.add::<I, 1>(&[a], first),
             [a, b] => self.add::<I, 2>(&[a, b], first),
             [a, b, c, ..] => self.add::<I, 3>(&[a, b, c], first),
@@ -39,6 +43,7 @@ impl<T: Real> SumRows<'_, T> {
     #[inline(always)]
     fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS], first: bool) {
         let len = self.out.len() / self.period * self.period;
+        let (fresh, initial) = (first && self.initial.is_some(), T::Vector::<I>::splat(self.initial.unwrap_or_else(T::zero)));
         let rows: [&[T]; TERMS] = std::array::from_fn(|term| &self.rows[terms[term].0..][..len]);
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
             let mut patterns = [T::Vector::<I>::splat(T::zero()); TERMS];
@@ -47,7 +52,7 @@ impl<T: Real> SumRows<'_, T> {
             }
             for at in (start..len).step_by(self.period) {
                 let out = &mut self.out[at..at + T::Vector::<I>::LANES];
-                let mut sum = if first { T::Vector::<I>::splat(self.initial) } else { T::Vector::<I>::load(out) };
+                let mut sum = if fresh { initial } else { T::Vector::<I>::load(out) };
                 for term in 0..TERMS {
                     // SAFETY: every row was cut to `len`, whole periods, and a period is whole vectors.
                     let row = unsafe { rows[term].get_unchecked(at..at + T::Vector::<I>::LANES) };
@@ -108,6 +113,46 @@ impl<T: Real> AddProducts<'_, T> {
             for term in 0..TERMS {
                 sums[term].store(&mut self.sums[terms[term].1 + start..]);
             }
+        }
+    }
+}
+
+/// `sums[i]` is the sum of `count` neighbours from `i · count` on.
+pub(crate) struct SumNeighbours<'a, T> {
+    /// They are changed.
+    pub(crate) numbers: &'a mut [T],
+    pub(crate) count: usize,
+    pub(crate) sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumNeighbours<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { numbers, mut count, sums } = self;
+        let lanes = T::Vector::<I>::LANES;
+        let mut len = count * sums.len();
+        // Pairs are added while that is what is left to do, in place: what is written has been read.
+        while count % 2 == 0 {
+            len /= 2;
+            let vectors = len / lanes * lanes;
+            for start in (0..vectors).step_by(lanes) {
+                let first = T::Vector::<I>::load(&numbers[2 * start..]);
+                let (even, odd) = first.deinterleave(T::Vector::<I>::load(&numbers[2 * start + lanes..]));
+                even.add(odd).store(&mut numbers[start..]);
+            }
+            for place in vectors..len {
+                numbers[place] = numbers[2 * place] + numbers[2 * place + 1];
+            }
+            count /= 2;
+        }
+        for (sum, numbers) in sums.iter_mut().zip(numbers.chunks_exact(count)) {
+            let mut total = numbers[0];
+            for &number in &numbers[1..] {
+                total = total + number;
+            }
+            *sum = total;
         }
     }
 }

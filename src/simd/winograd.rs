@@ -106,14 +106,14 @@ fn evaluate_filter<T: Real, I: InstructionSet, const TAPS: usize>(taps: [T::Vect
     [taps[0], even.add(odd).multiply_add(half, zero), even.subtract(odd).multiply_add(half, zero), taps[TAPS - 1]]
 }
 
-/// Tiles of `HEIGHT` × `WIDTH` pixels to the points as if they were filters. Lanes are channels.
+/// Filters of `HEIGHT` × `WIDTH` taps, or tiles of as many pixels as if they were filters, to the points. Lanes are channels.
 pub(crate) struct EvaluateFilters<'a, T, const HEIGHT: usize, const WIDTH: usize> {
     /// The channels of a pixel side by side: whole vectors.
     pub(crate) pixels: &'a [T],
     /// How many channels.
     pub(crate) channels: usize,
-    /// Pixels from one line to the next.
-    pub(crate) line: usize,
+    /// Where each tap is, in pixels from the first one of a tile.
+    pub(crate) taps: &'a [usize],
     /// The first pixel of each tile.
     pub(crate) tiles: &'a [usize],
     /// By point, tile, channel.
@@ -125,7 +125,7 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilter
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Self { pixels, channels, line: pixels_of_line, tiles, out } = self;
+        let Self { pixels, channels, taps: places, tiles, out } = self;
         let of_point = tiles.len() * channels;
         for (tile, first) in tiles.iter().enumerate() {
             for start in (0..channels).step_by(T::Vector::<I>::LANES) {
@@ -133,7 +133,7 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilter
                 for line in 0..HEIGHT {
                     let mut taps = [T::Vector::<I>::splat(T::zero()); WIDTH];
                     for tap in 0..WIDTH {
-                        taps[tap] = T::Vector::<I>::load(&pixels[(first + line * pixels_of_line + tap) * channels + start..]);
+                        taps[tap] = T::Vector::<I>::load(&pixels[(first + places[line * WIDTH + tap]) * channels + start..]);
                     }
                     lines[line] = evaluate_filter::<T, I, WIDTH>(taps);
                 }
@@ -187,6 +187,141 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for InterpolateTil
                 let outputs = interpolate::<T, I, WIDTH>(lines[line]);
                 for column in 0..WIDTH {
                     outputs[column].store(&mut self.out[(line * WIDTH + column) * self.out_pitch + start..]);
+                }
+            }
+        }
+    }
+}
+
+/// `ROWS` rows of the numbers of a vector each, `lane` on from where they begin.
+///
+/// # Safety
+/// Every row has `lane` numbers and a register more.
+#[inline(always)]
+unsafe fn load_rows<T: Real, I: InstructionSet, const ROWS: usize>(rows: [&[T]; ROWS], lane: usize) -> [T::Vector<I>; ROWS] {
+    let mut registers = [T::Vector::<I>::splat(T::zero()); ROWS];
+    for row in 0..ROWS {
+        // SAFETY: the caller's promise.
+        registers[row] = T::Vector::<I>::load(unsafe { rows[row].get_unchecked(lane..lane + T::Vector::<I>::LANES) });
+    }
+    registers
+}
+
+/// A row of tiles of F(2, 3) × F(2, 3) to the points, straight from four rows of neighbouring pixels: tiles are two pixels apart.
+pub(crate) struct EvaluateLine<'a, T> {
+    pub(crate) pixels: &'a [T],
+    /// Where the four rows begin, each of two pixels a tile and a register more.
+    pub(crate) rows: [usize; 4],
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// By point, tile.
+    pub(crate) out: &'a mut [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+}
+
+impl<T: Real> Kernel for EvaluateLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { pixels, rows, tiles, out, pitch } = self;
+        let rows = rows.map(|row| &pixels[row..row + 2 * tiles + lanes]);
+        let out = &mut out[..15 * pitch + tiles];
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            let mut combined = [[T::Vector::<I>::splat(T::zero()); 4]; 4];
+            for (number, shift) in [0, lanes, 2, lanes + 2].into_iter().enumerate() {
+                // SAFETY: a register from 2·start + lanes + 2 on ends before 2·tiles + lanes, since start is a register before `tiles`.
+                let points = evaluate::<T, I>(unsafe { load_rows::<T, I, 4>(rows, 2 * start + shift) });
+                for line in 0..4 {
+                    combined[line][number] = points[line];
+                }
+            }
+            for line in 0..4 {
+                let [a, b, c, d] = combined[line];
+                let ((even, odd), (next_even, next_odd)) = (a.deinterleave(b), c.deinterleave(d));
+                let points = evaluate::<T, I>([even, odd, next_even, next_odd]);
+                for column in 0..4 {
+                    points[column].store(&mut out[(line * 4 + column) * pitch + start..]);
+                }
+            }
+        }
+    }
+}
+
+/// Products at the points to two rows of neighbouring outputs.
+pub(crate) struct InterpolateLine<'a, T> {
+    /// By point, tile.
+    pub(crate) products: &'a [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// Two rows of two outputs a tile.
+    pub(crate) out: [&'a mut [T]; 2],
+}
+
+impl<T: Real> Kernel for InterpolateLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { products, pitch, tiles, out } = self;
+        let mut points: [&[T]; ELEMENTS] = [&[]; ELEMENTS];
+        for point in 0..ELEMENTS {
+            points[point] = &products[point * pitch..][..tiles];
+        }
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; 2];
+            for column in 0..4 {
+                let of_column = [points[column], points[4 + column], points[8 + column], points[12 + column]];
+                // SAFETY: every point was cut to `tiles`, and start is a register before its last whole one.
+                let outputs = interpolate::<T, I, 2>(unsafe { load_rows::<T, I, 4>(of_column, start) });
+                for line in 0..2 {
+                    lines[line][column] = outputs[line];
+                }
+            }
+            for line in 0..2 {
+                let [even, odd] = interpolate::<T, I, 2>(lines[line]);
+                let (first, second) = even.interleave(odd);
+                first.store(&mut out[line][2 * start..]);
+                second.store(&mut out[line][2 * start + lanes..]);
+            }
+        }
+    }
+}
+
+/// A row of tiles of 2 × 2 neighbouring pixels to the points as if they were filters; those at 1 and at -1 are twice as large, each axis.
+pub(crate) struct EvaluateFilterLine<'a, T> {
+    pub(crate) pixels: &'a [T],
+    /// Where the two rows begin, each of two pixels a tile.
+    pub(crate) rows: [usize; 2],
+    /// Whole vectors.
+    pub(crate) tiles: usize,
+    /// By point, tile.
+    pub(crate) out: &'a mut [T],
+    /// From one point to the next.
+    pub(crate) pitch: usize,
+}
+
+impl<T: Real> Kernel for EvaluateFilterLine<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let lanes = T::Vector::<I>::LANES;
+        let Self { pixels, rows, tiles, out, pitch } = self;
+        let rows = rows.map(|row| &pixels[row..row + 2 * tiles]);
+        let out = &mut out[..15 * pitch + tiles];
+        for start in (0..tiles / lanes * lanes).step_by(lanes) {
+            // SAFETY: two registers from 2·start on end before 2·tiles, since start is a register before `tiles`.
+            let (first, second) = unsafe { (load_rows::<T, I, 2>(rows, 2 * start), load_rows::<T, I, 2>(rows, 2 * start + lanes)) };
+            let [(a, b), (c, d)] = [first[0].deinterleave(second[0]), first[1].deinterleave(second[1])];
+            for (column, [upper, lower]) in [[a, c], [a.add(b), c.add(d)], [a.subtract(b), c.subtract(d)], [b, d]].into_iter().enumerate() {
+                for (line, point) in [upper, upper.add(lower), upper.subtract(lower), lower].into_iter().enumerate() {
+                    point.store(&mut out[(line * 4 + column) * pitch + start..]);
                 }
             }
         }

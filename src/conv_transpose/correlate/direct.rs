@@ -62,7 +62,7 @@ impl Direct {
                     [block / (depths * heights * widths), block / (heights * widths) % depths, block / widths % heights, block % widths];
                 let ranges: [_; 4] = std::array::from_fn(|axis| self.strips.block_range(axis, index[axis]));
                 let (start, size) = (ranges.each_ref().map(|range| range.start), ranges.each_ref().map(|range| range.len()));
-                self.strips.fill(&factors.fine, tile.fine.clone(), start, size, strip);
+                self.strips.fill(&factors.fine, tile.fine.clone(), start, size, factors.backend, strip);
                 let block = PixelBlock { ranges, room: size };
                 block.fill(&factors.coarse, tile.coarse.clone(), factors.backend, lines, pixels, tile.pitch);
                 let products = self.pixel_offsets(size);

@@ -9,6 +9,7 @@ use std::ops::Range;
 use ndarray::{ArrayView5, ArrayViewMut5, Axis};
 
 use self::direct::Direct;
+use self::lines::Lines;
 use self::reduced::Reduced;
 use super::phases::{Direction, Geometry, Phases};
 use super::store::Slot;
@@ -20,6 +21,7 @@ use crate::parallel;
 use crate::simd::{Backend, lanes, reserve, with_scratch};
 
 mod direct;
+mod lines;
 mod pixels;
 mod reduced;
 
@@ -34,7 +36,7 @@ const PIECES: usize = 8;
 /// The fewest blocks of positions of a part.
 const FEWEST_BLOCKS: usize = 4;
 /// How many times fewer multiplications pay: tiny pictures, where tiles reach past the border, were measured to be faster without.
-const FEWEST_SAVED: f64 = 2.0;
+const FEWEST_SAVED: f64 = 1.7;
 /// Below so many products a call stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
@@ -49,6 +51,7 @@ pub(crate) struct Factors<'a, A> {
 enum Method {
     Direct(Direct),
     Reduced(Reduced),
+    Lines(Lines),
 }
 
 /// One call.
@@ -100,20 +103,25 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let (of_group_coarse, of_group_fine) = (coarse.dim().1 / groups, fine.dim().1 / groups);
         let taps = phases.tap_count();
         let of_coarse = Tiling::new(of_group_coarse, COARSE, lanes);
-        let scheme = winograd::schemes::<A>(geometry, &phases, (of_group_coarse, of_group_fine), FEWEST_SAVED);
+        let channels = (of_group_coarse, of_group_fine);
+        let by_tiles = winograd::schemes::<A>(geometry, &phases, channels, FEWEST_SAVED);
+        let by_lines = by_tiles.is_none();
+        let scheme = by_tiles.or_else(|| winograd::schemes_by_lines::<A>(geometry, &phases, channels, FEWEST_SAVED));
         let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
         let of_fine = Tiling::new(of_group_fine, SUMS / sums_of.max(1), 1);
         let method = match scheme {
+            Some(axes) if by_lines => Method::Lines(Lines::new(phases, axes, batch, lanes)),
             Some(axes) => Method::Reduced(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
             None => Method::Direct(Direct::new(phases, batch)),
         };
-        let blocks = match &method {
-            Method::Direct(direct) => direct.blocks(),
-            Method::Reduced(reduced) => reduced.blocks(),
+        let (blocks, fewest) = match &method {
+            Method::Direct(direct) => (direct.blocks(), FEWEST_BLOCKS),
+            Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS),
+            Method::Lines(lines) => (lines.blocks(), 1), // larger blocks, and few sums
         };
         let pieces = groups * of_coarse.pieces * of_fine.pieces;
         let most = PARTIAL_SUMS / (sums_of * of_fine.size).max(1);
-        let parts = PIECES.div_ceil(pieces.max(1)).min(blocks / FEWEST_BLOCKS).min(most).max(1);
+        let parts = PIECES.div_ceil(pieces.max(1)).min(blocks / fewest).min(most).max(1);
         let parts = Tiling::new(blocks, blocks.div_ceil(parts), 1);
         let threads = coarse.len().saturating_mul(of_group_fine).saturating_mul(taps) >= SMALL_WORK;
         Self { factors: Factors { coarse, fine, backend }, method, taps, groups, of_coarse, of_fine, parts, threads }
@@ -126,6 +134,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let (add, outputs) = match &self.method {
             Method::Direct(direct) => (direct.need::<A>(fine, pitch, self.factors.backend), 0),
             Method::Reduced(reduced) => (reduced.need::<A>(fine, pitch, self.factors.backend), Reduced::outputs_len(pitch)),
+            Method::Lines(lines) => (lines.need::<A>(fine), 0),
         };
         let buffers = [self.sums_len(fine, pitch) * parts, add.buffers[0].max(self.store_len(pitch)), outputs];
         // A thread that waits for the sums of other parts holds its own.
@@ -138,6 +147,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let of_channel = match &self.method {
             Method::Direct(_) => self.taps,
             Method::Reduced(reduced) => Reduced::sums_of_channel(&reduced.axes),
+            Method::Lines(lines) => Reduced::sums_of_channel(&lines.axes),
         };
         of_channel * fine * pitch
     }
@@ -220,6 +230,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         match &self.method {
             Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
             Method::Reduced(reduced) => reduced.add(&self.factors, tile, blocks, sums),
+            Method::Lines(lines) => lines.add(&self.factors, tile, blocks, sums),
         }
     }
 
@@ -231,6 +242,10 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
                     Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
                     Method::Reduced(reduced) => {
                         reduced.taps_of(channel, tile, sums, self.factors.backend, taps);
+                        &*taps
+                    }
+                    Method::Lines(lines) => {
+                        lines.taps_of(channel, tile, sums, taps);
                         &*taps
                     }
                 };

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::pixels::PixelBlock;
 use super::{Factors, Tile};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::winograd::{AxisScheme, TILE, Tiles, block_of, fill_planes, filters, tile_counts};
+use crate::conv_transpose::winograd::{AxisScheme, Filter, Live, PlaneSource, TILE, Tiles, block_of, filters, tile_counts};
 use crate::element::FloatElement;
 use crate::memory::{Need, grown_bytes};
 use crate::simd::{
@@ -25,7 +25,9 @@ pub(crate) struct Reduced {
     phases: Phases,
     pub(crate) axes: [AxisScheme; 2],
     /// Of each plane, the entries of the kernel.
-    filters: Vec<Vec<usize>>,
+    filters: Vec<Filter>,
+    /// By point: the planes whose taps need its products.
+    live: Vec<Live>,
     positions: [usize; 3],
     block: [usize; 3],
 }
@@ -35,9 +37,14 @@ impl Reduced {
     pub(crate) fn new(phases: Phases, axes: [AxisScheme; 2], batch: usize, channels: (usize, usize), lanes: usize) -> Self {
         let positions = [batch, phases.axes[1].positions(), phases.axes[2].positions()];
         let numbers = ELEMENTS * (channels.0 + channels.1 * planes_of(&axes));
-        let block = block_of((&phases, &axes), positions, (POINTS / numbers).clamp(FEWEST_TILES, MOST_TILES), lanes);
-        let filters = filters(&phases, &axes, phases.axes[2].phases[0].taps.len()).into_iter().next().unwrap_or_default();
-        Self { phases, axes, filters, positions, block }
+        let all: usize = tile_counts((&phases, &axes), positions).iter().product();
+        // Sums that are passed over but once need not stay in the cache.
+        let room = if all <= MOST_TILES { MOST_TILES } else { (POINTS / numbers).clamp(FEWEST_TILES, MOST_TILES) };
+        let block = block_of((&phases, &axes), positions, room, lanes);
+        let filters = filters(&axes, phases.axes[2].phases[0].taps.len());
+        let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
+        let filters = filters.into_iter().next().unwrap_or_default();
+        Self { phases, axes, filters, live, positions, block }
     }
 
     /// The sums that a pair of channels has.
@@ -78,10 +85,9 @@ impl Reduced {
         TILE * TILE * pitch
     }
 
-    /// Adds the products of some blocks to the sums: by point, fine channel, plane, coarse channel.
+    /// Adds the products of some blocks to the sums: by point, plane, fine channel, coarse channel.
     pub(crate) fn add<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let lanes = lanes::<A::Row>(factors.backend);
-        let rows = tile.fine.len() * self.filters.len();
         let [filters_len, points_len, rest_len] = self.lens(tile.fine.len(), tile.pitch, lanes);
         let [_, heights, widths] = self.counts();
         with_scratch(filters_len + points_len + rest_len, |scratch: &mut [A::Row]| {
@@ -96,7 +102,7 @@ impl Reduced {
                 let tiles = Tiles::new((&self.phases, &self.axes), ranges.each_ref().map(|range| range.len()), lanes, lanes);
                 self.evaluate_coarse(factors, tile, &tiles, &ranges, rest, filters);
                 self.evaluate_fine(factors, tile, &tiles, ranges.each_ref().map(|range| range.start), rest, points);
-                multiply(rows, tile.pitch, &tiles, factors.backend, filters, points, sums);
+                self.multiply(tile, &tiles, factors.backend, filters, points, sums);
             }
         });
     }
@@ -119,15 +125,17 @@ impl Reduced {
         let rows = (0..pictures * rows).flat_map(|row| (0..columns).map(move |column| row * height * line + column * width));
         let (first, channels, backend) = (rows.collect::<Vec<usize>>(), tile.pitch, factors.backend);
         let (pixels, tiles) = (&*pixels, first.as_slice());
+        let taps: Vec<usize> = (0..height).flat_map(|row| (0..width).map(move |column| row * line + column)).collect();
+        let taps = taps.as_slice();
         match [height, width] {
-            [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, line, tiles, out }),
-            [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, line, tiles, out }),
-            [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, line, tiles, out }),
-            _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, line, tiles, out }),
+            [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, taps, tiles, out }),
+            [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, taps, tiles, out }),
+            [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, taps, tiles, out }),
+            _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, taps, tiles, out }),
         }
     }
 
-    /// The fine pixels at the points: by point, channel, plane, tile.
+    /// The fine pixels at the points: by point, plane, channel, tile.
     fn evaluate_fine<A: FloatElement>(
         &self,
         factors: &Factors<'_, A>,
@@ -137,20 +145,38 @@ impl Reduced {
         scratch: &mut [A::Row],
         points: &mut [A::Row],
     ) {
-        let (rows, elements, width) = (tiles.rows(), tiles.elements(), tiles.counts[2]);
+        let ((rows, width), elements) = (tiles.rows(), tiles.elements());
+        let sources = PlaneSource::of_all((&self.phases, &self.axes), tiles, start, &factors.fine);
         let panel = tiles.panels() * tiles.panel;
         let pitch = tile.fine.len() * self.filters.len() * panel;
         let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
         let in_order = &mut rest[..ELEMENTS * tiles.pitch];
-        let mut at = 0;
-        for channel in tile.fine.clone() {
-            for &row in &self.axes[0].planes {
-                for &column in &self.axes[1].planes {
-                    fill_planes(&factors.fine, channel, &self.phases, [row, column], tiles, start, planes);
-                    let (planes, rows, tiles, out) = (&*planes, rows.as_slice(), &mut *in_order, &mut points[at..]);
-                    factors.backend.run(EvaluateTiles { planes, elements, rows, width, tiles, out, panel, panels: 1, pitch });
-                    at += panel;
-                }
+        for (number, channel) in tile.fine.clone().enumerate() {
+            let mut at = number * panel;
+            for source in &sources {
+                source.fill(&factors.fine, channel, factors.backend, planes);
+                let (planes, rows, tiles, out) = (&*planes, rows.as_slice(), &mut *in_order, &mut points[at..]);
+                factors.backend.run(EvaluateTiles { planes, elements, rows, width, tiles, out, panel, panels: 1, pitch });
+                at += tile.fine.len() * panel;
+            }
+        }
+    }
+
+    /// At every point, the product of fine and coarse pixels summed over the tiles.
+    fn multiply<T: Real>(&self, tile: &Tile, tiles: &Tiles, backend: Backend, filters: &[T], points: &[T], sums: &mut [T]) {
+        let (rows, pitch, of_row) = (tile.fine.len(), tile.pitch, tiles.panels() * tiles.panel);
+        let row_offsets: Vec<usize> = (0..rows).map(|row| row * of_row).collect();
+        let products: Vec<usize> = (0..tiles.all()).collect();
+        let offsets: Vec<usize> = products.iter().map(|tile| tile * pitch).collect();
+        let positions: Vec<Positions> = (0..pitch).step_by(lanes::<T>(backend)).map(|start| Positions { from: start, to: start }).collect();
+        let of_point = filters.chunks_exact(tiles.all() * pitch).zip(&self.live);
+        let of_plane = of_point.flat_map(|(strip, live)| live.planes.iter().map(move |place| (strip, place.is_some())));
+        let (weights, sums) = (points.chunks_exact(rows * of_row), sums.chunks_exact_mut(rows * pitch));
+        for (((strip, is_live), weights), sums) in of_plane.zip(weights).zip(sums) {
+            if is_live {
+                let layout = Layout::Offsets { rows: &row_offsets, products: &products };
+                let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
+                StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true }.run(backend);
             }
         }
     }
@@ -161,7 +187,7 @@ impl Reduced {
         let pitch = tile.fine.len() * planes * tile.pitch;
         with_scratch(Self::outputs_len(tile.pitch), |outputs: &mut [T]| {
             for (plane, entries) in self.filters.iter().enumerate() {
-                let (products, tiles, out_pitch) = (&sums[(channel * planes + plane) * tile.pitch..], tile.pitch, tile.pitch);
+                let (products, tiles, out_pitch) = (&sums[(plane * tile.fine.len() + channel) * tile.pitch..], tile.pitch, tile.pitch);
                 let out = &mut *outputs;
                 match [self.axes[0].taps, self.axes[1].taps] {
                     [2, 2] => backend.run(InterpolateTiles::<T, 2, 2> { products, pitch, tiles, out, out_pitch }),
@@ -169,7 +195,8 @@ impl Reduced {
                     [3, 2] => backend.run(InterpolateTiles::<T, 3, 2> { products, pitch, tiles, out, out_pitch }),
                     _ => backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
                 }
-                for (&entry, output) in entries.iter().zip(outputs.chunks_exact(tile.pitch)) {
+                for (entry, output) in entries.iter().zip(outputs.chunks_exact(tile.pitch)) {
+                    let &Some(entry) = entry else { continue };
                     taps[entry * tile.pitch..][..tile.pitch].copy_from_slice(output);
                 }
             }
@@ -179,19 +206,4 @@ impl Reduced {
 
 fn planes_of(axes: &[AxisScheme; 2]) -> usize {
     axes[0].planes.len() * axes[1].planes.len()
-}
-
-/// At every point, the product of fine and coarse pixels summed over the tiles.
-fn multiply<T: Real>(rows: usize, pitch: usize, tiles: &Tiles, backend: Backend, filters: &[T], points: &[T], sums: &mut [T]) {
-    let of_row = tiles.panels() * tiles.panel;
-    let row_offsets: Vec<usize> = (0..rows).map(|row| row * of_row).collect();
-    let products: Vec<usize> = (0..tiles.all()).collect();
-    let offsets: Vec<usize> = products.iter().map(|tile| tile * pitch).collect();
-    let positions: Vec<Positions> = (0..pitch).step_by(lanes::<T>(backend)).map(|start| Positions { from: start, to: start }).collect();
-    let of_point = points.chunks_exact(rows * of_row).zip(filters.chunks_exact(tiles.all() * pitch));
-    for ((weights, strip), sums) in of_point.zip(sums.chunks_exact_mut(rows * pitch)) {
-        let layout = Layout::Offsets { rows: &row_offsets, products: &products };
-        let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-        StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true }.run(backend);
-    }
 }

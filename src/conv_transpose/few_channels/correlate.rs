@@ -4,7 +4,7 @@ use ndarray::{ArrayView5, ArrayViewMut5, Axis, s};
 use num_traits::Zero;
 
 use super::Rows;
-use super::run::copy_padded;
+use super::run::{copy_padded, widened};
 use crate::conv_transpose::phases::Geometry;
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
@@ -17,7 +17,7 @@ use crate::simd::{AddProducts, Backend, prefetch, reserve, with_scratch};
 const SMALL_WORK: usize = 1 << 15;
 
 /// How many rows ahead the fine pixels are asked for.
-pub(super) const AHEAD: usize = 2;
+const AHEAD: usize = 2;
 
 /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel). The shapes have been checked.
 pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
@@ -47,7 +47,7 @@ fn need_of(rows: &Rows, fine_len: usize) -> Need {
 
 /// The spread-out coarse rows held, a row of the fine and one of the coarse grid.
 fn pair_lens(rows: &Rows) -> [usize; 3] {
-    [rows.coarse_reach() * rows.layers * rows.len, rows.len, rows.width.coarse]
+    [rows.coarse_reach() * rows.spread_len(), rows.len, rows.width.coarse]
 }
 
 /// Halves the groups until one is left.
@@ -115,7 +115,7 @@ fn add_pair<A: FloatElement>(
     sums: &mut [A::Row],
 ) {
     let (layers, reach) = (rows.layers, rows.coarse_reach());
-    let spread_len = layers * rows.len;
+    let spread_len = rows.spread_len();
     let mut terms = Vec::new();
     let lens = pair_lens(rows);
     with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
@@ -123,28 +123,27 @@ fn add_pair<A: FloatElement>(
         let (row, line) = rest.split_at_mut(lens[1]);
         for n in 0..coarse.dim().0 {
             let mut held = vec![usize::MAX; reach];
+            let (coarse, fine) = (coarse.slice(s![n, a, 0, .., ..]), fine.slice(s![n, b, 0, .., ..]));
             for fine_row in 0..rows.height.fine {
                 terms.clear();
                 for (kernel, coarse_row) in rows.coarse_rows(fine_row) {
                     let slot = coarse_row % reach;
                     if held[slot] != coarse_row {
-                        let from = coarse.slice(s![n, a, 0, coarse_row, ..]);
-                        from.iter().zip(&mut *line).for_each(|(from, to)| *to = from.to_row());
-                        rows.spread(line, &mut ring[slot * spread_len..][..spread_len]);
+                        rows.spread(widened(&coarse.index_axis(Axis(0), coarse_row), line), &mut ring[slot * spread_len..][..spread_len]);
                         held[slot] = coarse_row;
                     }
                     let sum = kernel * layers * rows.period;
-                    terms.extend((0..layers).map(|layer| (slot * spread_len + layer * rows.len, sum + layer * rows.period)));
+                    terms.extend((0..layers).map(|layer| (slot * spread_len + rows.layer_start(layer), sum + layer * rows.period)));
                 }
                 if !terms.is_empty() {
-                    let from = fine.slice(s![n, b, 0, fine_row, ..]);
+                    let from = fine.index_axis(Axis(0), fine_row);
                     if fine_row + AHEAD < rows.height.fine {
-                        prefetch(fine.slice(s![n, b, 0, fine_row + AHEAD, ..]).to_slice().unwrap_or_default());
+                        prefetch(fine.index_axis(Axis(0), fine_row + AHEAD).to_slice().unwrap_or_default());
                     }
                     let row = match from.to_slice().and_then(A::as_rows) {
                         Some(from) if from.len() == rows.len => from,
                         _ => {
-                            copy_padded(from, row);
+                            copy_padded(from, 0, row);
                             &*row
                         }
                     };

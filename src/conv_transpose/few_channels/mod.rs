@@ -87,6 +87,8 @@ struct Rows {
     period: usize,
     /// The length of a fine row, filled up to whole periods.
     len: usize,
+    /// Whether every phase has as many taps, side by side: then each layer is the one before it, moved by a stride.
+    even: bool,
 }
 
 impl Rows {
@@ -100,13 +102,41 @@ impl Rows {
         let taps = taps.collect();
         let lanes = lanes::<T>(backend);
         let period = (1..=lanes).map(|times| times * width.stride).find(|period| period % lanes == 0).unwrap_or(width.stride * lanes);
-        Self { height, width, layers, taps, period, len: width.fine.next_multiple_of(period) }
+        let even = width.dilation == 1 && width.kernel % width.stride == 0;
+        Self { height, width, layers, taps, period, len: width.fine.next_multiple_of(period), even }
+    }
+
+    /// The pixels that meet all coarse ones, a stride each, filled up to whole periods.
+    fn gathered_len(&self) -> usize {
+        (self.width.coarse * self.width.stride).next_multiple_of(self.period)
+    }
+
+    /// The numbers of a fine row that is held to be gathered.
+    fn gathered_row_len(&self) -> usize {
+        if self.even { self.gathered_len() + self.margin() } else { self.len }
+    }
+
+    /// How far the last layer is from the first, where they are one row moved.
+    fn margin(&self) -> usize {
+        self.layers.saturating_sub(1) * self.width.stride
+    }
+
+    /// The numbers of a coarse row spread out for all layers.
+    fn spread_len(&self) -> usize {
+        if self.even { self.margin() + self.len } else { self.layers * self.len }
+    }
+
+    /// Where a layer begins in a row spread out.
+    fn layer_start(&self, layer: usize) -> usize {
+        if self.even { self.margin() - layer * self.width.stride } else { layer * self.len }
     }
 
     /// The rows of the kernel that a fine row meets, and the coarse rows they read.
     fn coarse_rows(&self, fine: usize) -> impl Iterator<Item = (usize, usize)> {
         let axis = self.height;
-        (0..axis.kernel).filter_map(move |kernel| {
+        // Without dilation every stride-th row of the kernel is met; divisions are slow.
+        let (first, step) = if axis.dilation == 1 { ((fine + axis.padding) % axis.stride, axis.stride) } else { (0, 1) };
+        (first..axis.kernel).step_by(step).filter_map(move |kernel| {
             let steps = (fine + axis.padding).checked_sub(kernel * axis.dilation)?;
             (steps % axis.stride == 0 && steps / axis.stride < axis.coarse).then_some((kernel, steps / axis.stride))
         })
@@ -131,8 +161,11 @@ impl Rows {
         (self.height.kernel - 1) * self.height.dilation + 1
     }
 
-    /// Spreads a coarse row out, once for each layer; `to` has all layers one after the other.
+    /// Spreads a coarse row out for all layers.
     fn spread<T: Copy + Default>(&self, coarse: &[T], to: &mut [T]) {
+        if self.even {
+            return repeat(coarse, self.width.stride, self.margin().cast_signed() - self.width.padding.cast_signed(), to);
+        }
         to.fill(T::default());
         for tap in &self.taps {
             let to = to[tap.layer * self.len + tap.fine..].iter_mut().step_by(self.width.stride);
@@ -141,7 +174,20 @@ impl Rows {
     }
 
     /// The weights of a pair of channels as patterns: by row of the kernel, layer, pixel of the period.
-    fn patterns<T: Copy + Default>(&self, weights: &[T], to: &mut [T]) {
+    fn patterns<T: Copy + Default>(&self, weights: &[T], direction: Direction, to: &mut [T]) {
+        if self.even {
+            // Rows to be contracted begin with the padding.
+            let stride = self.width.stride;
+            let first = if direction == Direction::Expand { self.width.padding % stride } else { 0 };
+            for (weights, to) in weights.chunks_exact(stride).zip(to.chunks_exact_mut(self.period)) {
+                let (first, last) = weights.split_at(first);
+                for to in to.chunks_exact_mut(stride) {
+                    to[..last.len()].copy_from_slice(last);
+                    to[last.len()..].copy_from_slice(first);
+                }
+            }
+            return;
+        }
         to.fill(T::default());
         for (row, to) in to.chunks_exact_mut(self.layers.max(1) * self.period).enumerate().take(self.height.kernel) {
             for tap in &self.taps {
@@ -163,5 +209,61 @@ impl Rows {
     /// The numbers of all patterns of a pair of channels.
     fn patterns_len(&self) -> usize {
         self.height.kernel * self.layers * self.period
+    }
+}
+
+/// Writes each number `times` times in a row, the first from place `start` on, and 0 where there are none.
+fn repeat<T: Copy + Default>(numbers: &[T], times: usize, start: isize, to: &mut [T]) {
+    let (mut numbers, mut begin) = (numbers, start.max(0).cast_unsigned().min(to.len()));
+    if start < 0 {
+        let (gone, part) = (start.unsigned_abs() / times, start.unsigned_abs() % times);
+        numbers = &numbers[gone.min(numbers.len())..];
+        if let (Some((&first, rest)), true) = (numbers.split_first(), part > 0) {
+            begin = (times - part).min(to.len());
+            to[..begin].fill(first);
+            numbers = rest;
+        }
+    } else {
+        to[..begin].fill(T::default());
+    }
+    let to = &mut to[begin..];
+    match times {
+        2 => repeat_times::<T, 2>(numbers, to),
+        4 => repeat_times::<T, 4>(numbers, to),
+        8 => repeat_times::<T, 8>(numbers, to),
+        16 => repeat_times::<T, 16>(numbers, to),
+        _ => to.chunks_exact_mut(times).zip(numbers).for_each(|(to, &number)| to.fill(number)),
+    }
+    let whole = (to.len() / times).min(numbers.len());
+    let (_, behind) = to.split_at_mut(whole * times);
+    let part = if whole < numbers.len() { behind.len() } else { 0 };
+    let last = numbers.get(whole).copied().unwrap_or_default();
+    behind[..part].fill(last);
+    behind[part..].fill(T::default());
+}
+
+fn repeat_times<T: Copy, const TIMES: usize>(numbers: &[T], to: &mut [T]) {
+    to.as_chunks_mut::<TIMES>().0.iter_mut().zip(numbers).for_each(|(to, &number)| *to = [number; TIMES]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repeat;
+
+    #[test]
+    fn numbers_are_repeated_from_any_place_on() {
+        for times in [1, 2, 3, 5, 8] {
+            for start in -40_isize..40 {
+                for len in [0, 1, 7, 16, 33] {
+                    let (numbers, mut found) = ([1, 2, 3], vec![9; len]);
+                    repeat(&numbers, times, start, &mut found);
+                    let of_place = |place: usize| {
+                        let number = (place.cast_signed() - start).div_euclid(times.cast_signed());
+                        usize::try_from(number).ok().and_then(|number| numbers.get(number)).copied().unwrap_or(0)
+                    };
+                    assert_eq!(found, (0..len).map(of_place).collect::<Vec<i32>>(), "{times} times from {start} on");
+                }
+            }
+        }
     }
 }

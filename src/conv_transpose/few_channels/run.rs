@@ -1,9 +1,8 @@
 //! Forward and input gradient, row by row.
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, Axis, s};
 use num_traits::Zero;
 
-use super::correlate::AHEAD;
 use super::{FewChannels, Rows};
 use crate::conv_transpose::phases::Direction;
 use crate::conv_transpose::store::Slot;
@@ -11,7 +10,10 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
 use crate::pieces::{cuts, for_each_piece};
-use crate::simd::{Backend, StreamingStores, SumRows, finish_streaming, prefetch, reserve, with_scratch};
+use crate::simd::{Backend, StreamingStores, SumNeighbours, SumRows, finish_streaming, prefetch, reserve, with_scratch};
+
+/// Terms that are summed at a time: as many as [`SumRows`] takes.
+const TERMS: usize = 4;
 
 /// One call.
 pub(crate) struct Run<'w, 'x, A: FloatElement> {
@@ -34,11 +36,11 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     /// The rows held, the patterns, a row of the fine and one of the coarse grid.
     fn scratch_lens(&self) -> [usize; 4] {
         let rows = &self.rows;
-        let (sources, ring) = match self.few.direction {
-            Direction::Expand => (self.few.coarse, rows.coarse_reach() * rows.layers),
-            Direction::Contract => (self.few.fine, rows.fine_reach()),
+        let (sources, ring, sums) = match self.few.direction {
+            Direction::Expand => (self.few.coarse, rows.coarse_reach() * rows.spread_len(), rows.len),
+            Direction::Contract => (self.few.fine, rows.fine_reach() * rows.gathered_row_len(), rows.len.max(rows.gathered_len())),
         };
-        [sources * ring * rows.len, sources * rows.patterns_len(), rows.len, rows.width.coarse]
+        [sources * ring, sources * rows.patterns_len(), sums, rows.width.coarse]
     }
 
     /// What a call takes besides the weights.
@@ -87,7 +89,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                 Direction::Expand => (group * coarse + other) * fine + channel,
                 Direction::Contract => (group * coarse + channel) * fine + other,
             };
-            self.rows.patterns(&weights[pair * kernel..][..kernel], to);
+            self.rows.patterns(&weights[pair * kernel..][..kernel], direction, to);
         }
         group * source
     }
@@ -108,7 +110,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     fn expand<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
         let (rows, sources) = (&self.rows, self.few.coarse);
         let (layers, reach) = (rows.layers, rows.coarse_reach());
-        let (spread_len, patterns_len) = (layers * rows.len, rows.patterns_len());
+        let (spread_len, patterns_len) = (rows.spread_len(), rows.patterns_len());
         let lens = self.scratch_lens();
         with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
             let (ring, rest) = scratch.split_at_mut(lens[0]);
@@ -125,15 +127,14 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                         let place = (source * reach + slot) * spread_len;
                         if held[slot] != coarse {
                             let from = self.source.slice(s![n, first_source + source, 0, coarse, ..]);
-                            from.iter().zip(&mut *line).for_each(|(from, to)| *to = from.to_row());
-                            rows.spread(line, &mut ring[place..place + spread_len]);
+                            rows.spread(widened(&from, line), &mut ring[place..place + spread_len]);
                         }
                         let pattern = source * patterns_len + kernel * layers * rows.period;
-                        terms.extend((0..layers).map(|layer| (place + layer * rows.len, pattern + layer * rows.period)));
+                        terms.extend((0..layers).map(|layer| (place + rows.layer_start(layer), pattern + layer * rows.period)));
                     }
                     held[slot] = coarse;
                 }
-                let initial = self.bias(channel);
+                let initial = Some(self.bias(channel));
                 self.backend.run(SumRows { rows: ring, patterns, terms: &terms, period: rows.period, initial, out: sums });
                 self.put_row(&mut out, sums);
             }
@@ -144,7 +145,10 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     fn contract<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
         let (rows, sources) = (&self.rows, self.few.fine);
         let (layers, reach) = (rows.layers, rows.fine_reach());
-        let (lens, patterns_len) = (self.scratch_lens(), rows.patterns_len());
+        // Where phases are even, rows begin with the padding, so that the pixels that meet a coarse one are a stride side by side.
+        let padding = if rows.even { rows.width.padding } else { 0 };
+        let (row_len, patterns_len) = (rows.gathered_row_len(), rows.patterns_len());
+        let lens = self.scratch_lens();
         with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
             let (ring, rest) = scratch.split_at_mut(lens[0]);
             let (patterns, rest) = rest.split_at_mut(lens[1]);
@@ -152,25 +156,46 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let first_source = self.patterns(channel, patterns);
             let mut held = vec![usize::MAX; reach];
             let mut terms = Vec::new();
+            let pictures = self.source.slice(s![n, .., 0, .., ..]);
             for (row, mut out) in out.enumerate() {
                 terms.clear();
                 for (kernel, fine) in rows.fine_rows(first + row) {
                     let slot = fine % reach;
                     for source in 0..sources {
-                        let place = (source * reach + slot) * rows.len;
+                        let place = (source * reach + slot) * row_len;
                         if held[slot] != fine {
-                            let from = self.source.slice(s![n, first_source + source, 0, fine, ..]);
-                            if fine + AHEAD < rows.height.fine {
-                                let next = self.source.slice(s![n, first_source + source, 0, fine + AHEAD, ..]);
-                                prefetch(next.to_slice().unwrap_or_default());
-                            }
-                            copy_padded(from, &mut ring[place..place + rows.len]);
+                            let picture = pictures.index_axis(Axis(0), first_source + source);
+                            copy_padded(picture.index_axis(Axis(0), fine), padding, &mut ring[place..place + row_len]);
                         }
-                        terms.push((place, source * patterns_len + kernel * layers * rows.period));
+                        let pattern = source * patterns_len + kernel * layers * rows.period;
+                        if rows.even {
+                            terms.extend((0..layers).map(|layer| (place + layer * rows.width.stride, pattern + layer * rows.period)));
+                        } else {
+                            terms.push((place, pattern));
+                        }
                     }
                     held[slot] = fine;
                 }
-                self.gather(&mut terms, ring, patterns, sums, line);
+                if rows.even {
+                    let mut ahead = rows.height.stride * (first + row + 1) + reach - rows.height.stride;
+                    ahead = ahead.saturating_sub(rows.height.padding);
+                    for (number, terms) in terms.chunks(TERMS).enumerate() {
+                        // While these are summed, the rows that the next output row will read come from memory.
+                        if ahead + number < rows.height.fine && number < rows.height.stride {
+                            let row = pictures.index_axis(Axis(0), first_source).index_axis_move(Axis(0), ahead + number);
+                            prefetch(row.to_slice().unwrap_or_default());
+                        }
+                        let initial = (number == 0).then(A::Row::zero);
+                        let out = &mut sums[..rows.gathered_len()];
+                        self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out });
+                    }
+                    if terms.is_empty() {
+                        sums.fill(A::Row::zero());
+                    }
+                    self.backend.run(SumNeighbours { numbers: sums, count: rows.width.stride, sums: &mut *line });
+                } else {
+                    self.gather(&mut terms, ring, patterns, sums, line);
+                }
                 self.put_row(&mut out, line);
             }
         });
@@ -184,7 +209,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             if layer > 0 {
                 terms.iter_mut().for_each(|(_, pattern)| *pattern += rows.period);
             }
-            let initial = A::Row::zero();
+            let initial = Some(A::Row::zero());
             self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out: &mut *sums });
             for tap in rows.taps.iter().filter(|tap| tap.layer == layer) {
                 let from = sums[tap.fine..].iter().step_by(stride);
@@ -194,11 +219,24 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     }
 }
 
-/// Copies a fine row, filled up with zeros.
-pub(super) fn copy_padded<A: FloatElement>(from: ArrayView1<'_, A>, to: &mut [A::Row]) {
-    let (to, behind) = to.split_at_mut(from.len());
+/// A row as numbers that are summed, in `line` unless it is so already.
+pub(super) fn widened<'a, A: FloatElement>(from: &'a ArrayView1<'_, A>, line: &'a mut [A::Row]) -> &'a [A::Row] {
+    match from.as_slice().map(|from| (A::as_rows(from), from)) {
+        Some((Some(rows), _)) => return rows,
+        Some((None, from)) => A::widen(from, line),
+        None => from.iter().zip(&mut *line).for_each(|(from, to)| *to = from.to_row()),
+    }
+    line
+}
+
+/// Copies a fine row from place `padding` on, filled up with zeros.
+pub(super) fn copy_padded<A: FloatElement>(from: ArrayView1<'_, A>, padding: usize, to: &mut [A::Row]) {
+    let (before, to) = to.split_at_mut(padding.min(to.len()));
+    before.fill(A::Row::default());
+    let count = from.len().min(to.len()); // the last pixels may meet no coarse one
+    let (to, behind) = to.split_at_mut(count);
     match from.to_slice() {
-        Some(from) => A::widen(from, to),
+        Some(from) => A::widen(&from[..count], to),
         None => to.iter_mut().zip(&from).for_each(|(to, from)| *to = from.to_row()),
     }
     behind.fill(A::Row::default());

@@ -5,6 +5,9 @@
 //! dimensions a tile of 4 × 4 pixels costs 16 products in place of 36. All phases and output channels share the evaluated pixels, and
 //! all products at one point are one matrix product over the source channels, which the strips' inner loop computes.
 //!
+//! Phases that differ by a tap (kernel 3, stride 2) are filters with a tap that is 0. At 0 a filter is its first tap, at ∞ its last: where that
+//! is the missing one nothing is multiplied, so that 1 tap next to 2 costs the 3 products it has by definition.
+//!
 //! Winograd, *Arithmetic Complexity of Computations* (1980); Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
 
 use super::params::Precision;
@@ -12,45 +15,68 @@ use super::phases::{AxisGeometry, AxisPhases, Geometry, Phases};
 use crate::element::FloatElement;
 use crate::simd::ELEMENTS;
 
+mod lines;
 mod run;
 mod tiles;
 mod weights;
 
+pub(crate) use lines::Lines;
 pub(crate) use run::{Filters, Run};
-pub(crate) use tiles::{Tiles, block_of, fill_planes, tile_counts};
-pub(crate) use weights::{Scheme, filters};
+pub(crate) use tiles::{PlaneSource, Tiles, block_of, tile_counts};
+pub(crate) use weights::{Filter, Live, Scheme, filters};
 
 /// Pixels of a tile along an axis.
 pub(crate) const TILE: usize = 4;
 /// The fewest rows of products (output channels × phases), and the fewest summands of each, that pay for the transforms.
 const FEWEST_ROWS: usize = 32;
 const FEWEST_SUMMANDS: usize = 32;
+/// The fewest of either, by [`Lines`], and the fewest positions of a row.
+const FEW: usize = 8;
+const SHORTEST_ROW: usize = 48;
 
 /// How one axis is tiled.
 #[derive(Debug, Clone)]
 pub(crate) struct AxisScheme {
-    /// Taps of each phase and plane: 2 or 3.
+    /// Taps of each phase and plane, those that are 0 included: 2 or 3.
     pub(crate) taps: usize,
     /// The first source pixel of each plane at position 0. The taps of a plane are `source_stride` pixels apart.
     pub(crate) planes: Vec<isize>,
+    /// By phase, then plane: which entry of the kernel each tap is; none is 0.
+    pub(crate) entries: Vec<Vec<Vec<Option<usize>>>>,
 }
 
 impl AxisScheme {
-    /// The scheme of an axis whose phases all read the same planes with as many neighbouring taps, 2 or 3.
+    /// The scheme of an axis whose phases read at most 2 or 3 neighbouring pixels of each plane.
     fn find(axis: &AxisPhases) -> Option<Self> {
         let stride = axis.source_stride.cast_signed();
-        let sorted = |phase: usize| {
-            let mut origins: Vec<isize> = axis.phases[phase].taps.iter().map(|tap| tap.origin).collect();
-            origins.sort_unstable_by_key(|origin| (origin.rem_euclid(stride), *origin));
-            origins
-        };
-        let origins = sorted(0);
-        let planes: Vec<&[isize]> = origins.chunk_by(|a, b| a + stride == *b).collect();
-        let residues: Vec<&[isize]> = origins.chunk_by(|a, b| a.rem_euclid(stride) == b.rem_euclid(stride)).collect();
-        let taps = planes.first()?.len();
-        let even =
-            planes == residues && planes.iter().all(|plane| plane.len() == taps) && (1..axis.phases.len()).all(|p| sorted(p) == origins);
-        (even && (2..=3).contains(&taps)).then(|| Self { taps, planes: planes.iter().map(|plane| plane[0]).collect() })
+        let mut origins: Vec<isize> = axis.phases.iter().flat_map(|phase| phase.taps.iter().map(|tap| tap.origin)).collect();
+        origins.sort_unstable_by_key(|origin| (origin.rem_euclid(stride), *origin));
+        let planes: Vec<&[isize]> = origins.chunk_by(|a, b| a.rem_euclid(stride) == b.rem_euclid(stride)).collect();
+        let reach = |plane: &&[isize]| (plane[plane.len() - 1] - plane[0]) / stride + 1;
+        let taps = usize::try_from(planes.iter().map(reach).max()?).ok()?;
+        if !(2..=3).contains(&taps) {
+            return None;
+        }
+        let planes: Vec<isize> = planes.iter().map(|plane| plane[0]).collect();
+        let entry = |phase: usize, origin: isize| axis.phases[phase].taps.iter().find(|tap| tap.origin == origin).map(|tap| tap.kernel);
+        let of_plane = |phase: usize, first: isize| (0..taps).map(|tap| entry(phase, first + stride * tap.cast_signed())).collect();
+        let entries = (0..axis.phases.len()).map(|phase| planes.iter().map(|&first| of_plane(phase, first)).collect());
+        let entries = entries.collect();
+        Some(Self { taps, planes, entries })
+    }
+
+    /// Whether a filter with these entries can be other than 0 at a point: at 0 it is its first tap, at ∞ the last.
+    fn is_live(entries: &[Option<usize>], point: usize) -> bool {
+        match point {
+            0 => entries.first().is_some_and(Option::is_some),
+            3 => entries.last().is_some_and(Option::is_some),
+            _ => entries.iter().any(Option::is_some),
+        }
+    }
+
+    /// The products of a tile, all phases and planes together.
+    fn products(&self) -> usize {
+        self.entries.iter().flatten().map(|entries| (0..TILE).filter(|&point| Self::is_live(entries, point)).count()).sum()
     }
 
     /// Outputs of a tile.
@@ -72,6 +98,35 @@ pub(crate) fn schemes<A: FloatElement>(
     (out, source): (usize, usize),
     fewest_saved: f64,
 ) -> Option<[AxisScheme; 2]> {
+    let schemes = find::<A>(geometry, phases, fewest_saved)?;
+    let (rows, summands) = rows_and_summands(phases, &schemes, (out, source));
+    (rows >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
+}
+
+/// Rows of products, and the summands of each.
+fn rows_and_summands(phases: &Phases, schemes: &[AxisScheme; 2], (out, source): (usize, usize)) -> (usize, usize) {
+    (out * phases.count(), source * schemes[0].planes.len() * schemes[1].planes.len())
+}
+
+/// The same where rows or summands are too few for [`schemes`], but enough for [`Lines`].
+pub(crate) fn schemes_by_lines<A: FloatElement>(
+    geometry: &Geometry,
+    phases: &Phases,
+    channels: (usize, usize),
+    fewest_saved: f64,
+) -> Option<[AxisScheme; 2]> {
+    let schemes = find::<A>(geometry, phases, fewest_saved)?;
+    let (rows, summands) = rows_and_summands(phases, &schemes, channels);
+    let few = rows.min(summands) >= FEW && rows.max(summands) >= FEWEST_ROWS;
+    // All phases and taps are there, and a row has tiles for some vectors.
+    let whole = phases.axes[1..].iter().all(|axis| axis.phases.len() == axis.out_stride)
+        && schemes.iter().flat_map(|axis| axis.entries.iter().flatten().flatten()).all(Option::is_some);
+    let long = phases.axes[2].positions() >= SHORTEST_ROW;
+    (few && whole && long && schemes.iter().all(|axis| axis.taps == 3)).then_some(schemes)
+}
+
+/// The schemes of height and width, where both have one and the definition has `fewest_saved` times as many multiplications.
+fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64) -> Option<[AxisScheme; 2]> {
     if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
         return None;
     }
@@ -80,15 +135,14 @@ pub(crate) fn schemes<A: FloatElement>(
         return None;
     }
     let schemes = [AxisScheme::find(height)?, AxisScheme::find(width)?];
-    let summands = source * schemes[0].planes.len() * schemes[1].planes.len();
     let saved = |axis: &AxisPhases, scheme: &AxisScheme| {
-        let positions = axis.positions();
-        (positions * scheme.taps, scheme.tiles(positions + axis.extension()) * TILE)
+        let (positions, taps) = (axis.positions(), axis.phases.iter().map(|phase| phase.taps.len()).sum::<usize>());
+        (positions * taps, scheme.tiles(positions + axis.extension()) * scheme.products())
     };
     let ((direct_h, reduced_h), (direct_w, reduced_w)) = (saved(height, &schemes[0]), saved(width, &schemes[1]));
     // Where the picture is not a whole number of tiles some of the work is in vain.
     let pays = direct_h as f64 * direct_w as f64 >= fewest_saved * reduced_h as f64 * reduced_w as f64;
-    (pays && out * phases.count() >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
+    pays.then_some(schemes)
 }
 
 const _: () = assert!(TILE * TILE == ELEMENTS);

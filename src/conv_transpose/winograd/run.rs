@@ -3,14 +3,15 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut4, ArrayViewMut5, Axis, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut2, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
 use super::Scheme;
-use super::tiles::{Tiles, block_of, blocks_of, fill_planes, tile_counts};
-use crate::conv_transpose::store::Slot;
+use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
+use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
+use crate::conv_transpose::store::{PutTurns, Slot, Turns};
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::memory::Need;
+use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{
     Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, reserve, tile_positions, with_scratch,
@@ -94,24 +95,23 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     pub(crate) fn need(&self) -> Need {
         match &self.filters {
             Filters::Packed(_) => self.need_of(0, 0),
-            Filters::Raw(weight) => self.need_raw(Scheme::kernels_len(weight, self.scheme.channels.chunk)),
+            Filters::Raw(weight) => self.need_raw(Scheme::chunk_lens(weight, self.scheme.channels.chunk).iter().sum()),
         }
     }
 
-    /// What a call with filters as they are takes, of which a chunk's kernels are copied together.
-    pub(crate) fn need_raw(&self, kernels: usize) -> Need {
-        self.need_of(kernels, self.scheme.chunk_len(self.scheme.channels.chunk))
+    /// What a call with filters as they are takes, whose evaluation takes so much for a chunk.
+    pub(crate) fn need_raw(&self, packing: usize) -> Need {
+        self.need_of(packing, self.scheme.chunk_len(self.scheme.channels.chunk))
     }
 
-    fn need_of(&self, kernels: usize, filters: usize) -> Need {
+    fn need_of(&self, packing: usize, filters: usize) -> Need {
         let channels = &self.scheme.channels;
         let sizes = std::array::from_fn(|axis| self.block[axis].min(self.positions[axis]));
         let block = Block { run: self, group: 0, tiles: self.tiles(sizes), start: [0; 3] };
         let inside = block.evaluate_lens().iter().sum::<usize>().max(block.product_lens(channels.chunk).iter().sum::<usize>() + filters);
-        let lists = self.scheme.depth * size_of::<usize>() + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
+        let lists = 2 * grown_bytes::<usize>(self.scheme.depth) + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
         let held = if channels.chunks > self.part { blocks_of(self.positions, self.block) * channels.groups } else { 1 };
-        let list_bytes = lists + kernels * size_of::<A::Row>();
-        let need = Need { list_bytes, held, ..Need::of_buffers([block.points_len(), inside, 0], self.threads) };
+        let need = Need { list_bytes: lists, held, ..Need::of_buffers([block.points_len(), inside, packing], self.threads) };
         need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
     }
 
@@ -248,24 +248,20 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
 
     fn evaluate_segment(&self, channels: Range<usize>, points: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
-        let (rows, elements) = (tiles.rows(), tiles.elements());
-        let [heights, widths] = scheme.axes.each_ref().map(|axis| axis.planes.as_slice());
+        let ((rows, width), elements) = (tiles.rows(), tiles.elements());
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
+        let sources = PlaneSource::of_all((&scheme.phases, &scheme.axes), tiles, self.start, &self.run.source);
         let mut start = 0;
         let [planes_len, in_order_len] = self.evaluate_lens();
         with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
             let (planes, in_order) = scratch.split_at_mut(planes_len);
             for channel in channels {
-                for &height in heights {
-                    for &width in widths {
-                        let channel = self.group * scheme.channels.source + channel;
-                        fill_planes(&self.run.source, channel, &scheme.phases, [height, width], tiles, self.start, planes);
-                        let (out, width) = (&mut points[start..], tiles.counts[2]);
-                        let tiles = &mut *in_order;
-                        self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
-                        start += panel;
-                    }
+                for source in &sources {
+                    source.fill(&self.run.source, self.group * scheme.channels.source + channel, self.run.backend, planes);
+                    let (out, tiles) = (&mut points[start..], &mut *in_order);
+                    self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
+                    start += panel;
                 }
             }
         });
@@ -299,7 +295,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             let weights = match &self.run.filters {
                 Filters::Packed(points) => scheme.of_chunk(points, self.group, chunk),
                 Filters::Raw(weight) => {
-                    scheme.pack_chunk(weight, self.group, chunk, raw);
+                    scheme.pack_chunk(weight, self.group, chunk, self.run.backend, raw);
                     raw
                 }
             };
@@ -313,17 +309,31 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// The products of some rows at every point.
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
-        let (rows, depth, pitch) = (scheme.phases.count() * channels, scheme.depth, tiles.pitch);
+        let (depth, pitch) = (scheme.depth, tiles.pitch);
         let of_segment = self.segment_channels() * self.planes();
         let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
-        let offsets: Vec<usize> = (0..depth).map(offset).collect();
+        let all_offsets: Vec<usize> = (0..depth).map(offset).collect();
+        let mut live_offsets = Vec::new();
         let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
         let positions: Vec<Positions> =
             (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
-        let of_point = weights.chunks_exact(rows * scheme.pitch()).zip(products.chunks_exact_mut(rows * pitch));
-        for (point, (weights, sums)) in of_point.enumerate() {
+        let of_phase = weights.chunks_exact(channels * scheme.pitch()).zip(products.chunks_exact_mut(channels * pitch));
+        for (number, (weights, sums)) in of_phase.enumerate() {
+            let (point, phase) = (number / scheme.phases.count(), number % scheme.phases.count());
+            let live = &scheme.live[point];
+            if !live.phases[phase] {
+                sums.fill(A::Row::default());
+                continue;
+            }
+            let offsets = if live.planes_count == self.planes() {
+                all_offsets.as_slice()
+            } else {
+                live_offsets.clear();
+                live_offsets.extend(all_offsets.chunks_exact(self.planes()).flat_map(|planes| live.of(planes)));
+                live_offsets.as_slice()
+            };
             let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
-            let (offsets, positions, strip) = (offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
+            let (rows, positions, strip) = (channels, positions.as_slice(), &points[point * self.point_len()..]);
             StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
     }
@@ -343,16 +353,33 @@ impl<T: Real> Finish<'_, T> {
     fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut4<'_, S>, outputs: &mut [T]) {
         let channels = out.dim().1;
         for channel in 0..channels {
-            let bias = self.bias.get(channel).copied();
+            let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
             for (phase, outputs) in (0..self.scheme.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
                 self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
             }
-            for (n, mut picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
-                for (h, row) in picture.outer_iter_mut().enumerate() {
-                    self.store_row(row, bias, outputs, n, h);
-                }
+            for (n, picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
+                self.store_picture(picture, bias, outputs, n);
             }
         }
+    }
+
+    /// Writes one picture of a channel.
+    fn store_picture<A: FloatElement<Row = T>, S: Slot<A>>(&self, out: ArrayViewMut2<'_, S>, bias: T, outputs: &[T], n: usize) {
+        let [_, heights, widths] = &self.scheme.phases.axes;
+        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let of_line = widths.out_stride * width;
+        let mut sums = vec![None; heights.out_stride * height * of_line];
+        for (phase_h, row) in (0..heights.phases.len()).flat_map(|phase| (0..height).map(move |row| (phase, row))) {
+            let (line, skipped_rows) = first_output(heights, phase_h, row, height);
+            for (phase_w, column) in (0..widths.phases.len()).flat_map(|phase| (0..width).map(move |column| (phase, column))) {
+                let (pixel, skipped) = first_output(widths, phase_w, column, width);
+                let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
+                let tile = (n * tile_rows + skipped_rows) * tile_columns + skipped;
+                sums[line * of_line + pixel] = Some(&outputs[(row * width + column) * self.tiles.pitch + tile..]);
+            }
+        }
+        let turns = Turns { sums, of_line, pitch: tile_columns };
+        self.backend.run(PutTurns::<A, S> { turns, picture: out, bias });
     }
 
     /// One of `rows` rows of products back to outputs.
@@ -366,52 +393,11 @@ impl<T: Real> Finish<'_, T> {
             _ => self.backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
         }
     }
-
-    fn store_row<A: FloatElement<Row = T>, S: Slot<A>>(
-        &self,
-        mut row: ArrayViewMut1<'_, S>,
-        bias: Option<T>,
-        outputs: &[T],
-        n: usize,
-        h: usize,
-    ) {
-        let [_, heights, widths] = &self.scheme.phases.axes;
-        let finish = |sum: T| bias.map_or(sum, |bias| sum + bias);
-        if widths.phases.len() < widths.out_stride.min(row.len()) {
-            row.iter_mut().for_each(|to| to.put(finish(T::zero()))); // some of the outputs have no tap
-        }
-        let Some(phase_h) = heights.phase_of(h) else {
-            return row.iter_mut().for_each(|to| to.put(finish(T::zero())));
-        };
-        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
-        let position = h / heights.out_stride + heights.phases[phase_h].shift;
-        let first = (n * tile_rows + position / height) * tile_columns;
-        for (phase_w, phase) in widths.phases.iter().enumerate() {
-            let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
-            for column in 0..width {
-                // Of the first tile, positions before the shift are no outputs.
-                let skipped = usize::from(column < phase.shift);
-                let start = widths.out_stride * (column + skipped * width - phase.shift) + phase.residue;
-                let sums = &outputs[(position % height * width + column) * self.tiles.pitch + first + skipped..];
-                put_every(row.view_mut(), start, widths.out_stride * width, sums, finish);
-            }
-        }
-    }
 }
 
-/// Puts the sums into the pixels `start`, `start + step`, ….
-fn put_every<A: FloatElement, S: Slot<A>>(
-    mut row: ArrayViewMut1<'_, S>,
-    start: usize,
-    step: usize,
-    sums: &[A::Row],
-    finish: impl Fn(A::Row) -> A::Row,
-) {
-    if start >= row.len() {
-        return;
-    }
-    match row.as_slice_mut() {
-        Some(row) => row[start..].iter_mut().step_by(step).zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
-        None => row.slice_mut(s![start..;step]).iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
-    }
+/// The first output that is at place `at` of a tile, and how many tiles before its own have none: positions before the shift are no outputs.
+fn first_output(axis: &AxisPhases, phase: usize, at: usize, outputs: usize) -> (usize, usize) {
+    let AxisPhase { residue, shift, .. } = axis.phases[phase];
+    let skipped = usize::from(at < shift);
+    (axis.out_stride * (at + skipped * outputs - shift) + residue, skipped)
 }

@@ -1,12 +1,15 @@
 //! How positions are cut into tiles and blocks of them, and the copies of pixels that tiles are evaluated from.
 
-use ndarray::{ArrayView5, Axis, s};
+use ndarray::{ArrayView2, ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
 use crate::conv_transpose::strips::{copy_every, inside};
 use crate::element::FloatElement;
-use crate::simd::ELEMENTS;
+use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel};
+
+/// Rows of up to so many tiles are not read as rows.
+const FEW_COLUMNS: usize = 5;
 
 /// The tiles of a block.
 pub(crate) struct Tiles {
@@ -17,6 +20,8 @@ pub(crate) struct Tiles {
     /// From one row of tiles of a block to the next, with room for what a vector writes past the last.
     pub(crate) pitch: usize,
     lanes: usize,
+    /// Whether every element of a tile has a plane of its own: rows of so few tiles would fill but a part of a vector.
+    apart: bool,
     /// Tiles that the inner loop takes at a time.
     pub(crate) panel: usize,
 }
@@ -26,7 +31,7 @@ impl Tiles {
     pub(crate) fn new((phases, axes): (&Phases, &[AxisScheme; 2]), positions: [usize; 3], lanes: usize, panel: usize) -> Self {
         let counts = tile_counts((phases, axes), positions);
         let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
-        Self { counts, sizes: axes.each_ref().map(AxisScheme::outputs), pitch, lanes, panel }
+        Self { counts, sizes: axes.each_ref().map(AxisScheme::outputs), pitch, lanes, apart: counts[2] <= FEW_COLUMNS, panel }
     }
 
     pub(crate) fn all(&self) -> usize {
@@ -39,12 +44,18 @@ impl Tiles {
 
     /// Pixels that are side by side in neighbouring tiles.
     pub(crate) fn plane_len(&self) -> usize {
+        if self.apart {
+            return self.all();
+        }
         self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1)
     }
 
     /// All planes, and room for a vector behind the last.
     pub(crate) fn planes_len(&self) -> usize {
-        self.sizes[0] * self.sizes[1] * self.plane_len() + self.lanes + TILE
+        // A smaller block at the end may be of the kind whose tiles are apart.
+        let apart = ELEMENTS * self.counts[0] * self.counts[1] * self.counts[2].min(FEW_COLUMNS);
+        let side_by_side = if self.apart { 0 } else { self.sizes[0] * self.sizes[1] * self.plane_len() };
+        apart.max(side_by_side) + self.lanes + TILE
     }
 
     /// The outputs of one phase.
@@ -52,16 +63,23 @@ impl Tiles {
         self.sizes[0] * self.sizes[1] * self.pitch
     }
 
-    /// Where each row of tiles begins in a plane.
-    pub(crate) fn rows(&self) -> Vec<usize> {
+    /// Where each row of tiles begins in a plane, and how many tiles it has.
+    pub(crate) fn rows(&self) -> (Vec<usize>, usize) {
         let [pictures, height, width] = self.counts;
-        (0..pictures).flat_map(|n| (0..height).map(move |row| (n * (height + 1) + row) * (width + 1))).collect()
+        if self.apart {
+            return (vec![0], self.all());
+        }
+        let rows = (0..pictures).flat_map(|n| (0..height).map(move |row| (n * (height + 1) + row) * (width + 1)));
+        (rows.collect(), width)
     }
 
     /// Where each element of the first tile is in the planes.
     pub(crate) fn elements(&self) -> [usize; ELEMENTS] {
         let [height, width] = self.sizes;
         std::array::from_fn(|element| {
+            if self.apart {
+                return element * self.plane_len();
+            }
             let (row, column) = (element / TILE, element % TILE);
             let plane = row % height * width + column % width;
             plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
@@ -69,45 +87,125 @@ impl Tiles {
     }
 }
 
-/// Copies the pixels of one plane of a channel for a block that begins at `start`, those that neighbouring tiles have in the same place
-/// side by side.
-pub(crate) fn fill_planes<A: FloatElement>(
-    source: &ArrayView5<'_, A>,
-    channel: usize,
-    phases: &Phases,
-    origin: [isize; 2],
-    tiles: &Tiles,
-    start: [usize; 3],
-    planes: &mut [A::Row],
-) {
-    let axes = &phases.axes;
-    let first = |axis: usize| origin[axis] + (axes[axis + 1].source_stride * start[axis + 1]).cast_signed();
-    let [height, width] = tiles.sizes;
-    let (plane_len, pitch) = (tiles.plane_len(), tiles.counts[2] + 1);
-    let [stride_h, stride_w] = [axes[1].source_stride, axes[2].source_stride];
-    // Of each column of a tile, the pixels that are inside: the first tile, the first pixel, how many.
-    let inside_of = |column: usize| {
-        let (at, step) = (first(1) + (column * stride_w).cast_signed(), width * stride_w);
-        let before = if at < 0 { at.unsigned_abs().div_ceil(step).min(pitch) } else { 0 };
-        let pixel = (at + (before * step).cast_signed()).max(0).cast_unsigned();
-        (before, pixel, source.len_of(Axis(4)).saturating_sub(pixel).div_ceil(step).min(pitch - before))
-    };
-    let columns: [(usize, usize, usize); TILE] = std::array::from_fn(inside_of);
-    planes.fill(A::Row::default());
-    for n in 0..tiles.counts[0] {
-        let picture = source.slice(s![start[0] + n, channel, 0, .., ..]);
-        for row in 0..height * tiles.counts[1] + TILE - height {
-            let Some(line) = inside(first(0), row * stride_h, picture.len_of(Axis(0))) else { continue };
+/// Where a block finds the pixels of one plane of a channel.
+pub(crate) struct PlaneSource<'t> {
+    tiles: &'t Tiles,
+    first_picture: usize,
+    /// The line of the picture that the first tile begins with.
+    first_line: isize,
+    /// Pixels of the picture from one to the next of a tile.
+    strides: [usize; 2],
+    /// Of each column of a tile, the pixels that are inside: the first tile, the first pixel, how many.
+    columns: [(usize, usize, usize); TILE],
+    /// Where tiles are apart, by element and tile: the pixel of the picture, past its end if outside.
+    pixels: Vec<usize>,
+}
+
+impl<'t> PlaneSource<'t> {
+    /// Of the plane that begins at `origin`, for a block that begins at `start`, in pictures of `size`.
+    pub(crate) fn new(phases: &Phases, origin: [isize; 2], tiles: &'t Tiles, start: [usize; 3], size: [usize; 2]) -> Self {
+        let strides = [phases.axes[1].source_stride, phases.axes[2].source_stride];
+        let first = |axis: usize| origin[axis] + (strides[axis] * start[axis + 1]).cast_signed();
+        let ([_, rows, columns], [height, width]) = (tiles.counts, tiles.sizes);
+        let inside_of = |column: usize| {
+            let (at, step) = (first(1) + (column * strides[1]).cast_signed(), width * strides[1]);
+            let before = if at < 0 { at.unsigned_abs().div_ceil(step).min(columns + 1) } else { 0 };
+            let pixel = (at + (before * step).cast_signed()).max(0).cast_unsigned();
+            (before, pixel, size[1].saturating_sub(pixel).div_ceil(step).min(columns + 1 - before))
+        };
+        let pixel_of = |element: usize, tile: usize| {
+            let line = (tile / columns * height + element / TILE) * strides[0];
+            let pixel = (tile % columns * width + element % TILE) * strides[1];
+            let inside = inside(first(0), line, size[0]).zip(inside(first(1), pixel, size[1]));
+            inside.map_or(usize::MAX, |(line, pixel)| line * size[1] + pixel)
+        };
+        let pixels = if tiles.apart { ELEMENTS } else { 0 };
+        let pixels = (0..pixels).flat_map(|element| (0..rows * columns).map(move |tile| (element, tile)));
+        Self {
+            tiles,
+            first_picture: start[0],
+            first_line: first(0),
+            strides,
+            columns: std::array::from_fn(inside_of),
+            pixels: pixels.map(|(element, tile)| pixel_of(element, tile)).collect(),
+        }
+    }
+
+    /// Of every plane.
+    pub(crate) fn of_all<A>(
+        (phases, [height, width]): (&Phases, &[AxisScheme; 2]),
+        tiles: &'t Tiles,
+        start: [usize; 3],
+        source: &ArrayView5<'_, A>,
+    ) -> Vec<Self> {
+        let size = [source.len_of(Axis(3)), source.len_of(Axis(4))];
+        let origins = height.planes.iter().flat_map(|&row| width.planes.iter().map(move |&column| [row, column]));
+        origins.map(|origin| Self::new(phases, origin, tiles, start, size)).collect()
+    }
+
+    /// Copies the pixels, those that neighbouring tiles have in the same place side by side.
+    pub(crate) fn fill<A: FloatElement>(&self, source: &ArrayView5<'_, A>, channel: usize, backend: Backend, planes: &mut [A::Row]) {
+        backend.run(Fill { pixels: self, source, channel, planes });
+    }
+
+    /// Row by row.
+    #[inline(always)]
+    fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
+        let ([_, rows, columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        for row in 0..height * rows + TILE - height {
+            let Some(line) = inside(self.first_line, row * self.strides[0], picture.len_of(Axis(0))) else { continue };
             let line = picture.index_axis(Axis(0), line);
-            let to = (n * (tiles.counts[1] + 1) + row / height) * pitch;
-            for (column, &(before, pixel, count)) in columns.iter().enumerate().take(width).filter(|(_, (_, _, count))| *count > 0) {
-                let to = (row % height * width + column) * plane_len + to + before;
-                let to = &mut planes[to..to + count];
+            let to = (n * (rows + 1) + row / height) * (columns + 1);
+            for (column, &(before, pixel, count)) in self.columns.iter().enumerate().take(width).filter(|(_, (_, _, count))| *count > 0) {
+                let to = (row % height * width + column) * self.tiles.plane_len() + to + before;
+                let (to, step) = (&mut planes[to..to + count], width * self.strides[1]);
                 match line.to_slice() {
-                    Some(line) => copy_every(&line[pixel..], width * stride_w, to),
-                    None => to.iter_mut().zip(line.slice(s![pixel..;width * stride_w])).for_each(|(to, from)| *to = from.to_row()),
+                    Some(line) => copy_every(&line[pixel..], step, to),
+                    None => to.iter_mut().zip(line.slice(s![pixel..;step])).for_each(|(to, from)| *to = from.to_row()),
                 }
             }
+        }
+    }
+
+    /// Pixel by pixel.
+    #[inline(always)]
+    fn fill_apart<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
+        let of_picture = self.tiles.counts[1] * self.tiles.counts[2];
+        for (pixels, plane) in self.pixels.chunks_exact(of_picture).zip(planes.chunks_exact_mut(self.tiles.plane_len())) {
+            let to = plane[n * of_picture..].iter_mut().zip(pixels);
+            match picture.to_slice() {
+                Some(picture) => to.for_each(|(to, &pixel)| *to = picture.get(pixel).map_or(A::Row::default(), |pixel| pixel.to_row())),
+                None => to.for_each(|(to, &pixel)| {
+                    let [line, pixel] = [pixel / picture.dim().1, pixel % picture.dim().1];
+                    *to = picture.get([line, pixel]).map_or(A::Row::default(), |pixel| pixel.to_row());
+                }),
+            }
+        }
+    }
+}
+
+/// The copies of one channel's plane.
+struct Fill<'a, 't, 'x, A: FloatElement> {
+    pixels: &'a PlaneSource<'t>,
+    source: &'a ArrayView5<'x, A>,
+    channel: usize,
+    planes: &'a mut [A::Row],
+}
+
+impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { pixels, source, channel, planes } = self;
+        let tiles = pixels.tiles;
+        if !tiles.apart {
+            planes.fill(A::Row::default());
+        }
+        for n in 0..tiles.counts[0] {
+            let picture = source.index_axis(Axis(0), pixels.first_picture + n).index_axis_move(Axis(0), channel);
+            let picture = picture.index_axis_move(Axis(0), 0);
+            if tiles.apart { pixels.fill_apart(picture, n, planes) } else { pixels.fill_rows(picture, n, planes) }
         }
     }
 }

@@ -2,37 +2,80 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView5, s};
-use num_traits::Float;
+use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::super::panels::{Channels, reserve_weights};
-use super::super::phases::{AxisPhases, Direction, Geometry, Phases};
-use super::{AxisScheme, schemes};
+use super::super::phases::{Direction, Geometry, Phases};
+use super::{AxisScheme, TILE, schemes, schemes_by_lines};
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::memory::Need;
 use crate::output_size::element_count;
-use crate::simd::{ELEMENTS, MOST_ROWS, Real, panel_heights};
+use crate::parallel;
+use crate::simd::{Backend, ELEMENTS, EvaluateFilters, LINE, Real, Transpose, panel_heights, reserve, with_scratch};
 
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
-/// Source channels whose kernels are copied together: what is near in memory is read together.
-const CHANNELS_AT_ONCE: usize = 32;
 /// How many times fewer multiplications pay.
-const FEWEST_SAVED: f64 = 1.25;
-/// The most taps that a filter has.
-const TAPS: usize = 9;
+const FEWEST_SAVED: f64 = 1.7;
+/// Source channels whose filters are evaluated together.
+const SOURCES: usize = 8;
+/// Numbers of evaluated filters from which on they are evaluated on several threads.
+const SMALL_WORK: usize = 1 << 16;
+
+/// Of each tap the entry of the kernel that it is; none is 0.
+pub(crate) type Filter = Vec<Option<usize>>;
 
 /// What is fixed before there are weights.
 #[derive(Debug, Clone)]
 pub(crate) struct Scheme {
     pub(crate) phases: Phases,
     pub(crate) axes: [AxisScheme; 2],
+    /// Whether it is run by [`Lines`](super::Lines), not by [`Run`](super::Run).
+    pub(crate) by_lines: bool,
     pub(crate) channels: Channels,
     /// Summands of a product: source channels × planes.
     pub(crate) depth: usize,
     direction: Direction,
-    /// By phase, then plane: the entries of the kernel that are its filter.
-    filters: Vec<Vec<Vec<usize>>>,
+    /// By phase, then plane.
+    filters: Vec<Vec<Filter>>,
+    /// By point: what is multiplied there.
+    pub(crate) live: Vec<Live>,
+}
+
+/// What is multiplied at a point: the others are 0, whatever the weights.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) phases: Vec<bool>,
+    /// Of each plane its place among those that are multiplied.
+    pub(crate) planes: Vec<Option<usize>>,
+    /// How many planes are.
+    pub(crate) planes_count: usize,
+}
+
+impl Live {
+    pub(crate) fn new(filters: &[Vec<Filter>], axes: &[AxisScheme; 2], point: usize) -> Self {
+        let width = axes[1].taps;
+        let is_live = |filter: &Filter| {
+            let lines: Vec<Option<usize>> = filter.chunks(width).map(|line| line.iter().flatten().next().copied()).collect();
+            let columns: Vec<Option<usize>> = (0..width).map(|at| filter[at..].iter().step_by(width).flatten().next().copied()).collect();
+            AxisScheme::is_live(&lines, point / TILE) && AxisScheme::is_live(&columns, point % TILE)
+        };
+        let phases = filters.iter().map(|planes| planes.iter().any(is_live)).collect();
+        let mut planes_count = 0;
+        let planes = (0..filters.first().map_or(0, Vec::len)).map(|plane| {
+            let place = filters.iter().any(|planes| is_live(&planes[plane])).then_some(planes_count);
+            planes_count += usize::from(place.is_some());
+            place
+        });
+        let planes = planes.collect();
+        Self { phases, planes, planes_count }
+    }
+
+    /// Of a number for each plane, those of the planes that are multiplied.
+    pub(crate) fn of<'a>(&'a self, numbers: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
+        numbers.iter().zip(&self.planes).filter(|(_, place)| place.is_some()).map(|(&number, _)| number)
+    }
 }
 
 impl Scheme {
@@ -44,11 +87,14 @@ impl Scheme {
             Direction::Contract => (coarse, fine),
         };
         let phases = Phases::new(geometry, direction, true);
-        let axes = schemes::<A>(geometry, &phases, (out, source), FEWEST_SAVED)?;
+        let by_tiles = schemes::<A>(geometry, &phases, (out, source), FEWEST_SAVED);
+        let by_lines = by_tiles.is_none();
+        let axes = by_tiles.or_else(|| schemes_by_lines::<A>(geometry, &phases, (out, source), FEWEST_SAVED))?;
         let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
         let depth = source * axes[0].planes.len() * axes[1].planes.len();
-        let filters = filters(&phases, &axes, geometry.axes[2].kernel);
-        Some(Self { phases, axes, channels, depth, direction, filters })
+        let filters = filters(&axes, geometry.axes[2].kernel);
+        let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
+        Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
     }
 
     /// All points of a chunk of output channels.
@@ -68,26 +114,41 @@ impl Scheme {
         element_count::<T>("packed weights", &shape)
     }
 
-    /// The kernels of so many output channels that are copied together.
-    pub(crate) fn kernels_len<A>(weight: &ArrayView5<'_, A>, channels: usize) -> usize {
-        CHANNELS_AT_ONCE * channels * weight.dim().2 * weight.dim().3 * weight.dim().4
+    /// What evaluating the filters of so many output channels takes: taps and points of some source channels, and the kernels of one.
+    pub(crate) fn chunk_lens<A: FloatElement>(weight: &ArrayView5<'_, A>, channels: usize) -> [usize; 3] {
+        let (kernel_len, pitch) = (weight.dim().3 * weight.dim().4, channels.next_multiple_of(LINE / size_of::<A::Row>()));
+        [SOURCES * (kernel_len + 1) * pitch, SOURCES * ELEMENTS * pitch, channels * kernel_len]
     }
 
-    /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, panel.
-    pub(crate) fn pack<A: FloatElement>(&self, weight: &ArrayView5<'_, A>) -> Result<Vec<A::Row>, Error> {
+    /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, phase, panel.
+    pub(crate) fn pack<A: FloatElement>(&self, weight: &ArrayView5<'_, A>, backend: Backend) -> Result<Vec<A::Row>, Error> {
         let channels = &self.channels;
         let count = self.packed_len::<A::Row>()?;
         let mut points = reserve_weights(count)?;
         points.resize(count, A::Row::default());
-        let mut rest = points.as_mut_slice();
-        for group in 0..channels.groups {
-            for chunk in 0..channels.chunks {
-                let (panels, behind) = rest.split_at_mut(self.chunk_len(channels.chunk_range(chunk).len()));
-                self.pack_chunk(weight, group, chunk, panels);
-                rest = behind;
-            }
-        }
+        let packing = Self::chunk_lens(weight, channels.chunk).iter().sum();
+        reserve::<A::Row>(&Need::of_buffers([packing, 0, 0], count >= SMALL_WORK))?;
+        self.pack_chunks(weight, 0..channels.groups * channels.chunks, backend, &mut points);
         Ok(points)
+    }
+
+    /// Evaluates the filters of some chunks, counted through all groups.
+    fn pack_chunks<A: FloatElement>(&self, weight: &ArrayView5<'_, A>, chunks: Range<usize>, backend: Backend, to: &mut [A::Row]) {
+        let of_group = self.channels.chunks;
+        if chunks.len() < 2 {
+            return self.pack_chunk(weight, chunks.start / of_group, chunks.start % of_group, backend, to);
+        }
+        let middle = chunks.start + chunks.len() / 2;
+        let first_channel = |chunk: usize| chunk / of_group * self.channels.out + self.channels.chunk_range(chunk % of_group).start;
+        let large = to.len() >= SMALL_WORK;
+        let (left, right) = to.split_at_mut(self.chunk_len(first_channel(middle) - first_channel(chunks.start)));
+        let (first, second) = (chunks.start..middle, middle..chunks.end);
+        if large {
+            parallel::join(|| self.pack_chunks(weight, first, backend, left), || self.pack_chunks(weight, second, backend, right));
+        } else {
+            self.pack_chunks(weight, first, backend, left);
+            self.pack_chunks(weight, second, backend, right);
+        }
     }
 
     /// Of all weights packed, those of a chunk.
@@ -96,8 +157,15 @@ impl Scheme {
         &points[self.chunk_len(first + range.start)..self.chunk_len(first + range.end)]
     }
 
-    /// Evaluates the filters of a chunk of output channels: by point, panel of rows, summand, row.
-    pub(crate) fn pack_chunk<A: FloatElement>(&self, weight: &ArrayView5<'_, A>, group: usize, chunk: usize, to: &mut [A::Row]) {
+    /// Evaluates the filters of a chunk of output channels: by point, phase, panel of channels, summand, channel.
+    pub(crate) fn pack_chunk<A: FloatElement>(
+        &self,
+        weight: &ArrayView5<'_, A>,
+        group: usize,
+        chunk: usize,
+        backend: Backend,
+        to: &mut [A::Row],
+    ) {
         let range = self.channels.chunk_range(chunk);
         let of_chunk = match self.direction {
             Direction::Expand => {
@@ -109,119 +177,163 @@ impl Scheme {
                 weight.slice(s![first + range.start..first + range.end, .., .., .., ..])
             }
         };
-        let kernel_len = of_chunk.dim().2 * of_chunk.dim().3 * of_chunk.dim().4;
-        let mut kernels = vec![A::Row::default(); Self::kernels_len(weight, range.len())];
-        let planes = self.depth / self.channels.source;
-        for first in (0..self.channels.source).step_by(CHANNELS_AT_ONCE) {
-            let last = self.channels.source.min(first + CHANNELS_AT_ONCE);
-            copy_kernels(&of_chunk.slice(s![.., first..last, .., .., ..]), &mut kernels);
-            for (source, kernels) in (first..last).zip(kernels.chunks_exact(range.len() * kernel_len)) {
-                for plane in 0..planes {
-                    self.pack_summand(kernels, kernel_len, plane, source * planes + plane, to);
+        let of_chunk = of_chunk.index_axis_move(Axis(2), 0); // the depth of kernels that have a scheme is 1
+        if self.by_lines {
+            return self.pack_lines(&of_chunk, to);
+        }
+        let kernel_len = of_chunk.dim().2 * of_chunk.dim().3;
+        let pitch = range.len().next_multiple_of(LINE / size_of::<A::Row>());
+        let (lens, taps_len) = (Self::chunk_lens(weight, range.len()), (kernel_len + 1) * pitch);
+        with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
+            let (taps, rest) = scratch.split_at_mut(lens[0]);
+            let (points, kernels) = rest.split_at_mut(lens[1]);
+            taps.fill(A::Row::default()); // the last of each channel are of the taps that there are not
+            let (channels, panels) = (range.len(), panel_heights(range.len()).collect());
+            let mut packed = PackedChunk { scheme: self, channels, panels, pitch, kernel_len, points, to };
+            for first in (0..self.channels.source).step_by(SOURCES) {
+                let sources = first..self.channels.source.min(first + SOURCES);
+                for (source, to) in sources.clone().zip(taps.chunks_exact_mut(taps_len)) {
+                    copy_kernels(of_chunk.index_axis(Axis(1), source), kernels);
+                    let (rows, columns) = (channels, kernel_len);
+                    backend.run(Transpose { from: kernels, from_pitch: kernel_len, rows, columns, to, to_pitch: pitch });
                 }
+                packed.add(taps, sources, backend);
             }
-        }
-    }
-
-    /// Evaluates the filters of one summand for all rows of a chunk.
-    fn pack_summand<T: Real>(&self, kernels: &[T], kernel_len: usize, plane: usize, summand: usize, to: &mut [T]) {
-        let rows = self.phases.count() * (kernels.len() / kernel_len);
-        let mut row = 0;
-        for height in panel_heights(rows) {
-            let points = evaluate(self.filters_of(kernels, kernel_len, plane, row..row + height), &self.axes);
-            for (point, values) in points.iter().enumerate() {
-                let at = (point * rows + row) * self.pitch() + summand * height;
-                match to[at..].first_chunk_mut() {
-                    Some(to) if height == MOST_ROWS => *to = *values, // no call to copy so little
-                    _ => to[at..at + height].copy_from_slice(&values[..height]),
-                }
-            }
-            row += height;
-        }
-    }
-
-    /// The filters of some rows, a tap of all of them side by side. `kernels` are those of the chunk's channels, one after the other.
-    #[inline(always)]
-    fn filters_of<T: Float>(&self, kernels: &[T], kernel_len: usize, plane: usize, rows: Range<usize>) -> [[T; MOST_ROWS]; TAPS] {
-        let channels = kernels.len() / kernel_len;
-        let mut taps = [[T::zero(); MOST_ROWS]; TAPS];
-        let (mut phase, mut channel) = (rows.start / channels, rows.start % channels);
-        for lane in 0..rows.len() {
-            let kernel = &kernels[channel * kernel_len..(channel + 1) * kernel_len];
-            for (tap, &entry) in taps.iter_mut().zip(&self.filters[phase][plane]) {
-                tap[lane] = kernel[entry];
-            }
-            channel += 1;
-            if channel == channels {
-                (phase, channel) = (phase + 1, 0);
-            }
-        }
-        taps
+        });
     }
 }
 
-/// Copies the kernels of some output and source channels: by source channel, output channel.
-fn copy_kernels<A: FloatElement>(weight: &ArrayView5<'_, A>, to: &mut [A::Row]) {
-    let (channels, kernel_len) = (weight.dim().0, weight.dim().2 * weight.dim().3 * weight.dim().4);
-    for (channel, of_channel) in weight.outer_iter().enumerate() {
-        for (source, kernel) in of_channel.outer_iter().enumerate() {
-            let to = &mut to[(source * channels + channel) * kernel_len..][..kernel_len];
-            match kernel.as_slice() {
-                Some(kernel) => A::widen(kernel, to),
-                None => kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row()),
+impl Scheme {
+    /// The filters of a chunk as [`Lines`](super::Lines) reads them, the channels of all phases together: by point, panel of rows, summand, row.
+    fn pack_lines<A: FloatElement>(&self, weight: &ArrayView4<'_, A>, to: &mut [A::Row]) {
+        let (channels, sources, _, width) = weight.dim();
+        let (rows, planes) = (channels * self.phases.count(), self.depth / sources.max(1));
+        let mut first = 0;
+        for height in panel_heights(rows) {
+            for lane in 0..height {
+                let (phase, channel) = ((first + lane) / channels, (first + lane) % channels);
+                for source in 0..sources {
+                    let kernel = weight.slice(s![channel, source, .., ..]);
+                    for (plane, filter) in self.filters[phase].iter().enumerate() {
+                        let tap =
+                            |entry: &Option<usize>| entry.map_or_else(A::Row::default, |at| kernel[[at / width, at % width]].to_row());
+                        let mut taps = [A::Row::default(); 9];
+                        taps.iter_mut().zip(filter).for_each(|(to, entry)| *to = tap(entry));
+                        for (point, value) in evaluate(taps).into_iter().enumerate() {
+                            to[(point * rows + first) * self.pitch() + (source * planes + plane) * height + lane] = value;
+                        }
+                    }
+                }
             }
+            first += height;
+        }
+    }
+}
+
+/// `G g Gᵀ`: a filter of 3 × 3 taps at the points 0, 1, -1 and ∞.
+fn evaluate<T: Real>(taps: [T; 9]) -> [T; ELEMENTS] {
+    let half = T::one() / (T::one() + T::one());
+    let at_points = |[a, b, c]: [T; 3]| [a, (a + c + b) * half, (a + c - b) * half, c];
+    let lines: [[T; 4]; 3] = std::array::from_fn(|line| at_points([taps[3 * line], taps[3 * line + 1], taps[3 * line + 2]]));
+    let columns: [[T; 4]; 4] = std::array::from_fn(|column| at_points([lines[0][column], lines[1][column], lines[2][column]]));
+    std::array::from_fn(|point| columns[point % 4][point / 4])
+}
+
+/// The filters of a chunk of output channels, as they are packed.
+struct PackedChunk<'a, T> {
+    scheme: &'a Scheme,
+    channels: usize,
+    /// The heights of the panels that the channels of a phase are cut into.
+    panels: Vec<usize>,
+    /// The channels, and those that fill the last vector.
+    pitch: usize,
+    kernel_len: usize,
+    /// One filter of some source channels: by point, source channel, channel.
+    points: &'a mut [T],
+    to: &'a mut [T],
+}
+
+impl<T: Real> PackedChunk<'_, T> {
+    /// Evaluates the filters of some source channels. `taps` has them by source channel, entry of the kernel, channel, and zeros behind the
+    /// last entry.
+    fn add(&mut self, taps: &[T], sources: Range<usize>, backend: Backend) {
+        let mut tiles = [0; SOURCES];
+        for (source, tile) in tiles.iter_mut().enumerate() {
+            *tile = source * (self.kernel_len + 1);
+        }
+        for (phase, planes) in self.scheme.filters.iter().enumerate() {
+            for (plane, filter) in planes.iter().enumerate() {
+                let places: Vec<usize> = filter.iter().map(|entry| entry.unwrap_or(self.kernel_len)).collect();
+                let (pixels, channels, taps, tiles) = (taps, self.pitch, places.as_slice(), &tiles[..sources.len()]);
+                let out = &mut *self.points;
+                match self.scheme.axes.each_ref().map(|axis| axis.taps) {
+                    [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, taps, tiles, out }),
+                    [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, taps, tiles, out }),
+                    [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, taps, tiles, out }),
+                    _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, taps, tiles, out }),
+                }
+                self.store(phase, plane, sources.clone());
+            }
+        }
+    }
+
+    /// Copies evaluated filters to their places in the panels of every point where they are multiplied.
+    fn store(&mut self, phase: usize, plane: usize, sources: Range<usize>) {
+        let (phases, pitch) = (self.scheme.phases.count(), self.scheme.pitch());
+        for (point, live) in self.scheme.live.iter().enumerate() {
+            let (true, Some(place)) = (live.phases[phase], live.planes[plane]) else { continue };
+            let first_row = (point * phases + phase) * self.channels;
+            let mut row = 0;
+            for &height in &self.panels {
+                let from = &self.points[point * sources.len() * self.pitch + row..];
+                let to = &mut self.to[(first_row + row) * pitch + (sources.start * live.planes_count + place) * height..];
+                let to_pitch = live.planes_count * height;
+                match height {
+                    6 => copy_rows::<T, 6>(from, self.pitch, to, to_pitch, sources.len()),
+                    5 => copy_rows::<T, 5>(from, self.pitch, to, to_pitch, sources.len()),
+                    4 => copy_rows::<T, 4>(from, self.pitch, to, to_pitch, sources.len()),
+                    3 => copy_rows::<T, 3>(from, self.pitch, to, to_pitch, sources.len()),
+                    2 => copy_rows::<T, 2>(from, self.pitch, to, to_pitch, sources.len()),
+                    _ => copy_rows::<T, 1>(from, self.pitch, to, to_pitch, sources.len()),
+                }
+                row += height;
+            }
+        }
+    }
+}
+
+/// Copies so few numbers at a time that a call would take longer.
+#[inline(always)]
+fn copy_rows<T: Copy, const LEN: usize>(from: &[T], from_pitch: usize, to: &mut [T], to_pitch: usize, count: usize) {
+    for row in 0..count {
+        if let (Some(from), Some(to)) = (from[row * from_pitch..].first_chunk::<LEN>(), to[row * to_pitch..].first_chunk_mut()) {
+            *to = *from;
+        }
+    }
+}
+
+/// Copies the kernels of all output channels, one after the other.
+fn copy_kernels<A: FloatElement>(weight: ArrayView3<'_, A>, to: &mut [A::Row]) {
+    if let Some(weight) = weight.to_slice() {
+        return A::widen(weight, to);
+    }
+    let kernel_len = weight.dim().1 * weight.dim().2;
+    for (kernel, to) in weight.outer_iter().zip(to.chunks_exact_mut(kernel_len)) {
+        match kernel.to_slice() {
+            Some(kernel) => A::widen(kernel, to),
+            None => kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row()),
         }
     }
 }
 
 /// By phase and plane, the entries of the kernel that are the filter, in the order of the pixels they meet.
-pub(crate) fn filters(phases: &Phases, axes: &[AxisScheme; 2], width: usize) -> Vec<Vec<Vec<usize>>> {
-    let (rows, columns) = (kernel_entries(&phases.axes[1], &axes[0]), kernel_entries(&phases.axes[2], &axes[1]));
-    let of_plane = |rows: &[usize], columns: &[usize]| {
-        rows.iter().flat_map(|row| columns.iter().map(move |column| row * width + column)).collect::<Vec<usize>>()
+pub(crate) fn filters([height, width]: &[AxisScheme; 2], kernel_width: usize) -> Vec<Vec<Filter>> {
+    let of_plane = |rows: &[Option<usize>], columns: &[Option<usize>]| {
+        let entry = |row: Option<usize>, column: Option<usize>| Some(row? * kernel_width + column?);
+        rows.iter().flat_map(|&row| columns.iter().map(move |&column| entry(row, column))).collect::<Filter>()
     };
-    let of_phase = |rows: &[Vec<usize>], columns: &[Vec<usize>]| {
+    let of_phase = |rows: &[Filter], columns: &[Filter]| {
         rows.iter().flat_map(|row| columns.iter().map(|column| of_plane(row, column))).collect::<Vec<_>>()
     };
-    rows.iter().flat_map(|rows| columns.iter().map(|columns| of_phase(rows, columns))).collect()
-}
-
-/// By phase and plane, the entries of the kernel along an axis in the order of the pixels they meet.
-fn kernel_entries(axis: &AxisPhases, scheme: &AxisScheme) -> Vec<Vec<Vec<usize>>> {
-    let of_plane = |phase: usize, first: isize| {
-        let pixels = (0..scheme.taps).map(|tap| first + (axis.source_stride * tap).cast_signed());
-        pixels.filter_map(|pixel| axis.phases[phase].taps.iter().find(|tap| tap.origin == pixel).map(|tap| tap.kernel)).collect()
-    };
-    (0..axis.phases.len()).map(|phase| scheme.planes.iter().map(|&first| of_plane(phase, first)).collect()).collect()
-}
-
-/// `G g Gᵀ`: filters at the points, those of several rows side by side.
-#[inline(always)]
-fn evaluate<T: Float>(taps: [[T; MOST_ROWS]; TAPS], [height, width]: &[AxisScheme; 2]) -> [[T; MOST_ROWS]; ELEMENTS] {
-    let zero = [T::zero(); MOST_ROWS];
-    let mut lines = [[zero; 4]; 3];
-    for (line, taps) in lines.iter_mut().zip(taps.chunks_exact(width.taps)).take(height.taps) {
-        *line = at_points([taps[0], taps[1], *taps.get(2).unwrap_or(&zero)], width.taps);
-    }
-    let mut points = [zero; ELEMENTS];
-    for column in 0..4 {
-        let column_points = at_points([lines[0][column], lines[1][column], lines[2][column]], height.taps);
-        for line in 0..4 {
-            points[line * 4 + column] = column_points[line];
-        }
-    }
-    points
-}
-
-/// `G g`: 2 or 3 taps at 0, 1, -1 and ∞.
-#[inline(always)]
-fn at_points<T: Float>([a, b, c]: [[T; MOST_ROWS]; 3], taps: usize) -> [[T; MOST_ROWS]; 4] {
-    let half = T::one() / (T::one() + T::one());
-    let (mut at_one, mut at_minus_one) = (a, a);
-    for lane in 0..MOST_ROWS {
-        let even = if taps == 2 { a[lane] } else { a[lane] + c[lane] };
-        at_one[lane] = (even + b[lane]) * half;
-        at_minus_one[lane] = (even - b[lane]) * half;
-    }
-    [a, at_one, at_minus_one, if taps == 2 { b } else { c }]
+    height.entries.iter().flat_map(|rows| width.entries.iter().map(|columns| of_phase(rows, columns))).collect()
 }
