@@ -165,7 +165,7 @@ impl NearestIndices {
         let channels_last = y.len_of(NdAxis(1)) > 1 && y.stride_of(NdAxis(1)) == 1;
         let order = if channels_last { [0, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4] };
         let spatial = if channels_last { 1 } else { 2 };
-        let streams = how.streaming.streams(y.len() * size_of::<A>());
+        let streams = how.streaming.streams_copy(y.len() * size_of::<A>());
         let job = Job { indices: self, first_spatial: spatial, backend: how.backend, streams };
         job.divide(x.permuted_axes(order), y.permuted_axes(order), 0);
     }

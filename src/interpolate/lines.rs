@@ -7,8 +7,8 @@ use ndarray::{ArrayView4, ArrayViewMut6, Axis};
 
 use crate::element::Convert;
 use crate::simd::{
-    Arithmetic, Backend, Carry, Combine, Destination, Gather, RingRows, Table, WriteRows, as_maybe_uninit, as_maybe_uninit_mut,
-    finish_streaming,
+    Arithmetic, Backend, Carry, Combine, CombineSlices, Destination, Gather, RingRows, Table, Widening, WriteRows, as_maybe_uninit,
+    as_maybe_uninit_mut, finish_streaming,
 };
 
 /// Rows to read: one channel, or one picture of interleaved channels.
@@ -19,8 +19,8 @@ pub(crate) trait Source<T> {
     /// Interleaved channels.
     fn inner(&self) -> usize;
 
-    /// The rows of slice `d`, where they can be read without a copy and follow each other without gaps.
-    fn flat(&self, d: usize) -> Option<&[T]>;
+    /// All slices, where they can be read without a copy and follow each other without gaps, as their rows do.
+    fn flat(&self) -> Option<RingRows<'_, T>>;
 
     /// Row `h` of slice `d`, where it can be read without a copy. The same for every row.
     fn direct(&self, d: usize, h: usize) -> Option<&[T]>;
@@ -84,9 +84,9 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
         self.view.len_of(Axis(3))
     }
 
-    fn flat(&self, d: usize) -> Option<&[T]> {
-        let size = self.view.len_of(Axis(1)) * self.view.len_of(Axis(2)) * self.view.len_of(Axis(3));
-        self.flat?.get(d * size..(d + 1) * size).and_then(A::as_rows)
+    fn flat(&self) -> Option<RingRows<'_, T>> {
+        let stride = self.view.len_of(Axis(1)) * self.view.len_of(Axis(2)) * self.view.len_of(Axis(3));
+        Some(RingRows { rows: self.flat.and_then(A::as_rows)?, stride, mask: usize::MAX })
     }
 
     #[inline]
@@ -290,6 +290,11 @@ pub(crate) trait Lines<T: Arithmetic> {
         None
     }
 
+    /// The rows that they are made from, where these are there already, and made along their width alone.
+    fn widening(&self) -> Option<Widening<'_, T>> {
+        None
+    }
+
     /// Row `h`, if it is there already and need not be made. The same for every row.
     fn ready(&self, h: usize) -> Option<&[T]>;
 
@@ -327,8 +332,7 @@ pub(crate) struct Plain<'a, X: ?Sized, T> {
 
 impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
     fn all(&self) -> Option<RingRows<'_, T>> {
-        let rows = self.source.flat(self.depth)?;
-        Some(RingRows { rows, stride: self.source.len(), mask: usize::MAX })
+        flat_rows(self.source, self.depth)
     }
 
     #[inline]
@@ -357,6 +361,11 @@ pub(crate) struct Widened<'a, X: ?Sized, T: Arithmetic> {
 }
 
 impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Widened<'_, X, T> {
+    fn widening(&self) -> Option<Widening<'_, T>> {
+        let inputs = flat_rows(self.source, self.depth)?;
+        Some(Widening { inputs, table: self.table, inner: self.source.inner(), pixels: self.pixels.clone() })
+    }
+
     #[inline]
     fn ready(&self, _: usize) -> Option<&[T]> {
         None
@@ -389,6 +398,13 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
 
     fn make(&mut self, h: usize, places: Places<'_, T>) {
         let Places { out, starts, len } = places;
+        if self.table.is_empty_row(self.depth) {
+            return starts.iter().for_each(|&start| out[start..][..len].fill(MaybeUninit::new(T::default())));
+        }
+        let (index, weight) = self.table.row(self.depth);
+        if let Some(slices) = self.source.flat() {
+            return self.backend.run(CombineSlices { slices, index, weight, first: h, len, out, starts });
+        }
         for (h, &start) in (h..).zip(starts) {
             self.make_one(h, &mut out[start..][..len]);
         }
@@ -396,23 +412,26 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
 }
 
 impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
+    /// A row whose taps do not lie in slices without gaps.
     fn make_one(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
-        if self.table.is_empty_row(self.depth) {
-            return out.fill(MaybeUninit::new(T::default()));
-        }
         let (index, weight) = self.table.row(self.depth);
         let (source, len) = (self.source, self.source.len());
         if source.direct(0, 0).is_some() {
             let row = |t: usize| source.direct(index[t] as usize, h).unwrap_or_default();
-            self.backend.run(Combine { row, weight, len, to: Destination::stored(out) });
-        } else {
-            for (&d, spare) in index.iter().zip(self.spare.chunks_exact_mut(len)) {
-                source.load(d as usize, h, spare);
-            }
-            let spare = &*self.spare;
-            self.backend.run(Combine { row: |t| &spare[t * len..], weight, len, to: Destination::stored(out) });
+            return self.backend.run(Combine { row, weight, len, to: Destination::stored(out) });
         }
+        for (&d, spare) in index.iter().zip(self.spare.chunks_exact_mut(len)) {
+            source.load(d as usize, h, spare);
+        }
+        let spare = &*self.spare;
+        self.backend.run(Combine { row: |t| &spare[t * len..], weight, len, to: Destination::stored(out) });
     }
+}
+
+/// All rows of slice `d`, where they follow each other without gaps.
+fn flat_rows<T, X: Source<T> + ?Sized>(source: &X, d: usize) -> Option<RingRows<'_, T>> {
+    let slices = source.flat()?;
+    Some(RingRows { rows: slices.row(d as u32), stride: source.len(), mask: usize::MAX })
 }
 
 /// Rows `h` and following of slice `d`, `count` of them, copied into `spare` if need be.

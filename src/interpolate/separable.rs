@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, RingRows, Table, as_maybe_uninit_mut, prefetch,
-    reserve, with_scratch, with_tags,
+    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, ResizeRows, Ring, RingRows, Table,
+    as_maybe_uninit_mut, prefetch, reserve, with_scratch, with_tags,
 };
 
 use super::lines::{
@@ -165,7 +165,7 @@ impl Separable {
             return oh >= h || lost(h, oh) <= 2 * lost(w, ow);
         }
         // Multiplications of each order; one along the width costs about three across rows.
-        let taps = |axis: &AxisTaps| if axis.identity { 0 } else { axis.taps.longest_row() };
+        let taps = |axis: &AxisTaps| if axis.identity { 0 } else { axis.longest_row };
         let first = d * h * ow * 3 * taps(width) + d * oh * ow * taps(height) + od * oh * ow * taps(depth);
         let last = od * h * w * taps(depth) + od * oh * w * taps(height) + od * oh * ow * 3 * taps(width);
         first <= last
@@ -282,7 +282,8 @@ impl Engine<'_> {
         let columns = if self.widen_first || inner > 1 { 0 } else { ROWS * input };
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
-        let ahead = if self.widen_first && line <= SHORT_ROW { BATCH - 1 } else { 0 };
+        let made = self.widen_first || !depth.identity;
+        let ahead = if made && line <= SHORT_ROW { BATCH - 1 } else { 0 };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input * depth_table.width.max(batch);
@@ -446,10 +447,19 @@ impl Engine<'_> {
         last: &mut [T],
     ) {
         let Place { sink_depth, height, mut rows, .. } = place;
+        let table = self.passes.axes[1].table::<T>();
+        if table.empty.is_empty() && !self.passes.axes[1].identity && lines.widening().is_some() {
+            return put_rows(y, sink_depth, rows, last, |rows, to| {
+                let outputs = height + rows.start..height + rows.end;
+                if let Some(widening) = lines.widening() {
+                    self.backend.run(ResizeRows { widening, ring: &mut *ring, height: table, outputs, to });
+                }
+            });
+        }
         while !rows.is_empty() {
             let first = rows.start;
             if let Some((inputs, count)) = self.ready_rows(lines, ring, height + first..height + rows.end) {
-                let (table, len) = (self.passes.axes[1].table::<T>(), y.len());
+                let len = y.len();
                 put_rows(y, sink_depth, first..first + count, last, |rows, to| {
                     self.backend.run(CombineRows { inputs, table, outputs: height + rows.start..height + rows.end, len, to });
                 });
@@ -506,9 +516,9 @@ impl Engine<'_> {
         if !full(&outputs.start) {
             return None;
         }
-        ring.fill(lines, table.row(outputs.start).0);
+        fill(ring, lines, table.row(outputs.start).0);
         let rest = outputs.start + 1..outputs.end;
-        let count = 1 + rest.take_while(|o| full(o) && ring.holds(table.row(*o).0)).count();
+        let count = 1 + rest.take_while(|o| full(o) && ring.holds_all(table.row(*o).0)).count();
         Some((ring.rows(), count))
     }
 
@@ -549,7 +559,7 @@ impl Engine<'_> {
             let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
             return self.backend.run(Combine { row, weight, len, to });
         }
-        ring.fill(lines, index);
+        fill(ring, lines, index);
         let rows = ring.rows();
         self.backend.run(Combine { row: |t| rows.row(index[t]), weight, len, to });
     }
@@ -570,58 +580,15 @@ struct Place {
     pixels: Range<usize>,
 }
 
-/// Rows made by the first passes, reused while output rows share them, and which row each place holds.
-struct Ring<'a, T> {
-    rows: &'a mut [T],
-    /// From row to row.
-    stride: usize,
-    /// Elements of a row.
-    len: usize,
-    /// Rows that are made at a time.
-    batch: usize,
-    /// No row from here on is worth making ahead.
-    end: usize,
-    tags: &'a mut [usize],
-}
-
-impl<T: Arithmetic> Ring<'_, T> {
-    /// The rows, to read.
-    fn rows(&self) -> RingRows<'_, T> {
-        RingRows { rows: self.rows, stride: self.stride, mask: self.tags.len() - 1 }
-    }
-
-    /// Makes the rows `index` that are not there.
-    #[inline]
-    fn fill<L: Lines<T>>(&mut self, lines: &mut L, index: &[u32]) {
-        for &h in index {
-            if !self.holds_row(h) {
-                self.make(lines, h as usize);
-            }
+/// Makes the rows `index` of a ring that are not there.
+#[inline]
+fn fill<T: Arithmetic, L: Lines<T>>(ring: &mut Ring<'_, T>, lines: &mut L, index: &[u32]) {
+    for &h in index {
+        if !ring.holds(h) {
+            let mut starts = [0; BATCH];
+            let count = ring.claim(h as usize, &mut starts);
+            lines.make(h as usize, Places { out: as_maybe_uninit_mut(ring.rows), starts: &starts[..count], len: ring.len });
         }
-    }
-
-    #[inline]
-    fn holds_row(&self, h: u32) -> bool {
-        self.tags[h as usize & (self.tags.len() - 1)] == h as usize
-    }
-
-    #[inline]
-    fn holds(&self, index: &[u32]) -> bool {
-        index.iter().all(|&h| self.holds_row(h))
-    }
-
-    /// Makes row `h` and some that will be wanted next. There is room for them beside the rows that the output row at hand needs.
-    fn make<L: Lines<T>>(&mut self, lines: &mut L, h: usize) {
-        let mask = self.tags.len() - 1;
-        let mut starts = [0; BATCH];
-        let mut count = 0;
-        while count < self.batch && (count == 0 || h + count < self.end) && self.tags[(h + count) & mask] != h + count {
-            let place = (h + count) & mask;
-            self.tags[place] = h + count;
-            starts[count] = place * self.stride;
-            count += 1;
-        }
-        lines.make(h, Places { out: as_maybe_uninit_mut(self.rows), starts: &starts[..count], len: self.len });
     }
 }
 

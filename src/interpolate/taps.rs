@@ -343,13 +343,15 @@ fn normalise(taps: &mut Vec<(usize, f64)>, position: f64, n: usize) {
 pub(crate) struct AxisTaps {
     pub(crate) taps: Taps,
     pub(crate) identity: bool,
+    /// The most taps that an output pixel has.
+    pub(crate) longest_row: usize,
     tables: Tables,
     few_bits: OnceLock<bool>,
 }
 
 impl AxisTaps {
     pub(crate) fn new(taps: Taps) -> Self {
-        Self { identity: taps.is_identity(), taps, tables: Tables::default(), few_bits: OnceLock::new() }
+        Self { identity: taps.is_identity(), longest_row: taps.longest_row(), taps, tables: Tables::default(), few_bits: OnceLock::new() }
     }
 
     /// Whether the weights of bytes need no more than [`FewBits`].

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::group::Group;
+use super::ring::RingRows;
 use super::streaming::{Carry, Destination, stream_on};
 use super::{Arithmetic, InstructionSet, Kernel, LINE, Table, prefetch};
 
@@ -46,30 +47,37 @@ pub(crate) struct CombineRows<'a, T: Arithmetic> {
     pub(crate) to: Destination<'a, T>,
 }
 
-/// Rows of a ring: row `h` is at `(h & mask) * stride`, and the elements between it and the next are of no meaning, but can be read.
-/// Or all rows of an input, with a mask of all ones.
-#[derive(Clone, Copy)]
-pub(crate) struct RingRows<'a, T> {
-    pub(crate) rows: &'a [T],
-    pub(crate) stride: usize,
-    pub(crate) mask: usize,
+/// Across slices, for neighbouring rows: each output row is the same sum of the rows at its place in the slices. Writes all of them.
+pub(crate) struct CombineSlices<'a, T: Arithmetic> {
+    /// Whole slices, of rows that follow each other without gaps.
+    pub(crate) slices: RingRows<'a, T>,
+    /// The slice of each tap.
+    pub(crate) index: &'a [u32],
+    pub(crate) weight: &'a [T::Weight],
+    /// The first row.
+    pub(crate) first: usize,
+    /// Elements of a row.
+    pub(crate) len: usize,
+    /// Holds the output rows,
+    pub(crate) out: &'a mut [MaybeUninit<T>],
+    /// each from here on.
+    pub(crate) starts: &'a [usize],
 }
 
-impl<'a, T> RingRows<'a, T> {
-    #[inline(always)]
-    pub(crate) fn row(&self, h: u32) -> &'a [T] {
-        &self.rows[(h as usize & self.mask) * self.stride..][..self.stride]
-    }
+impl<T: Arithmetic> Kernel for CombineSlices<'_, T> {
+    type Output = ();
 
-    /// Asks for the input rows that the output row after the next needs first; a ring's are near already.
     #[inline(always)]
-    fn prefetch<U: Arithmetic>(&self, table: &Table<U>, o: usize) {
-        if self.mask != usize::MAX || (o + 3) * table.width > table.index.len() {
-            return;
-        }
-        let (&[.., known], &[.., last]) = (table.row(o + 1).0, table.row(o + 2).0) else { return };
-        for row in known + 1..=last {
-            prefetch(self.row(row));
+    fn run<I: InstructionSet>(self) {
+        let Self { slices, index, weight, first, len, out, starts } = self;
+        for (h, &start) in (first..).zip(starts) {
+            // The rows that the next call begins with: it is not foreseen where each slice goes on.
+            let ahead = (h + starts.len()) * len;
+            for &slice in index {
+                prefetch(slices.row(slice).get(ahead..ahead + len).unwrap_or_default());
+            }
+            let row = |t: usize| &slices.row(index[t])[h * len..];
+            combine::<I, T>(row, weight, len, Destination::stored(&mut out[start..][..len]));
         }
     }
 }
@@ -149,14 +157,27 @@ struct Few<'a, I: InstructionSet, T: Arithmetic, const TAPS: usize> {
 impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
     const LANES: usize = T::Group::<I>::LANES;
 
-    /// The sums of the group that begins at element `begin`.
+    /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
     #[inline(always)]
-    fn group(&self, begin: usize) -> T::Group<I> {
-        let mut sums = T::Group::<I>::start();
+    fn groups(&self, begin: usize, out: &mut [MaybeUninit<T>], stream: bool) {
+        let groups = out.chunks_exact_mut(Self::LANES);
+        let mut rows = [self.rows[0]; TAPS];
         for t in 0..TAPS {
-            sums = sums.accumulate_row(&self.rows[t][begin..], self.weights[t]);
+            rows[t] = &self.rows[t][begin..][..groups.len() * Self::LANES];
         }
-        sums
+        for (number, group) in groups.enumerate() {
+            let place = number * Self::LANES..(number + 1) * Self::LANES;
+            let mut sums = T::Group::<I>::start();
+            for t in 0..TAPS {
+                // SAFETY: every row was cut to as many groups as there are of the output.
+                sums = sums.accumulate_row(unsafe { rows[t].get_unchecked(place.clone()) }, self.weights[t]);
+            }
+            if stream {
+                sums.stream(group);
+            } else {
+                sums.finish(group);
+            }
+        }
     }
 
     #[inline(always)]
@@ -178,19 +199,13 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
             }
             return;
         }
-        // Stores that cross from one cache line into the next are slow: the groups between the first and the last begin at a line of the
-        // output. What two groups share is computed twice.
-        let last = len - Self::LANES;
-        self.group(first).finish(out);
-        let mut begin = match out.as_ptr().align_offset(Self::LANES * size_of::<T>()) {
-            0 => Self::LANES,
-            offset => offset.min(Self::LANES),
-        };
-        while begin <= last {
-            self.group(first + begin).finish(&mut out[begin..]);
-            begin += Self::LANES;
+        // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to cost
+        // less. The last group is moved to end with the row: what it shares with the one before is computed twice.
+        let whole = len / Self::LANES * Self::LANES;
+        self.groups(first, &mut out[..whole], false);
+        if whole < len {
+            self.groups(first + len - Self::LANES, &mut out[len - Self::LANES..], false);
         }
-        self.group(first + last).finish(&mut out[last..]);
     }
 
     /// Writes `len` elements from `begin` of `out` on, past the caches: whole lines from the registers, the rest by way of `carry`.
@@ -203,10 +218,8 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
             carry.advance::<I, T>(done, out);
         }
         let lines = (len - done) / line * line;
-        for group in out[begin + done..][..lines].chunks_exact_mut(Self::LANES) {
-            self.group(done).stream(group);
-            done += Self::LANES;
-        }
+        self.groups(done, &mut out[begin + done..][..lines], true);
+        done += lines;
         carry.pass::<T>(lines);
         if done < len {
             self.part(done..len, carry.room());
@@ -223,9 +236,7 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
             shortest = shortest.min(self.rows[t].len());
         }
         if whole <= shortest {
-            for (number, begin) in elements.step_by(Self::LANES).enumerate() {
-                self.group(begin).finish(&mut to[number * Self::LANES..]);
-            }
+            self.groups(elements.start, &mut to[..whole - elements.start], false);
         } else {
             for (slot, i) in to.iter_mut().zip(elements) {
                 slot.write(self.element(i));

@@ -88,75 +88,89 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
     let size = T::Group::<I>::LANES;
     let groups = first / size..(first + len).div_ceil(size);
     // More taps than this do not stay in registers.
-    let steady = if TAPS > 0 && TAPS <= 4 { lanes.steady.clone() } else { 0..0 };
-    let mut steady = steady.start.clamp(groups.start, groups.end)..steady.end.clamp(groups.start, groups.end);
-    if steady.is_empty() {
-        steady = groups.end..groups.end;
-    }
-    for group in (groups.start..steady.start).chain(steady.end..groups.end) {
-        for (row, &start) in rows.iter().zip(starts) {
-            let sums = group_sums::<I, T, TAPS, WIDE>(row, lanes, group);
-            sums.finish(&mut out[start + lanes.first(group) - first..]);
+    if TAPS == 0 || TAPS > if I::REGISTERS >= 32 { 8 } else { 4 } {
+        for group in groups {
+            for (row, &start) in rows.iter().zip(starts) {
+                let sums = group_sums::<I, T, WIDE>(row, lanes, group);
+                sums.finish(&mut out[start + lanes.first(group) - first..]);
+            }
         }
-    }
-    if steady.is_empty() {
         return;
     }
-    for phase in 0..lanes.cycle.min(steady.len()) {
-        let groups = steady.start + phase..steady.end;
+    let steady = lanes.steady.start.max(groups.start)..lanes.steady.end.min(groups.end);
+    let mut group = groups.start;
+    while group < groups.end {
+        let mut run = Run { group, count: 1, first: lanes.first(group) - first };
+        if steady.contains(&group) {
+            run.count = (steady.end - group).div_ceil(lanes.cycle);
+        }
         if lanes.joint {
-            gather_steady::<I, T, TAPS, false, true>(rows, lanes, groups, first, out, starts);
+            gather_run::<I, T, TAPS, false, true>(rows, lanes, &run, out, starts);
         } else {
-            gather_steady::<I, T, TAPS, WIDE, false>(rows, lanes, groups, first, out, starts);
+            gather_run::<I, T, TAPS, WIDE, false>(rows, lanes, &run, out, starts);
+        }
+        group += 1;
+        // The rest of the steady groups are in the runs of the first few.
+        if steady.contains(&group) && group == steady.start + lanes.cycle {
+            group = steady.end;
         }
     }
 }
 
-/// Every [`cycle`](Lanes::cycle)th of `groups`. They have the same picks and weights, which stay in registers. No closures here: what is
-/// called from one would not be compiled for the instruction set.
+/// Every [`cycle`](Lanes::cycle)th group from one on.
+struct Run {
+    group: usize,
+    count: usize,
+    /// Where it begins in the output.
+    first: usize,
+}
+
+/// A run of groups: they have the same picks and weights, which stay in registers. No closures here: what is called from one would not
+/// be compiled for the instruction set.
 #[inline(always)]
-fn gather_steady<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool, const JOINT: bool>(
+fn gather_run<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool, const JOINT: bool>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
-    groups: Range<usize>,
-    first: usize,
+    run: &Run,
     out: &mut [MaybeUninit<T>],
     starts: &[usize],
 ) {
     let size = T::Group::<I>::LANES;
-    let entry = groups.start * TAPS;
-    let mut picks = [T::Group::<I>::pick(&lanes.pick[entry * size..]); TAPS];
-    let mut weights = [T::Group::<I>::weights(&lanes.weight[entry * size..]); TAPS];
+    let window = if WIDE { 2 * T::Group::<I>::WINDOW } else { T::Group::<I>::WINDOW };
+    let entries = run.group * TAPS..(run.group + 1) * TAPS;
+    let begin = &lanes.begin[entries.clone()];
+    let pick = &lanes.pick[entries.start * size..entries.end * size];
+    let weight = &lanes.weight[entries.start * size..entries.end * size];
+    let mut picks = [T::Group::<I>::pick(pick); TAPS];
+    let mut weights = [T::Group::<I>::weights(weight); TAPS];
     for t in 1..TAPS {
-        picks[t] = T::Group::<I>::pick(&lanes.pick[(entry + t) * size..]);
-        weights[t] = T::Group::<I>::weights(&lanes.weight[(entry + t) * size..]);
+        picks[t] = T::Group::<I>::pick(&pick[t * size..]);
+        weights[t] = T::Group::<I>::weights(&weight[t * size..]);
     }
     for (row, &start) in rows.iter().zip(starts) {
         let mut windows = [*row; TAPS];
         for t in 0..TAPS {
-            windows[t] = &row[lanes.begin[entry + t] as usize..];
+            windows[t] = &row[begin[if JOINT { 0 } else { t }] as usize..][..(run.count - 1) * lanes.step + window];
         }
-        let out = &mut out[start + groups.start * size - first..][..groups.len() * size];
-        for (number, slots) in out.chunks_mut(size * lanes.cycle).enumerate() {
+        let out = &mut out[start + run.first..][..((run.count - 1) * lanes.cycle + 1) * size];
+        for number in 0..run.count {
+            let (from, to) = (number * lanes.step, number * lanes.cycle * size);
             let mut sums = T::Group::<I>::start();
             for t in 0..TAPS {
-                let window = windows[if JOINT { 0 } else { t }];
-                sums = sums.accumulate::<WIDE>(&window[number * lanes.step..], picks[t], weights[t]);
+                // SAFETY: the windows of a tap were cut to end with that of the run's last group.
+                let window = unsafe { windows[t].get_unchecked(from..from + window) };
+                sums = sums.accumulate::<WIDE>(window, picks[t], weights[t]);
             }
-            sums.finish(slots);
+            // SAFETY: the output was cut to end with the run's last group.
+            sums.finish(unsafe { out.get_unchecked_mut(to..to + size) });
         }
     }
 }
 
 /// The sums of one group, all from the table.
 #[inline(always)]
-fn group_sums<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
-    row: &[T],
-    lanes: &Lanes<T>,
-    group: usize,
-) -> T::Group<I> {
-    let size = T::Group::<I>::LANES;
-    let taps = if TAPS == 0 { lanes.taps } else { TAPS };
+fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lanes: &Lanes<T>, group: usize) -> T::Group<I> {
+    let (size, taps) = (T::Group::<I>::LANES, lanes.taps);
     let begin = &lanes.begin[group * taps..][..taps];
     let pick = &lanes.pick[group * taps * size..][..taps * size];
     let weight = &lanes.weight[group * taps * size..][..taps * size];

@@ -14,6 +14,8 @@ mod gather;
 mod group;
 mod prefetch;
 mod product_sums;
+mod resize_rows;
+mod ring;
 mod streaming;
 mod strip_product;
 mod table;
@@ -25,12 +27,14 @@ mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_scratch, with_tags};
-pub(crate) use combine::{Combine, CombineRows, RingRows};
+pub(crate) use combine::{Combine, CombineRows, CombineSlices};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};
 pub use group::Group;
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
+pub(crate) use resize_rows::{ResizeRows, Widening};
+pub(crate) use ring::{Ring, RingRows};
 pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
 };
@@ -125,8 +129,8 @@ impl Backend {
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx512 if self.is_available() => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => kernel.run::<Neon>(),
-            _ => kernel.run::<Portable>(),
+            Self::Neon => plain::<Neon, K>(kernel),
+            _ => plain::<Portable, K>(kernel),
         }
     }
 }
@@ -154,6 +158,9 @@ pub trait InstructionSet: 'static {
     /// The same for bytes that are weighted in 16 bits.
     type FewBitsGroup: Group<FewBits>;
 
+    /// Runs a kernel from inside another as a function of its own: loops that stand in several kernels are compiled once.
+    fn call<K: Kernel>(kernel: K) -> K::Output;
+
     /// Copies `from` into `to` past the caches, where the instruction set can.
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
@@ -172,6 +179,12 @@ pub trait InstructionSet: 'static {
     }
 }
 
+/// The shell of kernels that need no features.
+#[inline(never)]
+fn plain<I: InstructionSet, K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<I>()
+}
+
 /// No assumption beyond the target's own.
 pub(crate) struct Portable;
 impl InstructionSet for Portable {
@@ -185,6 +198,11 @@ impl InstructionSet for Portable {
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
+
+    #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        plain::<Self, K>(kernel)
+    }
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -201,10 +219,15 @@ impl InstructionSet for Neon {
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
+
+    #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        plain::<Self, K>(kernel)
+    }
 }
 
 /// A loop that is compiled once for each instruction set.
-pub(crate) trait Kernel {
+pub trait Kernel {
     /// What the loop returns.
     type Output;
 

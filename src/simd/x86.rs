@@ -25,6 +25,12 @@ impl InstructionSet for Avx2 {
     type FewBitsGroup = __m256i;
 
     #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+        unsafe { avx2(kernel) }
+    }
+
+    #[inline(always)]
     fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
         transpose_square(square);
     }
@@ -49,6 +55,12 @@ impl InstructionSet for Avx512 {
     type DoubleGroup = __m512d;
     type ByteGroup = __m512i;
     type FewBitsGroup = __m256i;
+
+    #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+        unsafe { avx512(kernel) }
+    }
 
     #[inline(always)]
     fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
