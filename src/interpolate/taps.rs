@@ -233,24 +233,26 @@ impl Taps {
             };
             let (lowest, highest) = index.iter().fold((u32::MAX, 0), |(low, high), &i| (low.min(i), high.max(i)));
             table.span = table.span.max((highest - lowest) as usize + 1);
+            let (taps, missing) = (index.len(), width - index.len());
             table.index.extend(index);
-            table.weight.extend(weight.iter().map(|&weight| T::weight(weight)));
-            let missing = width - index.len();
-            if missing > 0 {
-                // A tap of weight 0 would turn an infinite pixel into NaN, so the last tap shares its weight with its copies.
-                let share = if T::HAS_INFINITY { last_weight / (missing + 1) as f64 } else { 0.0 };
-                if T::HAS_INFINITY {
-                    table.weight.pop();
-                    table.weight.push(T::weight(share));
-                }
-                table.index.extend(std::iter::repeat_n(last_index, missing));
-                table.weight.extend(std::iter::repeat_n(T::weight(share), missing));
-            }
+            table.index.extend(std::iter::repeat_n(last_index, missing));
+            let copies = copies_of_last::<T>(taps, width);
+            let share = T::weight(last_weight / copies as f64);
+            table.weight.extend(weight[..taps - 1].iter().map(|&weight| T::weight(weight)));
+            table.weight.push(share);
+            table.weight.extend(std::iter::repeat_n(if copies > 1 { share } else { T::Weight::default() }, missing));
         }
         // A power of two: places in the ring are then found without a division.
         table.span = table.span.next_power_of_two();
         table
     }
+}
+
+/// Among how many taps the last of a row that is filled up to `width` shares its weight with its copies.
+fn copies_of_last<T: Arithmetic>(taps: usize, width: usize) -> usize {
+    let copies = width - taps + 1;
+    // A tap of weight 0 would turn an infinite pixel into NaN. In fixed point a single tap is shared where that is exact: then 1 fits a byte.
+    if T::HAS_INFINITY || (taps == 1 && copies.is_power_of_two()) { copies } else { 1 }
 }
 
 /// The width of a table whose longest row has `taps`: a little more where the engine then has a loop for that very number.
@@ -356,8 +358,15 @@ impl AxisTaps {
 
     /// Whether the weights of bytes need no more than [`FewBits`].
     pub(crate) fn few_bits(&self) -> bool {
-        let weights = |o: usize| self.taps.row(o).1.iter().map(|&weight| u8::weight(weight));
-        *self.few_bits.get_or_init(|| (0..self.taps.output()).all(|o| FewBits::holds(weights(o))))
+        let width = padded_width(self.longest_row);
+        let holds = |o: usize| {
+            let Some((&last, others)) = self.taps.row(o).1.split_last() else { return true };
+            let copies = copies_of_last::<FewBits>(others.len() + 1, width);
+            let shares = std::iter::repeat_n(last / copies as f64, copies);
+            FewBits::holds(others.iter().copied().chain(shares).map(u8::weight))
+        };
+        // An axis that is copied is not weighted at all.
+        *self.few_bits.get_or_init(|| self.identity || (0..self.taps.output()).all(holds))
     }
 
     /// The table in the arithmetic of `T`.

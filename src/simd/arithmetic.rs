@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 
 use std::sync::OnceLock;
 
-use super::group::Group;
+use super::group::{Group, RowGroup};
 use super::{InstructionSet, Table, Tables};
 use crate::error::Error;
 use crate::memory::Need;
@@ -37,8 +37,13 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// Whether `0 · x` can be something else than 0, so that a row of taps must not be filled up with taps of weight 0.
     const HAS_INFINITY: bool;
 
-    /// The sums of neighbouring output elements of a row.
+    /// The sums of neighbouring output elements over elements picked from a row.
     type Group<I: InstructionSet>: Group<Self>;
+    /// The same over rows.
+    type Rows<I: InstructionSet>: RowGroup<Self>;
+
+    /// Puts weights of pairs of taps, `[lane][2]`, in the form that groups of pairs take: as many numbers, some without a meaning.
+    fn fold(_: &mut [Self::Weight]) {}
 
     /// This type's buffers of the thread's scratch memory.
     fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>>;
@@ -53,6 +58,7 @@ macro_rules! float_arithmetic {
             type Weight = $float;
             type Sum = $float;
             type Group<I: InstructionSet> = I::$group;
+            type Rows<I: InstructionSet> = I::$group;
 
             #[inline]
             #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
@@ -96,10 +102,26 @@ float_arithmetic!(f64, double, DoubleGroup);
 /// stay inside 32 bits even where the weights of a sharpening filter overshoot.
 pub(crate) const FRACTION_BITS: u32 = 22;
 
+/// Bits of a weight that are multiplied apart from the others: both halves fit into 16.
+pub(crate) const LOW_BITS: u32 = 15;
+
 impl Arithmetic for u8 {
     type Weight = i32;
     type Sum = i32;
     type Group<I: InstructionSet> = I::ByteGroup;
+    type Rows<I: InstructionSet> = I::ByteGroup;
+
+    /// The low bits of all lanes, then the high ones; of each the pair in one number.
+    #[allow(clippy::cast_possible_truncation)] // cut in two on purpose
+    fn fold(weights: &mut [i32]) {
+        let half = |weights: &[i32; 2], of: fn(i32) -> i32| i32::from(of(weights[0]) as i16) & 0xFFFF | of(weights[1]) << 16;
+        let pairs = weights.as_chunks::<2>().0;
+        let low: Vec<i32> = pairs.iter().map(|pair| half(pair, |weight| weight & ((1 << LOW_BITS) - 1))).collect();
+        let high: Vec<i32> = pairs.iter().map(|pair| half(pair, |weight| weight >> LOW_BITS)).collect();
+        let (to_low, to_high) = weights.split_at_mut(low.len());
+        to_low.copy_from_slice(&low);
+        to_high[..high.len()].copy_from_slice(&high);
+    }
 
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
@@ -148,18 +170,37 @@ impl FewBits {
     /// Fractional bits of a weight.
     pub(crate) const FRACTION_BITS: u32 = 7;
 
-    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference.
+    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference. Instructions
+    /// that multiply pairs want them to fit a signed byte, and the sum of each pair not to leave 16 bits.
     pub(crate) fn holds(weights: impl Iterator<Item = i32>) -> bool {
         const UNIT: i32 = 1 << (FRACTION_BITS - FewBits::FRACTION_BITS);
-        let mut reach = 0;
-        for weight in weights {
-            if weight % UNIT != 0 {
+        let (mut reach, mut of_pair) = (0, [0; 2]);
+        for (tap, weight) in weights.enumerate() {
+            let units = weight / UNIT;
+            if weight % UNIT != 0 || i8::try_from(units).is_err() {
                 return false;
             }
-            reach += i64::from((weight / UNIT).abs());
+            reach += units.abs();
+            of_pair = if tap % 2 == 0 { [0; 2] } else { of_pair };
+            of_pair[usize::from(units < 0)] += units.abs();
+            if of_pair.iter().any(|sum| sum * 255 > i32::from(i16::MAX)) {
+                return false;
+            }
         }
         // Bytes less 128 reach 128; the rounding half is added.
-        reach * 128 + 64 <= i64::from(i16::MAX)
+        reach * 128 + 64 <= i32::from(i16::MAX)
+    }
+
+    /// Two weights as two bytes of one number.
+    #[allow(clippy::cast_possible_truncation)] // they fit, see `holds`
+    pub(crate) fn pair([first, second]: [i16; 2]) -> i16 {
+        i16::from_le_bytes([first as u8, second as u8])
+    }
+
+    /// The bytes that they are.
+    pub(crate) fn as_bytes(row: &[Self]) -> &[u8] {
+        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+        unsafe { std::slice::from_raw_parts(row.as_ptr().cast(), row.len()) }
     }
 }
 
@@ -167,6 +208,13 @@ impl Arithmetic for FewBits {
     type Weight = i16;
     type Sum = i16;
     type Group<I: InstructionSet> = I::FewBitsGroup;
+    type Rows<I: InstructionSet> = I::FewBitsRows;
+
+    fn fold(weights: &mut [i16]) {
+        for lane in 0..weights.len() / 2 {
+            weights[lane] = Self::pair([weights[2 * lane], weights[2 * lane + 1]]);
+        }
+    }
 
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1

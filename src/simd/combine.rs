@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::group::Group;
+use super::group::{GroupSums, RowGroup};
 use super::ring::RingRows;
 use super::streaming::{Carry, Destination, stream_on};
 use super::{Arithmetic, InstructionSet, Kernel, LINE, Table, prefetch};
@@ -127,15 +127,15 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
     len: usize,
     to: Destination<'_, T>,
 ) {
-    let mut weights = [T::Group::<I>::weight(weight[0]); TAPS];
+    let mut weights = [T::Rows::<I>::weight(weight[0]); TAPS];
     for t in 1..TAPS {
-        weights[t] = T::Group::<I>::weight(weight[t]);
+        weights[t] = T::Rows::<I>::weight(weight[t]);
     }
     let few = Few::<I, T, TAPS> { rows, weight, weights };
     let Destination { out, begin, carry } = to;
     match carry {
         None => few.store(0, &mut out[begin..][..len]),
-        Some(carry) if T::Group::<I>::STREAMS => few.stream(len, out, begin, carry),
+        Some(carry) if T::Rows::<I>::STREAMS => few.stream(len, out, begin, carry),
         Some(carry) => {
             let mut stage = [MaybeUninit::uninit(); STAGE];
             for done in (0..len).step_by(STAGE) {
@@ -151,11 +151,11 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
 struct Few<'a, I: InstructionSet, T: Arithmetic, const TAPS: usize> {
     rows: [&'a [T]; TAPS],
     weight: [T::Weight; TAPS],
-    weights: [<T::Group<I> as Group<T>>::Weights; TAPS],
+    weights: [<T::Rows<I> as RowGroup<T>>::RowWeight; TAPS],
 }
 
 impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
-    const LANES: usize = T::Group::<I>::LANES;
+    const LANES: usize = T::Rows::<I>::LANES;
 
     /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
     #[inline(always)]
@@ -167,10 +167,15 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
         }
         for (number, group) in groups.enumerate() {
             let place = number * Self::LANES..(number + 1) * Self::LANES;
-            let mut sums = T::Group::<I>::start();
-            for t in 0..TAPS {
+            let mut sums = T::Rows::<I>::start();
+            for t in (0..TAPS).step_by(2) {
                 // SAFETY: every row was cut to as many groups as there are of the output.
-                sums = sums.accumulate_row(unsafe { rows[t].get_unchecked(place.clone()) }, self.weights[t]);
+                let (first, second) = unsafe { (rows[t].get_unchecked(place.clone()), rows[(t + 1) % TAPS].get_unchecked(place.clone())) };
+                sums = if t + 1 < TAPS {
+                    sums.accumulate_pair([first, second], [self.weights[t], self.weights[t + 1]])
+                } else {
+                    sums.accumulate_row(first, self.weights[t])
+                };
             }
             if stream {
                 sums.stream(group);

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::combine::combine;
-use super::group::{Group, GroupShape};
+use super::group::{Group, GroupShape, GroupSums};
 use super::streaming::Destination;
 use super::table::Lanes;
 use super::{Arithmetic, InstructionSet, Kernel, Table};
@@ -36,13 +36,17 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
     fn run<I: InstructionSet>(self) {
         let Gather { rows, table, inner, pixels, out, starts } = self;
         let (first, len) = (pixels.start * inner, pixels.len() * inner);
-        match (table.lanes(inner, GroupShape::of::<T, I>()), table.width) {
-            (Some(lanes), 2) => gather_lanes::<I, T, 2>(rows, lanes, first, len, out, starts),
-            (Some(lanes), 4) => gather_lanes::<I, T, 4>(rows, lanes, first, len, out, starts),
-            (Some(lanes), 6) => gather_lanes::<I, T, 6>(rows, lanes, first, len, out, starts),
-            (Some(lanes), 8) => gather_lanes::<I, T, 8>(rows, lanes, first, len, out, starts),
-            (Some(lanes), _) => gather_lanes::<I, T, 0>(rows, lanes, first, len, out, starts),
-            (None, _) => {
+        match table.lanes(inner, GroupShape::of::<T, I>()) {
+            Some(lanes) => match lanes.steps {
+                1 => gather_lanes::<I, T, 1>(rows, lanes, first, len, out, starts),
+                2 => gather_lanes::<I, T, 2>(rows, lanes, first, len, out, starts),
+                3 => gather_lanes::<I, T, 3>(rows, lanes, first, len, out, starts),
+                4 => gather_lanes::<I, T, 4>(rows, lanes, first, len, out, starts),
+                6 => gather_lanes::<I, T, 6>(rows, lanes, first, len, out, starts),
+                8 => gather_lanes::<I, T, 8>(rows, lanes, first, len, out, starts),
+                _ => gather_lanes::<I, T, 0>(rows, lanes, first, len, out, starts),
+            },
+            None => {
                 for (row, &start) in rows.iter().zip(starts) {
                     gather_each::<I, T>(row, table, inner, pixels.start, &mut out[start..][..len]);
                 }
@@ -58,10 +62,10 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
     }
 }
 
-/// A group at a time; `TAPS` is the number of taps, 0 if the compiler need not know it. Each row's output begins with element `first`
+/// A group at a time; `STEPS` is the number of taps, or of pairs where two are added at a time; 0 if the compiler need not know it. Each row's output begins with element `first`
 /// and has `len` elements.
 #[inline(always)]
-fn gather_lanes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
+fn gather_lanes<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
@@ -70,14 +74,14 @@ fn gather_lanes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
     starts: &[usize],
 ) {
     if lanes.wide {
-        gather_groups::<I, T, TAPS, true>(rows, lanes, first, len, out, starts);
+        gather_groups::<I, T, STEPS, true>(rows, lanes, first, len, out, starts);
     } else {
-        gather_groups::<I, T, TAPS, false>(rows, lanes, first, len, out, starts);
+        gather_groups::<I, T, STEPS, false>(rows, lanes, first, len, out, starts);
     }
 }
 
 #[inline(always)]
-fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool>(
+fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
@@ -87,8 +91,8 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
 ) {
     let size = T::Group::<I>::LANES;
     let groups = first / size..(first + len).div_ceil(size);
-    // More taps than this do not stay in registers.
-    if TAPS == 0 || TAPS > if I::REGISTERS >= 32 { 8 } else { 4 } {
+    // More than these do not stay in registers.
+    if STEPS == 0 || STEPS > if I::REGISTERS >= 32 { 8 } else { 4 } {
         for group in groups {
             for (row, &start) in rows.iter().zip(starts) {
                 let sums = group_sums::<I, T, WIDE>(row, lanes, group);
@@ -105,9 +109,9 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE
             run.count = (steady.end - group).div_ceil(lanes.cycle);
         }
         if lanes.joint {
-            gather_run::<I, T, TAPS, false, true>(rows, lanes, &run, out, starts);
+            gather_run::<I, T, STEPS, false, true>(rows, lanes, &run, out, starts);
         } else {
-            gather_run::<I, T, TAPS, WIDE, false>(rows, lanes, &run, out, starts);
+            gather_run::<I, T, STEPS, WIDE, false>(rows, lanes, &run, out, starts);
         }
         group += 1;
         // The rest of the steady groups are in the runs of the first few.
@@ -128,7 +132,7 @@ struct Run {
 /// A run of groups: they have the same picks and weights, which stay in registers. No closures here: what is called from one would not
 /// be compiled for the instruction set.
 #[inline(always)]
-fn gather_run<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: bool, const JOINT: bool>(
+fn gather_run<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool, const JOINT: bool>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     run: &Run,
@@ -137,26 +141,26 @@ fn gather_run<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: b
 ) {
     let size = T::Group::<I>::LANES;
     let window = if WIDE { 2 * T::Group::<I>::WINDOW } else { T::Group::<I>::WINDOW };
-    let entries = run.group * TAPS..(run.group + 1) * TAPS;
+    let (entries, entry) = (run.group * STEPS..(run.group + 1) * STEPS, size * T::Group::<I>::FOLD);
     let begin = &lanes.begin[entries.clone()];
-    let pick = &lanes.pick[entries.start * size..entries.end * size];
-    let weight = &lanes.weight[entries.start * size..entries.end * size];
-    let mut picks = [T::Group::<I>::pick(pick); TAPS];
-    let mut weights = [T::Group::<I>::weights(weight); TAPS];
-    for t in 1..TAPS {
-        picks[t] = T::Group::<I>::pick(&pick[t * size..]);
-        weights[t] = T::Group::<I>::weights(&weight[t * size..]);
+    let pick = &lanes.pick[entries.start * entry..entries.end * entry];
+    let weight = &lanes.weight[entries.start * entry..entries.end * entry];
+    let mut picks = [T::Group::<I>::pick(pick); STEPS];
+    let mut weights = [T::Group::<I>::weights(weight); STEPS];
+    for t in 1..STEPS {
+        picks[t] = T::Group::<I>::pick(&pick[t * entry..]);
+        weights[t] = T::Group::<I>::weights(&weight[t * entry..]);
     }
     for (row, &start) in rows.iter().zip(starts) {
-        let mut windows = [*row; TAPS];
-        for t in 0..TAPS {
+        let mut windows = [*row; STEPS];
+        for t in 0..STEPS {
             windows[t] = &row[begin[if JOINT { 0 } else { t }] as usize..][..(run.count - 1) * lanes.step + window];
         }
         let out = &mut out[start + run.first..][..((run.count - 1) * lanes.cycle + 1) * size];
         for number in 0..run.count {
             let (from, to) = (number * lanes.step, number * lanes.cycle * size);
             let mut sums = T::Group::<I>::start();
-            for t in 0..TAPS {
+            for t in 0..STEPS {
                 // SAFETY: the windows of a tap were cut to end with that of the run's last group.
                 let window = unsafe { windows[t].get_unchecked(from..from + window) };
                 sums = sums.accumulate::<WIDE>(window, picks[t], weights[t]);
@@ -170,13 +174,13 @@ fn gather_run<I: InstructionSet, T: Arithmetic, const TAPS: usize, const WIDE: b
 /// The sums of one group, all from the table.
 #[inline(always)]
 fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lanes: &Lanes<T>, group: usize) -> T::Group<I> {
-    let (size, taps) = (T::Group::<I>::LANES, lanes.taps);
-    let begin = &lanes.begin[group * taps..][..taps];
-    let pick = &lanes.pick[group * taps * size..][..taps * size];
-    let weight = &lanes.weight[group * taps * size..][..taps * size];
+    let (entry, steps) = (lanes.entry(), lanes.steps);
+    let begin = &lanes.begin[group * steps..][..steps];
+    let pick = &lanes.pick[group * steps * entry..][..steps * entry];
+    let weight = &lanes.weight[group * steps * entry..][..steps * entry];
     let mut sums = T::Group::<I>::start();
-    for t in 0..taps {
-        let (pick, weights) = (T::Group::<I>::pick(&pick[t * size..]), T::Group::<I>::weights(&weight[t * size..]));
+    for t in 0..steps {
+        let (pick, weights) = (T::Group::<I>::pick(&pick[t * entry..]), T::Group::<I>::weights(&weight[t * entry..]));
         sums = sums.accumulate::<WIDE>(&row[begin[t] as usize..], pick, weights);
     }
     sums

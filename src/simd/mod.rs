@@ -30,7 +30,7 @@ pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_sc
 pub(crate) use combine::{Combine, CombineRows, CombineSlices};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};
-pub use group::Group;
+pub use group::{Group, RowGroup};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
 pub(crate) use resize_rows::{ResizeRows, Widening};
@@ -150,13 +150,15 @@ pub trait InstructionSet: 'static {
     /// A register of `f64`.
     type Double: Vector<f64>;
     /// Neighbouring output elements of a row, summed at a time.
-    type SingleGroup: Group<f32>;
+    type SingleGroup: Group<f32> + RowGroup<f32>;
     /// The same for `f64`.
-    type DoubleGroup: Group<f64>;
+    type DoubleGroup: Group<f64> + RowGroup<f64>;
     /// The same for bytes.
-    type ByteGroup: Group<u8>;
+    type ByteGroup: Group<u8> + RowGroup<u8>;
     /// The same for bytes that are weighted in 16 bits.
     type FewBitsGroup: Group<FewBits>;
+    /// The same over rows.
+    type FewBitsRows: RowGroup<FewBits>;
 
     /// Runs a kernel from inside another as a function of its own: loops that stand in several kernels are compiled once.
     fn call<K: Kernel>(kernel: K) -> K::Output;
@@ -198,6 +200,7 @@ impl InstructionSet for Portable {
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
+    type FewBitsRows = group::Sums<FewBits, Self, 16>;
 
     #[inline(always)]
     fn call<K: Kernel>(kernel: K) -> K::Output {
@@ -219,6 +222,7 @@ impl InstructionSet for Neon {
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
+    type FewBitsRows = group::Sums<FewBits, Self, 16>;
 
     #[inline(always)]
     fn call<K: Kernel>(kernel: K) -> K::Output {

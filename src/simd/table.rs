@@ -34,16 +34,17 @@ pub(crate) struct Lanes<T: Arithmetic> {
     shape: GroupShape,
     /// Elements of an output row.
     output: usize,
-    pub(crate) taps: usize,
+    /// Taps, or pairs of them where the groups add two at a time.
+    pub(crate) steps: usize,
     /// Windows are wide.
     pub(crate) wide: bool,
-    /// All taps of a group have the same window.
+    /// All steps of a group have the same window.
     pub(crate) joint: bool,
-    /// `[group][tap]`: where the window begins in the row.
+    /// `[group][step]`: where the window begins in the row.
     pub(crate) begin: Vec<u32>,
-    /// `[group][tap][lane]`: which element of the window.
+    /// `[group][step][lane][tap of the step]`: which element of the window.
     pub(crate) pick: Vec<u8>,
-    /// `[group][tap][lane]`.
+    /// The same; pairs as [`Arithmetic::fold`] puts them.
     pub(crate) weight: Vec<T::Weight>,
     /// Groups with the same picks and weights as the one `cycle` groups before, and windows `step` elements further: those of an integer
     /// factor, away from the border.
@@ -58,19 +59,24 @@ impl<T: Arithmetic> Lanes<T> {
         (group * self.shape.lanes).min(self.output - self.shape.lanes)
     }
 
+    /// The numbers of a step: one for each tap of each lane.
+    pub(crate) fn entry(&self) -> usize {
+        self.shape.lanes * self.shape.fold
+    }
+
     /// Finds the longest run of steady groups around the middle of the row.
     fn find_steady(&mut self) {
-        let (taps, entries) = (self.taps, self.taps * self.shape.lanes);
+        let (steps, entries) = (self.steps, self.steps * self.entry());
         let whole = self.output / self.shape.lanes;
         let alike = |group: usize, other: usize| {
             let (one, two) = (group * entries..(group + 1) * entries, other * entries..(other + 1) * entries);
             self.pick[one.clone()] == self.pick[two.clone()] && self.weight[one] == self.weight[two]
         };
-        // How far the windows of all taps move from one group to another.
+        // How far the windows of all steps move from one group to another.
         let step = |group: usize, other: usize| {
-            let mut steps = (0..taps).map(|t| self.begin[other * taps + t].checked_sub(self.begin[group * taps + t]));
-            let first = steps.next().flatten()?;
-            steps.all(|step| step == Some(first)).then_some(first)
+            let mut moves = (0..steps).map(|step| self.begin[other * steps + step].checked_sub(self.begin[group * steps + step]));
+            let first = moves.next().flatten()?;
+            moves.all(|step| step == Some(first)).then_some(first)
         };
         // Pixels of 3 elements, and factors of 3, come into step with the registers every third group.
         for cycle in [1, 3] {
@@ -129,7 +135,7 @@ impl<T: Arithmetic> Table<T> {
         let mut lanes = Lanes {
             shape,
             output,
-            taps: self.width,
+            steps: self.width.div_ceil(shape.fold),
             wide: false,
             joint: false,
             begin: Vec::new(),
@@ -139,38 +145,49 @@ impl<T: Arithmetic> Table<T> {
             cycle: 1,
             step: 0,
         };
-        // Input element and weight of tap `t` of output element `e`.
+        // Input element and weight of tap `t` of output element `e`; taps that fill a pair up repeat the last and weigh nothing.
         let tap = |e: usize, t: usize| {
             let (index, weight) = self.row(e / inner);
-            (index[t] as usize * inner + e % inner, weight[t])
+            let weight = weight.get(t).copied().unwrap_or_default();
+            (index[t.min(self.width - 1)] as usize * inner + e % inner, weight)
         };
-        let group_taps = || (0..output.div_ceil(shape.lanes)).flat_map(|group| (0..self.width).map(move |t| (group, t)));
-        let extent = |first: usize, t: usize| {
-            let elements = (first..first + shape.lanes).map(|e| tap(e, t).0);
+        let taps_of = |step: usize| step * shape.fold..(step + 1) * shape.fold;
+        let groups = 0..output.div_ceil(shape.lanes);
+        // The first and last input element of some taps of the group that begins with output element `first`.
+        let extent = |first: usize, taps: Range<usize>| {
+            let elements = (first..first + shape.lanes).flat_map(|e| taps.clone().map(move |t| tap(e, t).0));
             elements.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
         };
-        let widest = group_taps().map(|(group, t)| extent(lanes.first(group), t)).map(|(low, high)| high - low + 1).max();
+        let all_taps = 0..self.width;
+        let reach_of = |group: usize, taps: Range<usize>| {
+            let (low, high) = extent(lanes.first(group), taps);
+            high - low + 1
+        };
+        let widest = groups.clone().flat_map(|group| (0..lanes.steps).map(move |step| (group, step)));
+        let widest = widest.map(|(group, step)| reach_of(group, taps_of(step))).max();
         let fits = |&reach: &usize| widest.is_some_and(|widest| widest <= reach) && reach <= input;
         let Some(reach) = [shape.window, 2 * shape.window].into_iter().find(fits) else { return Ok(None) };
         // One window for all taps is loaded once.
-        let all_taps = |first: usize| {
-            let extents = (0..self.width).map(|t| extent(first, t));
-            extents.fold((usize::MAX, 0), |(low, high), (l, h)| (low.min(l), high.max(h)))
-        };
-        let groups = || (0..output.div_ceil(shape.lanes)).map(|group| lanes.first(group));
-        lanes.joint = reach == shape.window && groups().map(all_taps).all(|(low, high)| high - low < reach);
+        lanes.joint = reach == shape.window && groups.clone().all(|group| reach_of(group, all_taps.clone()) <= reach);
         lanes.wide = reach > shape.window;
-        let count = output.div_ceil(shape.lanes) * self.width;
+        let (count, entry) = (groups.len() * lanes.steps, lanes.entry());
         reserve_list(&mut lanes.begin, count)?;
-        reserve_list(&mut lanes.pick, count * shape.lanes)?;
-        reserve_list(&mut lanes.weight, count * shape.lanes)?;
-        for (group, t) in group_taps() {
+        reserve_list(&mut lanes.pick, count * entry)?;
+        reserve_list(&mut lanes.weight, count * entry)?;
+        for group in groups {
             let first = lanes.first(group);
-            let low = if lanes.joint { all_taps(first).0 } else { extent(first, t).0 };
-            let begin = low.min(input - reach);
-            lanes.begin.push(begin as u32);
-            lanes.pick.extend((first..first + shape.lanes).map(|e| (tap(e, t).0 - begin) as u8));
-            lanes.weight.extend((first..first + shape.lanes).map(|e| tap(e, t).1));
+            for step in 0..lanes.steps {
+                let low = extent(first, if lanes.joint { all_taps.clone() } else { taps_of(step) }).0;
+                let begin = low.min(input - reach);
+                let all = || (first..first + shape.lanes).flat_map(|e| taps_of(step).map(move |t| tap(e, t)));
+                lanes.begin.push(begin as u32);
+                lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
+                let before = lanes.weight.len();
+                lanes.weight.extend(all().map(|(_, weight)| weight));
+                if shape.fold > 1 {
+                    T::fold(&mut lanes.weight[before..]);
+                }
+            }
         }
         lanes.find_steady();
         Ok(Some(lanes))

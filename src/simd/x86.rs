@@ -3,10 +3,11 @@
 use std::mem::MaybeUninit;
 
 use std::arch::x86_64::{
-    __m256, __m256d, __m256i, __m512, __m512d, __m512i, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permute2f128_ps, _mm256_shuffle_ps,
-    _mm256_storeu_ps, _mm256_stream_si256, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    __m256, __m256d, __m512, __m512d, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+    _mm256_stream_si256, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
+use super::group::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
 use super::{Backend, InstructionSet, Kernel, SQUARE};
 
 /// AVX2, FMA and F16C.
@@ -21,8 +22,9 @@ impl InstructionSet for Avx2 {
     type Double = __m256d;
     type SingleGroup = __m256;
     type DoubleGroup = __m256d;
-    type ByteGroup = [__m256i; 2];
-    type FewBitsGroup = __m256i;
+    type ByteGroup = Bytes256;
+    type FewBitsGroup = FewBits256;
+    type FewBitsRows = FewBitsRows256;
 
     #[inline(always)]
     fn call<K: Kernel>(kernel: K) -> K::Output {
@@ -53,8 +55,9 @@ impl InstructionSet for Avx512 {
     type Double = __m512d;
     type SingleGroup = __m512;
     type DoubleGroup = __m512d;
-    type ByteGroup = __m512i;
-    type FewBitsGroup = __m256i;
+    type ByteGroup = Bytes512;
+    type FewBitsGroup = FewBits256;
+    type FewBitsRows = FewBitsRows512;
 
     #[inline(always)]
     fn call<K: Kernel>(kernel: K) -> K::Output {

@@ -1,0 +1,170 @@
+//! Neighbouring output elements of a row, computed at a time: as many as a register holds.
+//!
+//! The input elements that one tap of a group needs lie close together, so they are loaded as one window and permuted into place, which
+//! is several times as fast as gathering them one by one.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use super::{Arithmetic, InstructionSet, Kernel};
+
+/// The sums of neighbouring output elements, as many as registers hold.
+pub trait GroupSums<T: Arithmetic>: Copy {
+    /// Elements of a group.
+    const LANES: usize;
+
+    /// Sums of nothing.
+    fn start() -> Self;
+
+    /// Rounds and writes `LANES` results to the front of `to`.
+    fn finish(self, to: &mut [MaybeUninit<T>]);
+}
+
+/// Sums over rows whose elements lie below each other.
+pub trait RowGroup<T: Arithmetic>: GroupSums<T> {
+    /// A weight for all lanes.
+    type RowWeight: Copy;
+
+    /// The same weight for all lanes.
+    fn weight(weight: T::Weight) -> Self::RowWeight;
+
+    /// Adds the first `LANES` elements of `from`, weighted.
+    fn accumulate_row(self, from: &[T], weight: Self::RowWeight) -> Self;
+
+    /// Adds those of two rows, one after the other.
+    #[inline(always)]
+    fn accumulate_pair(self, [first, second]: [&[T]; 2], weights: [Self::RowWeight; 2]) -> Self {
+        self.accumulate_row(first, weights[0]).accumulate_row(second, weights[1])
+    }
+
+    /// Whether [`stream`](Self::stream) goes past the caches.
+    const STREAMS: bool = false;
+
+    /// Finishes past the caches, where `to` begins at a multiple of a group's size.
+    #[inline(always)]
+    fn stream(self, to: &mut [MaybeUninit<T>]) {
+        self.finish(to);
+    }
+}
+
+/// Sums over elements of an input row that are picked for each output element.
+pub trait Group<T: Arithmetic>: GroupSums<T> {
+    /// Elements of a window that is permuted in one go; a wide one has twice as many.
+    const WINDOW: usize;
+    /// Taps that are added at a time.
+    const FOLD: usize = 1;
+    /// Which elements of the window each lane takes, as the permutation wants it.
+    type Pick: Copy;
+    /// The weights of each lane.
+    type Weights: Copy;
+
+    /// From numbers below the length of the window, `FOLD` for each of `LANES`.
+    fn pick(from: &[u8]) -> Self::Pick;
+
+    /// From weights, `FOLD` for each of `LANES`, in the order of [`Arithmetic::fold`].
+    fn weights(from: &[T::Weight]) -> Self::Weights;
+
+    /// Adds the picked elements of the window, weighted. `WIDE` tells the window's length.
+    fn accumulate<const WIDE: bool>(self, window: &[T], pick: Self::Pick, weights: Self::Weights) -> Self;
+}
+
+/// Lanes, window and taps at a time of a group under some instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GroupShape {
+    pub(crate) lanes: usize,
+    pub(crate) window: usize,
+    pub(crate) fold: usize,
+}
+
+impl GroupShape {
+    pub(crate) fn of<T: Arithmetic, I: InstructionSet>() -> Self {
+        Self { lanes: T::Group::<I>::LANES, window: T::Group::<I>::WINDOW, fold: T::Group::<I>::FOLD }
+    }
+}
+
+/// Asks for the shape of groups of `T`.
+pub(crate) struct AskGroupShape<T>(pub(crate) PhantomData<T>);
+
+impl<T: Arithmetic> Kernel for AskGroupShape<T> {
+    type Output = GroupShape;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) -> GroupShape {
+        GroupShape::of::<T, I>()
+    }
+}
+
+/// An array of sums, for any instruction set.
+#[derive(Debug)]
+pub struct Sums<T: Arithmetic, I, const LANES: usize>([T::Sum; LANES], PhantomData<I>);
+
+impl<T: Arithmetic, I, const LANES: usize> Clone for Sums<T, I, LANES> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Arithmetic, I, const LANES: usize> Copy for Sums<T, I, LANES> {}
+
+impl<T: Arithmetic, I: InstructionSet, const LANES: usize> GroupSums<T> for Sums<T, I, LANES> {
+    const LANES: usize = LANES;
+
+    #[inline(always)]
+    fn start() -> Self {
+        Self([T::START; LANES], PhantomData)
+    }
+
+    #[inline(always)]
+    fn finish(self, to: &mut [MaybeUninit<T>]) {
+        for (slot, sum) in to[..LANES].iter_mut().zip(self.0) {
+            slot.write(T::finish(sum));
+        }
+    }
+}
+
+impl<T: Arithmetic, I: InstructionSet, const LANES: usize> RowGroup<T> for Sums<T, I, LANES> {
+    type RowWeight = T::Weight;
+
+    #[inline(always)]
+    fn weight(weight: T::Weight) -> T::Weight {
+        weight
+    }
+
+    #[inline(always)]
+    fn accumulate_row(mut self, from: &[T], weight: T::Weight) -> Self {
+        let from = &from[..LANES];
+        for lane in 0..LANES {
+            self.0[lane] = T::accumulate::<I>(self.0[lane], weight, from[lane]);
+        }
+        self
+    }
+}
+
+impl<T: Arithmetic, I: InstructionSet, const LANES: usize> Group<T> for Sums<T, I, LANES> {
+    const WINDOW: usize = LANES;
+    type Pick = [u8; LANES];
+    type Weights = [T::Weight; LANES];
+
+    #[inline(always)]
+    fn pick(from: &[u8]) -> [u8; LANES] {
+        std::array::from_fn(|lane| from[lane])
+    }
+
+    #[inline(always)]
+    fn weights(from: &[T::Weight]) -> [T::Weight; LANES] {
+        std::array::from_fn(|lane| from[lane])
+    }
+
+    #[inline(always)]
+    fn accumulate<const WIDE: bool>(self, window: &[T], pick: [u8; LANES], weights: [T::Weight; LANES]) -> Self {
+        Self(std::array::from_fn(|lane| T::accumulate::<I>(self.0[lane], weights[lane], window[pick[lane] as usize])), PhantomData)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod bytes_x86;
+#[cfg(target_arch = "x86_64")]
+mod floats_x86;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
