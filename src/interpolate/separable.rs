@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, CombineRows, Destination, Gather, GatherRows, How, ResizeRows, Ring, RingRows, Table,
+    Arithmetic, Backend, Combine, CombineRows, Destination, FewBits, Gather, GatherRows, How, ResizeRows, Ring, RingRows, Table,
     as_maybe_uninit_mut, prefetch, reserve, with_scratch, with_tags,
 };
 
@@ -64,9 +64,12 @@ impl Separable {
         Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], round_once: self.round_once })
     }
 
-    /// Whether bytes can be weighted in 16 bits, with the same result.
+    /// Whether bytes can be weighted in 16 bits, with the same result: all but some pixels at the borders, where the loops know those.
     pub(crate) fn few_bits(&self) -> bool {
-        self.axes.iter().all(AxisTaps::few_bits)
+        let all = |axis: &AxisTaps| axis.few_bits().len() == axis.taps.output();
+        let most = |axis: &AxisTaps| 4 * axis.few_bits().len() >= 3 * axis.taps.output();
+        let [depth, height, width] = &self.axes;
+        all(depth) && most(height) && (all(width) || (most(width) && self.widens_first::<FewBits>()))
     }
 
     /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
@@ -551,6 +554,17 @@ impl Engine<'_> {
         let table = axis.table::<T>();
         if table.is_empty_row(h) {
             return out.fill(MaybeUninit::new(T::default()));
+        }
+        if let Some(table) = table.exact_row(h) {
+            let (index, weight) = table.row(h);
+            let (len, to) = (out.len(), Destination::stored(T::exact_mut(out)));
+            if lines.ready(0).is_some() {
+                let row = |t: usize| T::exact(lines.ready(index[t] as usize).unwrap_or_default());
+                return self.backend.run(Combine { row, weight, len, to });
+            }
+            fill(ring, lines, index);
+            let rows = ring.rows();
+            return self.backend.run(Combine { row: |t| T::exact(rows.row(index[t])), weight, len, to });
         }
         let (index, weight) = table.row(h);
         let (len, to) = (out.len(), Destination::stored(out));

@@ -3,12 +3,14 @@
 //! Filter, coordinates, border and antialiasing all end here; whatever they are, the engine runs a table. The gradient is the
 //! same table transposed. Weights are computed in f64.
 
+use std::any::TypeId;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::coordinates::{Coordinates, Geometry};
 use crate::error::{Axis, Error};
 use crate::memory::{bytes_of, list_of, reserve_list};
-use crate::simd::{Arithmetic, FewBits, Table, Tables};
+use crate::simd::{Arithmetic, Exact, FewBits, Table, Tables};
 
 use super::filter::Filter;
 
@@ -216,6 +218,7 @@ impl Taps {
             empty: Vec::new(),
             span: 1,
             input: self.input,
+            exact: None,
             lanes: Default::default(),
         }
     }
@@ -348,7 +351,7 @@ pub(crate) struct AxisTaps {
     /// The most taps that an output pixel has.
     pub(crate) longest_row: usize,
     tables: Tables,
-    few_bits: OnceLock<bool>,
+    few_bits: OnceLock<Range<usize>>,
 }
 
 impl AxisTaps {
@@ -356,17 +359,24 @@ impl AxisTaps {
         Self { identity: taps.is_identity(), longest_row: taps.longest_row(), taps, tables: Tables::default(), few_bits: OnceLock::new() }
     }
 
-    /// Whether the weights of bytes need no more than [`FewBits`].
-    pub(crate) fn few_bits(&self) -> bool {
-        let width = padded_width(self.longest_row);
-        let holds = |o: usize| {
-            let Some((&last, others)) = self.taps.row(o).1.split_last() else { return true };
+    /// The output pixels around the middle whose weights, as those of bytes, need no more than [`FewBits`].
+    pub(crate) fn few_bits(&self) -> &Range<usize> {
+        let (width, output) = (padded_width(self.longest_row), self.taps.output());
+        let holds = |o: &usize| {
+            let Some((&last, others)) = self.taps.row(*o).1.split_last() else { return true };
             let copies = copies_of_last::<FewBits>(others.len() + 1, width);
             let shares = std::iter::repeat_n(last / copies as f64, copies);
             FewBits::holds(others.iter().copied().chain(shares).map(u8::weight))
         };
-        // An axis that is copied is not weighted at all.
-        *self.few_bits.get_or_init(|| self.identity || (0..self.taps.output()).all(holds))
+        self.few_bits.get_or_init(|| {
+            // An axis that is copied is not weighted at all.
+            if self.identity {
+                return 0..output;
+            }
+            let before = (0..output / 2).rev().take_while(holds).count();
+            let behind = (output / 2..output).take_while(holds).count();
+            output / 2 - before..output / 2 + behind
+        })
     }
 
     /// The table in the arithmetic of `T`.
@@ -380,9 +390,16 @@ impl AxisTaps {
         let cell = T::table(&self.tables);
         if cell.get().is_none() {
             // Should another thread have been faster, its table is the same.
-            let _ = cell.set(self.taps.typed()?);
+            let _ = cell.set(Table { exact: self.exact::<T>()?, ..self.taps.typed()? });
         }
         Ok(())
+    }
+
+    /// What the arithmetic of `T` leaves to its exact one.
+    fn exact<T: Arithmetic>(&self) -> Result<Option<Box<Exact<T>>>, Error> {
+        let inside = if TypeId::of::<T>() == TypeId::of::<T::Exact>() { 0..self.taps.output() } else { self.few_bits().clone() };
+        let some = inside.len() < self.taps.output();
+        some.then(|| Ok(Box::new(Exact { inside, table: self.taps.typed()? }))).transpose()
     }
 
     pub(crate) fn transposed(&self) -> Result<Self, Error> {

@@ -97,11 +97,13 @@ mod tests {
     use crate::interpolate::taps::{AxisTaps, TapRule, Taps};
     use crate::simd::{Backend, StreamingStores};
 
-    /// Passes that double `[3, 20, 37]`, with border pixels repeated.
-    fn doubling(filter: &Filter) -> Separable {
-        let rule = TapRule { filter, coordinates: Coordinates::HalfPixel, antialias: false, exclude_outside: false, torch: None };
-        let axis = |size: usize| Taps::of_filter(Axis::Width, rule, &Geometry::of_sizes(size, 2 * size)).map(AxisTaps::new).unwrap();
-        Separable { axes: [3, 20, 37].map(axis), round_once: false }
+    /// Passes that keep the depth and multiply height and width of `[3, 20, 37]`.
+    fn enlarging(filter: &Filter, factor: usize, exclude_outside: bool) -> Separable {
+        let rule = TapRule { filter, coordinates: Coordinates::HalfPixel, antialias: false, exclude_outside, torch: None };
+        let axis = |size: usize, factor: usize| {
+            Taps::of_filter(Axis::Width, rule, &Geometry::of_sizes(size, factor * size)).map(AxisTaps::new).unwrap()
+        };
+        Separable { axes: [axis(3, 1), axis(20, factor), axis(37, factor)], round_once: false }
     }
 
     #[test]
@@ -111,12 +113,19 @@ mod tests {
             let noise = (n * 7919 + c * 104_729 + d * 1_299_709 + h * 15_485_863 + w * 32_452_843) >> 3;
             if noise % 3 == 0 { (noise / 3 % 2 * 255) as u8 } else { noise as u8 }
         });
-        for (name, filter) in [("linear", Filter::Linear), ("cubic", Filter::Cubic { a: -0.5 })] {
-            let passes = doubling(&filter);
+        for (name, filter, factor, exclude_outside) in [
+            ("linear", Filter::Linear, 2, false),
+            ("linear, four times", Filter::Linear, 4, false),
+            ("linear, taps outside dropped", Filter::Linear, 2, true),
+            ("cubic", Filter::Cubic { a: -0.5 }, 2, false),
+            ("cubic, border pixels of other weights", Filter::Cubic { a: -0.5 }, 2, true),
+        ] {
+            let passes = enlarging(&filter, factor, exclude_outside);
             assert!(passes.few_bits(), "{name}");
+            let shape = (2, 3, 3, 20 * factor, 37 * factor);
             for backend in Backend::available() {
                 let how = How { backend, streaming: StreamingStores::Auto };
-                let (mut few, mut all) = (Array5::<u8>::zeros((2, 3, 6, 40, 74)), Array5::<u8>::zeros((2, 3, 6, 40, 74)));
+                let (mut few, mut all) = (Array5::<u8>::zeros(shape), Array5::<u8>::zeros(shape));
                 passes.run::<FewBits, u8>(x.view(), as_uninit(few.view_mut()), how).unwrap();
                 passes.run::<u8, u8>(x.view(), as_uninit(all.view_mut()), how).unwrap();
                 assert_eq!(few, all, "{name}, {backend:?}");

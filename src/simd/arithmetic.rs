@@ -42,6 +42,15 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     /// The same over rows.
     type Rows<I: InstructionSet>: RowGroup<Self>;
 
+    /// The arithmetic of the same elements that has all weights, where this one has not.
+    type Exact: Arithmetic<Exact = Self::Exact>;
+
+    /// The same elements in it.
+    fn exact(row: &[Self]) -> &[Self::Exact];
+
+    /// The same to write.
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self::Exact>];
+
     /// Puts weights of pairs of taps, `[lane][2]`, in the form that groups of pairs take: as many numbers, some without a meaning.
     fn fold(_: &mut [Self::Weight]) {}
 
@@ -59,6 +68,15 @@ macro_rules! float_arithmetic {
             type Sum = $float;
             type Group<I: InstructionSet> = I::$group;
             type Rows<I: InstructionSet> = I::$group;
+            type Exact = Self;
+
+            fn exact(row: &[Self]) -> &[Self] {
+                row
+            }
+
+            fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self>] {
+                row
+            }
 
             #[inline]
             #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
@@ -110,6 +128,15 @@ impl Arithmetic for u8 {
     type Sum = i32;
     type Group<I: InstructionSet> = I::ByteGroup;
     type Rows<I: InstructionSet> = I::ByteGroup;
+    type Exact = Self;
+
+    fn exact(row: &[Self]) -> &[Self] {
+        row
+    }
+
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self>] {
+        row
+    }
 
     /// The low bits of all lanes, then the high ones; of each the pair in one number.
     #[allow(clippy::cast_possible_truncation)] // cut in two on purpose
@@ -209,6 +236,16 @@ impl Arithmetic for FewBits {
     type Sum = i16;
     type Group<I: InstructionSet> = I::FewBitsGroup;
     type Rows<I: InstructionSet> = I::FewBitsRows;
+    type Exact = u8;
+
+    fn exact(row: &[Self]) -> &[u8] {
+        Self::as_bytes(row)
+    }
+
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+        unsafe { std::slice::from_raw_parts_mut(row.as_mut_ptr().cast(), row.len()) }
+    }
 
     fn fold(weights: &mut [i16]) {
         for lane in 0..weights.len() / 2 {

@@ -89,9 +89,15 @@ impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
     fn run<I: InstructionSet>(self) {
         let Self { inputs, table, outputs, len, to: Destination { out, mut begin, mut carry } } = self;
         for o in outputs {
-            let (index, weight) = table.row(o);
             inputs.prefetch(table, o);
-            combine::<I, T>(|t| inputs.row(index[t]), weight, len, Destination { out, begin, carry: carry.as_deref_mut() });
+            let carry = carry.as_deref_mut();
+            if let Some(table) = table.exact_row(o) {
+                let (inputs, to) = (inputs.exact(), Destination { out: T::exact_mut(out), begin, carry });
+                I::call(CombineRows { inputs, table, outputs: o..o + 1, len, to });
+            } else {
+                let (index, weight) = table.row(o);
+                combine::<I, T>(|t| inputs.row(index[t]), weight, len, Destination { out, begin, carry });
+            }
             begin += len;
         }
     }

@@ -48,7 +48,17 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
             },
             None => {
                 for (row, &start) in rows.iter().zip(starts) {
-                    gather_each::<I, T>(row, table, inner, pixels.start, &mut out[start..][..len]);
+                    I::call(GatherEach { row, table, inner, first: pixels.start, out: &mut out[start..][..len] });
+                }
+            }
+        }
+        if let Some(exact) = &table.exact {
+            let border = [pixels.start..exact.inside.start.min(pixels.end), exact.inside.end.max(pixels.start)..pixels.end];
+            for part in border.into_iter().filter(|part| !part.is_empty()) {
+                for (row, &start) in rows.iter().zip(starts) {
+                    let out = &mut out[start + (part.start - pixels.start) * inner..][..part.len() * inner];
+                    let (row, out) = (T::exact(row), T::exact_mut(out));
+                    I::call(GatherEach { row, table: &exact.table, inner, first: part.start, out });
                 }
             }
         }
@@ -187,18 +197,31 @@ fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lan
 }
 
 /// Element by element, from output pixel `first` on.
-#[inline(always)]
-fn gather_each<I: InstructionSet, T: Arithmetic>(row: &[T], table: &Table<T>, inner: usize, first: usize, out: &mut [MaybeUninit<T>]) {
-    match (inner, table.width) {
-        (1, 1) => gather_planes::<I, T, 1>(row, table, first, out),
-        (1, 2) => gather_planes::<I, T, 2>(row, table, first, out),
-        (1, 4) => gather_planes::<I, T, 4>(row, table, first, out),
-        (1, 8) => gather_planes::<I, T, 8>(row, table, first, out),
-        (2, _) => gather_pixels::<I, T, 2>(row, table, first, out),
-        (3, _) => gather_pixels::<I, T, 3>(row, table, first, out),
-        (4, _) => gather_pixels::<I, T, 4>(row, table, first, out),
-        (1, _) => gather_pixels::<I, T, 1>(row, table, first, out),
-        _ => gather_channels::<I, T>(row, table, inner, first, out),
+struct GatherEach<'a, T: Arithmetic> {
+    row: &'a [T],
+    table: &'a Table<T>,
+    inner: usize,
+    first: usize,
+    out: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Arithmetic> Kernel for GatherEach<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { row, table, inner, first, out } = self;
+        match (inner, table.width) {
+            (1, 1) => gather_planes::<I, T, 1>(row, table, first, out),
+            (1, 2) => gather_planes::<I, T, 2>(row, table, first, out),
+            (1, 4) => gather_planes::<I, T, 4>(row, table, first, out),
+            (1, 8) => gather_planes::<I, T, 8>(row, table, first, out),
+            (2, _) => gather_pixels::<I, T, 2>(row, table, first, out),
+            (3, _) => gather_pixels::<I, T, 3>(row, table, first, out),
+            (4, _) => gather_pixels::<I, T, 4>(row, table, first, out),
+            (1, _) => gather_pixels::<I, T, 1>(row, table, first, out),
+            _ => gather_channels::<I, T>(row, table, inner, first, out),
+        }
     }
 }
 

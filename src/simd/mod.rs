@@ -40,6 +40,7 @@ pub(crate) use streaming::{
 };
 pub use streaming::{How, StreamingStores};
 pub(crate) use strip_product::{Layout, Positions, StripProduct, lanes, panel_heights, tile_positions};
+pub(crate) use table::Exact;
 pub use table::{Table, Tables};
 pub(crate) use take_turns::{join_rows, take_every};
 pub(crate) use transpose::{SQUARE, Transpose};

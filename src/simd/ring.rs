@@ -11,6 +11,14 @@ pub(crate) struct RingRows<'a, T> {
     pub(crate) mask: usize,
 }
 
+impl<'a, T: Arithmetic> RingRows<'a, T> {
+    /// The same in the arithmetic that has all weights.
+    #[inline(always)]
+    pub(super) fn exact(&self) -> RingRows<'a, T::Exact> {
+        RingRows { rows: T::exact(self.rows), stride: self.stride, mask: self.mask }
+    }
+}
+
 impl<'a, T> RingRows<'a, T> {
     #[inline(always)]
     pub(crate) fn row(&self, h: u32) -> &'a [T] {

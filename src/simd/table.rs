@@ -24,8 +24,18 @@ pub struct Table<T: Arithmetic> {
     pub(crate) span: usize,
     /// Input pixels.
     pub(crate) input: usize,
+    /// Given where the arithmetic has not the weights of all output pixels.
+    pub(crate) exact: Option<Box<Exact<T>>>,
     /// The same for groups of output elements, for pixels of 1 to 4 interleaved elements; made when first asked for.
     pub(crate) lanes: [OnceLock<Option<Lanes<T>>>; 4],
+}
+
+/// What an arithmetic with weights of few bits leaves to the one that has them all: the pixels at the border, whose weights are others.
+#[derive(Debug)]
+pub(crate) struct Exact<T: Arithmetic> {
+    /// The output pixels that are not left to it.
+    pub(crate) inside: Range<usize>,
+    pub(crate) table: Table<T::Exact>,
 }
 
 /// A table turned round for groups: for neighbouring output elements the same tap of each.
@@ -100,6 +110,13 @@ impl<T: Arithmetic> Table<T> {
     pub(crate) fn row(&self, o: usize) -> (&[u32], &[T::Weight]) {
         let range = o * self.width..(o + 1) * self.width;
         (&self.index[range.clone()], &self.weight[range])
+    }
+
+    /// The table for output pixel `o`, where that is another one.
+    #[inline(always)]
+    pub(crate) fn exact_row(&self, o: usize) -> Option<&Table<T::Exact>> {
+        let exact = self.exact.as_ref()?;
+        (!exact.inside.contains(&o)).then_some(&exact.table)
     }
 
     /// The table for groups of rows of `inner` interleaved elements; `None` where the elements that a group needs do not fit into a
@@ -197,7 +214,8 @@ impl<T: Arithmetic> Table<T> {
     pub(crate) fn bytes(&self) -> usize {
         let lanes = self.lanes.iter().filter_map(|lanes| lanes.get()?.as_ref());
         let of_lanes = lanes.map(|lanes| bytes_of(&lanes.begin) + bytes_of(&lanes.pick) + bytes_of(&lanes.weight)).sum::<usize>();
-        bytes_of(&self.index) + bytes_of(&self.weight) + bytes_of(&self.empty) + of_lanes
+        let exact = self.exact.as_ref().map_or(0, |exact| size_of::<Exact<T>>() + exact.table.bytes());
+        bytes_of(&self.index) + bytes_of(&self.weight) + bytes_of(&self.empty) + of_lanes + exact
     }
 
     /// Whether nothing reaches output pixel `o`.
