@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn windows_are_numbered_in_32_bits_or_not_used() {
-        let shape = GroupShape { lanes: 8, window: 8 };
+        let shape = GroupShape { lanes: 8, window: 8, fold: 1 };
         let input = 1_usize << 30; // pixels, the last of which all outputs take
         let (index, weight) = (vec![input as u32 - 1; 8], vec![1.0; 8]);
         let table = Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, lanes: Default::default() };
