@@ -18,8 +18,9 @@ const BACKWARD: Call = Call { direction: Direction::Expand, source: "output grad
 /// is not mirrored), and every gradient.
 ///
 /// It is what a [`ConvTranspose`](crate::ConvTranspose) with the same numbers transposes, so each is the input gradient of the other; and it
-/// is the second half of resize-then-convolve. An output has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1` pixels.
-/// Stride, padding and dilation are one number for all axes or an array with one for each.
+/// is the second half of resize-then-convolve. Of `n` pixels and a kernel of `k` taps, with stride `s`, padding `p` and dilation `d`, an output has
+/// `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1` pixels. Stride, padding and dilation are one number for all axes or an array with one for
+/// each, in the order depth, height, width.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -36,6 +37,8 @@ const BACKWARD: Call = Call { direction: Direction::Expand, source: "output grad
 /// assert_eq!(dx, ConvTranspose::new().stride(2).padding(1).forward(&y, &weight, None)?);
 /// # Ok::<(), upsample::Error>(())
 /// ```
+///
+/// Source: Dumoulin and Visin, *A guide to convolution arithmetic for deep learning*, 2016.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[doc(alias = "conv2d")]
 #[doc(alias = "Conv2d")]

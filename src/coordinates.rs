@@ -9,6 +9,10 @@ use crate::error::{Axis, Error};
 
 /// Which input position an output pixel is computed at.
 ///
+/// Positions count the centres of pixels: 0 is the centre of the first pixel, `-0.5` the picture's edge. In the formulas `o` is the index of
+/// the output pixel, `n` the size of the input, `m` that of the output, and `scale` the output pixels per input pixel: `m / n` where a size was
+/// asked for, the scale itself where a scale was.
+///
 /// ```
 /// use upsample::Coordinates;
 ///
@@ -78,7 +82,8 @@ impl Geometry {
 
 #[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
 impl Coordinates {
-    /// The input position of output pixel `index` when `input` pixels are resized to `output`.
+    /// The input position of output pixel `index` when `input` pixels are resized to `output` pixels. Sizes of 0 have none; what comes out for
+    /// them means nothing.
     #[must_use]
     pub fn position(self, index: usize, input: usize, output: usize) -> f64 {
         self.position_in(index, &Geometry::of_sizes(input, output))
@@ -154,14 +159,14 @@ impl Coordinates {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rounding {
-    /// Down.
+    /// Down. ONNX `floor`.
     Floor,
-    /// Up.
+    /// Up. ONNX `ceil`.
     Ceil,
-    /// To the nearest, halves down. ONNX's default.
+    /// To the nearest, halves down. ONNX `round_prefer_floor`, its default.
     #[default]
     RoundPreferFloor,
-    /// To the nearest, halves up.
+    /// To the nearest, halves up. ONNX `round_prefer_ceil`.
     RoundPreferCeil,
 }
 
@@ -272,12 +277,12 @@ impl<const RANK: usize> From<[usize; RANK]> for Target<RANK> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum AspectRatio {
-    /// The asked size, whatever the proportions.
+    /// The asked size, whatever the proportions. ONNX `stretch`.
     #[default]
     Stretch,
-    /// The largest size of the input's proportions that is in no axis larger than asked. Halves are rounded up.
+    /// The largest size of the input's proportions that is in no axis larger than asked. Halves are rounded up. ONNX `not_larger`.
     NotLarger,
-    /// The smallest size of the input's proportions that is in no axis smaller than asked. Halves are rounded up.
+    /// The smallest size of the input's proportions that is in no axis smaller than asked. Halves are rounded up. ONNX `not_smaller`.
     NotSmaller,
 }
 

@@ -30,7 +30,7 @@ pub enum Axis {
 
 impl Axis {
     /// The name of spatial axis `index` of a tensor with `rank` spatial axes: the length of a signal,
-    /// the height and width of a picture, the depth, height and width of a volume.
+    /// the height and width of a picture, the depth, height and width of a volume. Others are named by their number.
     #[must_use]
     pub const fn spatial(rank: usize, index: usize) -> Self {
         match (rank, index) {
@@ -43,6 +43,11 @@ impl Axis {
     }
 
     /// The name of axis `index` of an N×C×spatial tensor with `rank` spatial axes.
+    ///
+    /// ```
+    /// use upsample::Axis;
+    /// assert_eq!([0, 1, 2, 3].map(|index| Axis::of_tensor(2, index)), [Axis::Batch, Axis::Channel, Axis::Height, Axis::Width]);
+    /// ```
     #[must_use]
     pub const fn of_tensor(rank: usize, index: usize) -> Self {
         match index {
@@ -122,7 +127,7 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// Memory for an output or for scratch could not be had.
+    /// Memory for an output, for scratch or for a table could not be had.
     #[error("{argument}: {bytes} bytes of memory could not be allocated")]
     OutOfMemory {
         /// What the memory was for.

@@ -190,8 +190,8 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
 /// Weights of a convolution before [`pixel_shuffle`](crate::rearrange::pixel_shuffle) that begin without a checkerboard.
 ///
 /// `weight`, C_out × C_in × kernel, is any initialisation of a convolution to C_out channels. Each of its filters is repeated for every
-/// pixel of the block that its channel is shuffled to: the result, (C_out · b) × C_in × kernel, makes at first what the
-/// convolution with `weight` makes, enlarged by nearest neighbour, and training then tells the pixels of a block apart.
+/// pixel of the block that its channel is shuffled to: the result, (C_out · b) × C_in × kernel where a block has b pixels, makes at first what
+/// the convolution with `weight` makes, enlarged by nearest neighbour, and training then tells the pixels of a block apart.
 /// `block` and `order` are those that the shuffle is called with.
 ///
 /// ```

@@ -79,6 +79,7 @@ pub mod resize_conv;
 mod simd;
 mod tensor;
 
+#[doc(inline)]
 pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, Precision, PreparedConvTranspose};
 pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
@@ -89,7 +90,9 @@ pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizeP
 pub use memory::MemoryUse;
 pub use ndarray;
 pub use nearest::NearestRule;
+#[doc(inline)]
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
+#[doc(inline)]
 pub use resize_conv::{PreparedResizeConv, ResizeConv, ResizeConvPlan};
 pub use simd::{Backend, StreamingStores};
 pub use tensor::{

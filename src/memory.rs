@@ -10,8 +10,8 @@ use crate::simd::LINE;
 /// threads help each other is not known beforehand.
 ///
 /// Calls make sure of their memory before they write anything: where it cannot be had they return [`Error::OutOfMemory`](crate::Error)
-/// and the output keeps its content. What other threads of the pool will allocate in the course of the call is tried beforehand, not
-/// kept for them; should somebody else take it in between, the process aborts, as it does wherever Rust runs out of memory.
+/// and the output keeps its content. What other threads of the pool will allocate in the course of the call, and the lists of a kernel's taps,
+/// are tried beforehand, not kept; should somebody else take that memory in between, the process aborts, as it does wherever Rust runs out of it.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -104,13 +104,13 @@ pub(crate) fn grown_bytes<T>(len: usize) -> usize {
     len.next_power_of_two().saturating_mul(2).saturating_mul(size_of::<T>())
 }
 
-/// Makes room for `len` elements of a weight table.
+/// Makes room for `len` elements of a table.
 pub(crate) fn reserve_list<T>(list: &mut Vec<T>, len: usize) -> Result<(), Error> {
     let bytes = len.saturating_mul(size_of::<T>());
-    list.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { argument: "weight table", bytes })
+    list.try_reserve_exact(len).map_err(|_| Error::OutOfMemory { argument: "table", bytes })
 }
 
-/// `len` copies of an element, for a weight table.
+/// `len` copies of an element, for a table.
 pub(crate) fn list_of<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
     let mut list = Vec::new();
     reserve_list(&mut list, len)?;

@@ -13,7 +13,7 @@ use crate::memory::bytes_of;
 use crate::parallel;
 use crate::simd::{Backend, Carry, CopyPixels, CopyRow, CopyRows, Destination, How, as_bytes_mut, finish_streaming};
 
-/// Which input pixel nearest interpolation copies.
+/// Which input pixel nearest interpolation copies: `o` is the index of the output pixel, `n` the input size, `m` the output size.
 ///
 /// ```
 /// use upsample::{NearestRule, Resize};

@@ -6,6 +6,7 @@
 //! | convolution, its inverse | `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`; plainly `(n + 2p - k)/s + 1` |
 //! | resizing by a scale | `⌊n · scale⌋` ([`ScaleRule::Floor`]) or rounded ([`ScaleRule::Round`]) |
 //!
+//! `n` is the input size and `scale` what it is multiplied with; `k`, `s`, `d` and `p` are the kernel, stride, dilation and padding of a [`Window`].
 //! All of it in checked integer arithmetic, additions first, so that a valid length 1 with padding does not underflow.
 //!
 //! ```
@@ -211,7 +212,7 @@ pub(crate) fn convolution_of(axis: Axis, input: usize, window: &Window) -> Resul
     }
 }
 
-/// Which padding and output padding make a transposed convolution of `input` pixels exactly `output` long.
+/// Which padding and output padding make a transposed convolution of `input` pixels exactly `output` pixels long.
 ///
 /// Of `window` the kernel, stride and dilation count; its paddings are replaced. The padding is symmetric, and output padding
 /// evens out an odd difference, as PyTorch can express it; where the stride is 1 and no output padding is allowed, the odd pixel is
@@ -270,7 +271,7 @@ pub enum ScaleRule {
     /// `⌊n · scale⌋`, in f64: PyTorch, ONNX.
     #[default]
     Floor,
-    /// `n · scale` rounded to nearest, halves to even: OpenCV.
+    /// `n · scale` rounded to nearest, halves to even: OpenCV. What [`Profile::Pillow`](crate::Profile::Pillow) takes, too; Pillow itself asks for sizes.
     Round,
 }
 
@@ -285,7 +286,8 @@ pub enum ScaleRule {
 ///
 /// # Errors
 /// [`Error::InvalidScale`] unless the scale is positive and finite, [`Error::ScaleTooSmall`] when not one pixel is left,
-/// [`Error::SizeOverflow`] when the size does not fit an `isize`, [`Error::ZeroSize`] for an empty axis.
+/// [`Error::SizeOverflow`] when the size is larger than 2⁵³, from where on neighbouring sizes can no longer be told apart,
+/// [`Error::ZeroSize`] for an empty axis.
 pub fn scaled(input: usize, scale: f64, rule: ScaleRule) -> Result<usize, Error> {
     scaled_of(Axis::Number(0), input, scale, rule)
 }

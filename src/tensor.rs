@@ -372,6 +372,12 @@ impl<'a, A, const RANK: usize> From<&Tensor<'a, A, RANK>> for Tensor<'a, A, RANK
 
 impl<'a, A> Tensor<'a, A, 1> {
     /// Signals whose channels come last, N×L×C. The axes are permuted, nothing is copied.
+    ///
+    /// ```
+    /// let sound = ndarray::Array3::<i16>::zeros((1, 48_000, 2)); // a second of stereo
+    /// let x = upsample::Tensor3::from_nlc(sound.view());
+    /// assert_eq!((x.channels(), x.spatial()), (2, [48_000]));
+    /// ```
     #[must_use]
     pub fn from_nlc(view: ArrayView3<'a, A>) -> Self {
         view.permuted_axes([0, 2, 1]).into()
@@ -398,6 +404,13 @@ impl<'a, A> Tensor<'a, A, 2> {
     }
 
     /// One plane, H×W: a gray picture or a field.
+    ///
+    /// ```
+    /// let field = ndarray::Array2::<f64>::zeros((10, 20));
+    /// let y = upsample::bilinear(upsample::Tensor4::from_plane(field.view()), 2.0)?;
+    /// assert_eq!(y.dim(), (1, 1, 20, 40));
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn from_plane(view: ArrayView2<'a, A>) -> Self {
         Self::from_chw(view.insert_axis(NdAxis(0)))
@@ -412,6 +425,12 @@ impl<'a, A> Tensor<'a, A, 2> {
 
 impl<'a, A> Tensor<'a, A, 3> {
     /// Volumes whose channels come last, N×D×H×W×C. The axes are permuted, nothing is copied.
+    ///
+    /// ```
+    /// let scan = ndarray::Array5::<f32>::zeros((1, 10, 20, 30, 2));
+    /// let x = upsample::Tensor5::from_ndhwc(scan.view());
+    /// assert_eq!((x.channels(), x.depth(), x.height(), x.width()), (2, 10, 20, 30));
+    /// ```
     #[must_use]
     pub fn from_ndhwc(view: ArrayView5<'a, A>) -> Self {
         view.permuted_axes([0, 4, 1, 2, 3]).into()

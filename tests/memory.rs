@@ -6,12 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array3, Array4, Array5, ArrayD, IxDyn};
-use upsample::checkerboard::Overlap;
+use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
 use upsample::{
-    AxesTarget, Backend, ConvTranspose, Convolution, Error, Filter, FloatElement, MemoryUse, Precision, Resize, ResizeConv, Tensor4,
+    AxesTarget, Backend, ConvTranspose, Convolution, Coordinates, Error, Filter, FloatElement, MemoryUse, Precision, Resize, ResizeConv,
+    Tensor4,
 };
 
 /// The system's allocator, with a count of the bytes in use and of the most there were, and a limit to what it gives at once.
@@ -20,11 +21,18 @@ struct Counting;
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// How many large allocations are given before one is refused.
+static GIVEN: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Larger ones than this are counted down.
+const LARGE: usize = 1 << 16;
 
 // SAFETY: every call is passed on to the system's allocator, or refused as an allocator may.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() > LIMIT.load(Ordering::SeqCst) {
+            return std::ptr::null_mut();
+        }
+        if layout.size() > LARGE && GIVEN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down) == Ok(0) {
             return std::ptr::null_mut();
         }
         MOST.fetch_max(IN_USE.fetch_add(layout.size(), Ordering::SeqCst) + layout.size(), Ordering::SeqCst);
@@ -37,6 +45,11 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller's promise is the one that is asked for.
         unsafe { System.dealloc(pointer, layout) }
     }
+}
+
+/// One less, but for `usize::MAX`, which stands for all.
+fn count_down(given: usize) -> Option<usize> {
+    (given < usize::MAX).then(|| given.checked_sub(1).unwrap_or(usize::MAX))
 }
 
 #[global_allocator]
@@ -273,9 +286,10 @@ fn refused() {
     let unpool = MaxUnpool::to([900, 900]);
     let (weight, heavy) = (Array4::<f32>::ones((4, 3, 2, 2)), Array4::<f32>::ones((256, 256, 3, 3)));
     let (deconv, wide) = (ConvTranspose::new().stride(9), Array4::<f32>::ones((1, 1000, 1, 1)));
+    let (long, point) = (Array3::<f32>::ones((1, 1, 70_000)), Array3::<f32>::ones((1, 1, 1)));
     let (deep, bytes) = (Array4::<u8>::ones((1, 900, 60, 60)), x.mapv(|_| 1_u8));
     LIMIT.store(1 << 20, Ordering::SeqCst);
-    let table: [(&str, Result<(), Error>); 22] = [
+    let table: [(&str, Result<(), Error>); 25] = [
         ("resize", plan.forward(&x).map(drop)),
         ("resize, bytes", plan.forward(&bytes).map(drop)),
         ("resize, gradient", back.backward(&x).map(drop)),
@@ -287,6 +301,9 @@ fn refused() {
         ("transposed convolution", deconv.forward(&x, &weight, None).map(drop)),
         ("transposed convolution, weights", deconv.prepare(&heavy, [8, 8]).map(drop)),
         ("convolution", Convolution::new().padding(300).forward(&x, weight.view().permuted_axes([1, 0, 2, 3]), None).map(drop)),
+        ("long kernel", ConvTranspose::new().forward(&point, &long, None).map(drop)),
+        ("long kernel, input gradient", ConvTranspose::new().input_gradient(&long, &long).map(drop)),
+        ("long kernel, weight gradient", ConvTranspose::new().weight_gradient(&point, &long, [70_000]).map(drop)),
         ("weight gradient", ConvTranspose::new().weight_gradient(&wide, &wide, [1, 1]).map(drop)),
         ("resize, then convolve", ResizeConv::new().factor(9).forward(&x, &weight, None).map(drop)),
         ("shuffle", pixel_shuffle(&deep, 30, order).map(drop)),
@@ -357,6 +374,60 @@ fn refused_scratch(threads: usize) {
     assert!(y_late.iter().chain(&dx_late).all(|&value| value > 0.0) && y.iter().all(|&value| value != 0.0));
 }
 
+/// Whichever of its large allocations a call does not get, it says so; what cannot fail would abort here.
+fn refused_one_by_one() {
+    let x = Array4::<f32>::ones((2, 40, 60, 50));
+    let (signal, dy) = (Array3::<f32>::ones((1, 1, 50_000)), Array3::<f64>::ones((1, 1, 30_000)));
+    let (weight, few) = (Array4::<f32>::ones((40, 33, 4, 4)), Array4::<f32>::ones((40, 1, 4, 4)));
+    let many = Array3::<f32>::ones((1, 100_000, 1));
+    let region = Coordinates::TfCropAndResize { start: -0.7, end: 1.7 };
+    let deconv = ConvTranspose::doubling(4).unwrap();
+    let y = deconv.forward(&x, &weight, None).unwrap();
+    let up = ResizeConv::doubling(4).unwrap().resize(Resize::bilinear());
+    let (pooled, indices) = MaxPool::new(2).forward(&x).unwrap();
+    type Run<'a> = &'a (dyn Fn() -> Result<(), Error> + Sync);
+    let table: [(&str, Run<'_>); 20] = [
+        ("nearest, plan", &|| Resize::nearest().plan([50_000], [90_000]).map(drop)),
+        ("linear, plan", &|| Resize::linear().plan([50_000], [90_000]).map(drop)),
+        ("linear, plan by a scale", &|| Resize::linear().plan([50_000, 40_000], [1.37, 1.0]).map(drop)),
+        ("antialiased, plan of one pixel", &|| Resize::linear().antialias(true).plan([50_000], [1]).map(drop)),
+        ("area, plan", &|| Resize::area().plan([50_000], [30_000]).map(drop)),
+        ("region, plan", &|| Resize::linear().coordinates(region).plan([50_000], [90_000]).map(drop)),
+        ("nearest of a region", &|| Resize::nearest().coordinates(region).plan([50_000], [90_000])?.forward(&signal).map(drop)),
+        ("linear", &|| Resize::linear().plan([50_000], [90_000])?.forward(&signal).map(drop)),
+        ("Lanczos, gradient", &|| {
+            Resize::filter(Filter::Lanczos { lobes: 3 }).antialias(true).plan([50_000], [30_000])?.backward(&dy).map(drop)
+        }),
+        ("bicubic", &|| Resize::bicubic().plan([60, 50], [90, 110])?.forward(&x).map(drop)),
+        ("transposed convolution", &|| deconv.forward(&x, &weight, None).map(drop)),
+        ("transposed convolution, strict", &|| deconv.clone().precision(Precision::Strict).forward(&x, &weight, None).map(drop)),
+        ("depthwise", &|| deconv.clone().groups(40).forward(&x, &few, None).map(drop)),
+        ("input gradient", &|| deconv.input_gradient(&y, &weight).map(drop)),
+        ("weight gradient", &|| deconv.weight_gradient(&x, &y, [4, 4]).map(drop)),
+        ("bias gradient", &|| deconv.bias_gradient(&many).map(drop)),
+        ("resize, then convolve", &|| up.forward(&x, &weight, None).map(drop)),
+        ("spectrum", &|| StrideSpectrum::of(&signal, 4200).map(drop)),
+        ("pool, gradient", &|| MaxPool::new(2).input_gradient(&pooled, &indices, [60, 50]).map(drop)),
+        ("unpool, gradient", &|| MaxPool::new(2).unpool([60, 50]).input_gradient(&x, &indices).map(drop)),
+    ];
+    for (name, run) in table {
+        let mut refused = 0;
+        loop {
+            let (found, left) = on_fresh_threads(1, || {
+                GIVEN.store(refused, Ordering::SeqCst);
+                (run(), GIVEN.swap(usize::MAX, Ordering::SeqCst))
+            });
+            if left != usize::MAX {
+                assert!(found.is_ok(), "{name}: {found:?}, though nothing was refused");
+                break;
+            }
+            assert!(matches!(found, Err(Error::OutOfMemory { .. })), "{name}, allocation {refused}: {found:?}");
+            refused += 1;
+        }
+        assert!(refused > 0, "{name}: takes no memory");
+    }
+}
+
 #[test]
 fn calls_take_what_they_tell() {
     // One test, since all of them share the count.
@@ -379,4 +450,5 @@ fn calls_take_what_they_tell() {
     for threads in [1, 2] {
         refused_scratch(threads);
     }
+    refused_one_by_one();
 }

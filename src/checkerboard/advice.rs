@@ -20,7 +20,8 @@ use crate::output_size::{Window, conv_transpose, solve};
 /// ```
 ///
 /// # Errors
-/// Those of [`conv_transpose`], when `window` itself has no output for this input.
+/// Those of [`conv_transpose`], when `window` itself has no output for this input, and those of [`solve`], when no even window is near: the
+/// kernel would overflow, or no padding keeps the size.
 pub fn nearest_even(input: usize, window: &Window) -> Result<Window, Error> {
     let output = conv_transpose(input, window)?;
     let stride = window.stride;

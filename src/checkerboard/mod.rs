@@ -2,7 +2,7 @@
 //!
 //! A transposed convolution adds copies of its kernel, `stride` pixels apart. Where the kernel's size is not divisible by the stride,
 //! more copies overlap on some output pixels than on their neighbours, in a pattern with the stride's period: pictures made with
-//! it, and gradients that go back through the like convolution, show a checkerboard. In two dimensions the counts multiply:
+//! it, and gradients that go back through a convolution with the same numbers, show a checkerboard. In two dimensions the counts multiply:
 //!
 //! | kernel, stride | copies per pixel along one axis | in a picture | even away from the border |
 //! |---|---|---|---|
@@ -13,7 +13,7 @@
 //!
 //! Four questions, an answer each:
 //!
-//! - Is this configuration even? [`Overlap`] counts the copies on every output pixel. Nothing else is to be known than sizes.
+//! - Is this configuration even? [`Overlap`] counts the copies on every output pixel. It needs nothing but sizes.
 //! - Which one would be, for the same sizes? [`nearest_even`].
 //! - Have these trained weights made up for it, or made it worse? [`WeightOverlap`] says how each phase of the output answers to a
 //!   constant input. Even overlap does not bind the weights: a kernel of size 4 with stride 2 can still draw a checkerboard,

@@ -67,8 +67,8 @@ where
         &self.phases
     }
 
-    /// Whether as many copies overlap on every output pixel away from the border. So it is just where the stride divides the
-    /// kernel's size and has no divisor in common with the dilation.
+    /// Whether as many copies overlap on every output pixel away from the border. That is so exactly where the stride divides the kernel's
+    /// size and has no divisor in common with the dilation.
     #[must_use]
     pub fn is_even(&self) -> bool {
         all_equal(&self.phases)

@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayView3, Axis as NdAxis, s};
 use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::error::{Axis, Error};
+use crate::memory::list_of;
 use crate::tensor::{Spatial, SpatialArray, SpatialRank, Tensor, five_axes, three_axes};
 
 /// How much of a picture repeats with the period of a stride: its energy at the frequencies `j / stride`.
@@ -71,8 +72,11 @@ where
         let periods: usize = energies.len();
         let mut spectrum = Self { energies: Spatial::<RANK>::narrow_to_spatial(energies), rest: 0.0, rest_frequencies: pixels - periods };
         let planes = picture.view5();
+        let phases = alloc::filled("spectrum", five_axes(1, 1, stride), (0.0, 0.0))?;
+        let mut phases = phases.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0);
+        let mut signal = list_of((0.0, 0.0), stride.into_iter().max().unwrap_or(1))?;
         for plane in planes.outer_iter().flat_map(ndarray::ArrayView4::into_outer_iter) {
-            spectrum.add(plane.slice(s![..depth, ..height, ..width]), three_axes(stride, 1));
+            spectrum.add(plane.slice(s![..depth, ..height, ..width]), &mut phases, &mut signal);
         }
         Ok(spectrum)
     }
@@ -81,26 +85,30 @@ where
     pub(super) fn of_period(period: SpatialArray<f64, RANK>) -> Self {
         let mut spectrum = Self { energies: period.mapv(|_| 0.0), rest: 0.0, rest_frequencies: 0 };
         let period = Spatial::<RANK>::widen(period.view());
-        spectrum.add(period, period.dim().into());
+        let longest = period.shape().iter().copied().max().unwrap_or(1);
+        spectrum.add(period, &mut Array3::from_elem(period.dim(), (0.0, 0.0)), &mut vec![(0.0, 0.0); longest]);
         spectrum
     }
 
-    /// Adds the energies of a plane, whose sizes are multiples of the stride.
-    fn add<A: Copy + Into<f64>>(&mut self, plane: ArrayView3<'_, A>, stride: [usize; 3]) {
+    /// Adds the energies of a plane, whose sizes are multiples of the strides. There is an entry of `phases` for each of the stride's, and
+    /// room for the longest row of them in `signal`.
+    fn add<A: Copy + Into<f64>>(&mut self, plane: ArrayView3<'_, A>, phases: &mut Array3<(f64, f64)>, signal: &mut [(f64, f64)]) {
+        phases.fill((0.0, 0.0));
+        let stride = phases.dim();
         #[allow(clippy::cast_precision_loss)] // no plane has 2^53 pixels
         let pixels = plane.len() as f64;
         let mean = plane.iter().map(|&value| value.into()).sum::<f64>() / pixels;
         // The constant is taken out first: beside a large one, small energies would drown in rounding.
-        let (mut variation, mut phases) = (0.0, Array3::from_elem(stride, (0.0, 0.0)));
+        let mut variation = 0.0;
         for ((d, h, w), &value) in plane.indexed_iter() {
             let difference = value.into() - mean;
             variation += difference * difference;
-            phases[[d % stride[0], h % stride[1], w % stride[2]]].0 += difference;
+            phases[[d % stride.0, h % stride.1, w % stride.2]].0 += difference;
         }
         let constant = pixels * mean * mean;
         let varies = variation > constant * ROUNDING;
-        (0..3).for_each(|axis| fourier_transform(&mut phases, NdAxis(axis)));
-        for (number, (energy, (re, im))) in self.energies.iter_mut().zip(phases).enumerate() {
+        (0..3).for_each(|axis| fourier_transform(phases, NdAxis(axis), signal));
+        for (number, (energy, &mut (re, im))) in self.energies.iter_mut().zip(phases).enumerate() {
             let of_plane = if number == 0 { constant } else { (re * re + im * im) / pixels };
             if number == 0 || varies {
                 *energy += of_plane;
@@ -170,10 +178,11 @@ fn share(part: f64, other: f64) -> f64 {
     if part == 0.0 { 0.0 } else { part / (part + other) }
 }
 
-/// The discrete Fourier transform along an axis by its definition; the axes are as short as strides.
-fn fourier_transform(values: &mut Array3<(f64, f64)>, axis: NdAxis) {
+/// The discrete Fourier transform along an axis by its definition; the axes are as short as strides. `signal` has room for one row.
+fn fourier_transform(values: &mut Array3<(f64, f64)>, axis: NdAxis, signal: &mut [(f64, f64)]) {
     for mut lane in values.lanes_mut(axis) {
-        let signal = lane.to_vec();
+        let signal = &mut signal[..lane.len()];
+        signal.iter_mut().zip(&lane).for_each(|(copy, &value)| *copy = value);
         for (frequency, value) in lane.iter_mut().enumerate() {
             *value = signal.iter().enumerate().fold((0.0, 0.0), |(re, im), (place, &(x, y))| {
                 #[allow(clippy::cast_precision_loss)] // both are smaller than a stride

@@ -27,7 +27,7 @@ pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -
         );
         Ok(())
     })?;
-    Ok(sums.into_iter().collect())
+    Ok(sums.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0))
 }
 
 /// The sums into `db`.

@@ -19,6 +19,9 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 /// Describe it, then run it; or [`plan`](Self::plan) it for a size, or [`prepare`](Self::prepare) it with its weights for many calls.
 /// Stride, padding and the like are one number for all axes or an array with one for each, in the order depth, height, width.
 ///
+/// Of `n` pixels and a kernel of `k` taps, with stride `s`, padding `p` and dilation `d`, an output has
+/// `(n - 1)·s + d·(k - 1) + 1 + output_padding - p_begin - p_end` pixels, plainly `(n - 1)·s + k - 2p`.
+///
 /// ```
 /// use ndarray::{Array1, Array4};
 /// use upsample::ConvTranspose;

@@ -1,5 +1,6 @@
 //! Both operators for given sizes: every shape is checked here, then the engines run and cannot fail.
 
+use std::hint::black_box;
 use std::mem::MaybeUninit;
 
 use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5};
@@ -15,6 +16,11 @@ use crate::memory::MemoryUse;
 use crate::output_size::{Window, element_count};
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+
+/// Bytes of the lists that say of each tap of the kernel what it reads and where its weight is, at most.
+const BYTES_OF_TAP: usize = 128;
+/// Lists of fewer bytes are had without asking.
+const SMALL_LISTS: usize = 1 << 19;
 
 /// A coarse and a fine grid, and the kernel between them.
 #[derive(Debug, Clone)]
@@ -55,9 +61,22 @@ impl<const RANK: usize> Pair<RANK> {
         Self { coarse, fine, kernel, geometry, backend: parameters.backend.unwrap_or_else(Backend::best) }
     }
 
+    /// Tries whether there is memory for the lists of all taps, which then grow where a failure could not be told. A kernel can be larger
+    /// than any memory: weights may be broadcast.
+    fn try_lists(&self) -> Result<(), Error> {
+        let bytes = self.kernel.iter().fold(BYTES_OF_TAP, |bytes, &taps| bytes.saturating_mul(taps));
+        let mut lists = Vec::<u8>::new();
+        if bytes > SMALL_LISTS {
+            lists.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory { argument: "lists of taps", bytes })?;
+            black_box(&lists); // an allocation that nobody looks at need not be made
+        }
+        Ok(())
+    }
+
     /// Coarse and fine channels of a weight.
     fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
+        self.try_lists()?;
         self.group_channels("weight", weight.batch())?;
         let fine = weight.channels().checked_mul(self.geometry.groups);
         let fine = fine.ok_or(Error::SizeOverflow { argument: "output", axis: Axis::Channel })?;
@@ -119,6 +138,7 @@ impl<const RANK: usize> Pair<RANK> {
 
     /// Packs a weight of sums, of which the shape has been checked.
     pub(crate) fn pack_rows<A: FloatElement>(&self, direction: Direction, weight: ArrayView5<'_, A::Row>) -> Result<Packed<A::Row>, Error> {
+        self.try_lists()?;
         A::pack_rows(&self.geometry, direction, weight, self.backend)
     }
 
@@ -129,6 +149,7 @@ impl<const RANK: usize> Pair<RANK> {
         fine: &Tensor<'_, A, RANK>,
         shape: [usize; 5],
     ) -> Result<Array5<A::Row>, Error> {
+        self.try_lists()?;
         let write = |out: ArrayViewMut5<'_, MaybeUninit<A::Row>>| {
             A::correlate_rows(&self.geometry, coarse.view5(), fine.view5(), self.backend, out)
         };
@@ -227,6 +248,7 @@ impl<const RANK: usize> Pair<RANK> {
         fine.expect_spatial(fine_name, self.fine)?;
         fine.expect_batch_channels(fine_name, coarse.batch(), fine.channels())?;
         self.group_channels(coarse_name, coarse.channels())?;
+        self.try_lists()?;
         Ok((coarse.channels(), self.group_channels(fine_name, fine.channels())?))
     }
 
@@ -286,6 +308,7 @@ impl<const RANK: usize> Pair<RANK> {
         weight: ArrayView5<'_, A::Row>,
         channels: usize,
     ) -> Result<MemoryUse, Error> {
+        self.try_lists()?;
         let batch = source.dim().0;
         let need = A::gather_rows_need((&self.geometry, call.direction), weight, source, self.backend)?;
         Ok(need.told::<A::Row>(self.output_bytes::<A>(call, batch, channels)?))

@@ -63,7 +63,8 @@ impl Resize {
     ///
     /// # Errors
     /// As [`plan`](Self::plan); [`Error::InvalidAxisParameter`] for an axis that the array does not have or that comes twice,
-    /// [`Error::AxisCount`] if `target` has another length than `axes`, [`Error::Unsupported`] for no axes or more than three.
+    /// [`Error::AxisCount`] if `target` has another length than `axes`, [`Error::Unsupported`] for no axes or more than three, and for an
+    /// array of more than 64 axes, as many as NumPy's can have.
     pub fn resize_axes<A: Element>(&self, x: ArrayViewD<'_, A>, axes: &[usize], target: &AxesTarget) -> Result<ArrayD<A>, Error> {
         match axes.len() {
             1 => Job::<1>::new(self, x.shape(), axes, target)?.forward(x),
@@ -107,6 +108,9 @@ fn axis_count(count: usize) -> Error {
     Error::Unsupported { what: format!("resizing {count} axes"), why: "one to three axes can be resized at a time" }
 }
 
+/// The most axes an array can have: those that are not resized are gone through one inside the other.
+const MOST_AXES: usize = 64;
+
 /// A plan and the axes it is for.
 struct Job<const RANK: usize> {
     plan: ResizePlan<RANK>,
@@ -121,6 +125,10 @@ where
     Spatial<RANK>: SpatialRank,
 {
     fn new(resize: &Resize, input: &[usize], axes: &[usize], target: &AxesTarget) -> Result<Self, Error> {
+        if input.len() > MOST_AXES {
+            let what = format!("an array of {} axes", input.len());
+            return Err(Error::Unsupported { what, why: "at most 64 are gone through" });
+        }
         if target.len() != RANK {
             return Err(Error::AxisCount { argument: "target", expected: RANK, found: target.len() });
         }

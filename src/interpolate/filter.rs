@@ -7,7 +7,10 @@ use std::f64::consts::PI;
 use std::fmt;
 use std::sync::Arc;
 
-/// An interpolation filter.
+/// An interpolation filter: how much a pixel counts at a distance, in pixels, from where the output pixel lies in the input.
+///
+/// Beyond its *support* a filter is zero. Enlarging evaluates it as it is; [antialiasing](super::Resize::antialias) stretches it by the factor of
+/// shrinking, so that every input pixel counts somewhere. [`Resize::filter`](super::Resize::filter) resizes by it.
 ///
 /// ```
 /// use upsample::Filter;
@@ -75,7 +78,17 @@ impl fmt::Debug for CustomFilter {
 
 impl Filter {
     /// A filter of your own: `function` of the distance in pixels, taken as 0 at and beyond `support`.
-    /// The weights of a pixel are normalised to sum 1, so the function's own integral does not matter.
+    /// The weights of a pixel are normalised to sum 1, so the function's own integral does not matter; where they sum to 0 or to no finite
+    /// number, the nearest pixel counts whole.
+    ///
+    /// ```
+    /// use upsample::{Filter, Resize};
+    ///
+    /// let bell = Filter::custom(2.0, |distance| (-distance * distance).exp());
+    /// let y = Resize::filter(bell).plan([3], [6])?.forward(&ndarray::Array3::<f32>::ones((1, 1, 3)))?;
+    /// assert!(y.iter().all(|value| (value - 1.0).abs() < 1e-6));
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     pub fn custom(support: f64, function: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Self {
         Self::Custom(CustomFilter { support, function: Arc::new(function) })
     }

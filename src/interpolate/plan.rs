@@ -9,7 +9,7 @@ use ndarray::{ArrayViewMut5, Axis as NdAxis};
 use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
-use crate::memory::{BOOKKEEPING, MemoryUse};
+use crate::memory::{BOOKKEEPING, MemoryUse, reserve_list};
 use crate::nearest::NearestIndices;
 use crate::output_size::element_count;
 use crate::simd::How;
@@ -93,34 +93,36 @@ pub(crate) struct AxisPlan {
 impl AxisPlan {
     /// An axis of one pixel: one that the rank does not have.
     pub(crate) fn identity() -> Result<Self, Error> {
-        Ok(Self::of_taps(Taps::of_indices(Axis::Depth, 1, &[Some(0)])?))
+        Self::of_taps(Taps::of_indices(Axis::Depth, 1, &[Some(0)])?)
     }
 
-    pub(crate) fn of_taps(taps: Taps) -> Self {
-        let outside = (0..taps.output()).filter(|&o| taps.row(o).0.is_empty()).map(|o| o as u32).collect();
-        Self { taps, double: None, outside }
+    pub(crate) fn of_taps(taps: Taps) -> Result<Self, Error> {
+        let is_outside = |&o: &usize| taps.row(o).0.is_empty();
+        let mut outside = Vec::new();
+        reserve_list(&mut outside, (0..taps.output()).filter(is_outside).count())?;
+        outside.extend((0..taps.output()).filter(is_outside).map(|o| o as u32));
+        Ok(Self { taps, double: None, outside })
     }
 
-    pub(crate) fn of_both(single: Taps, double: Taps) -> Self {
+    pub(crate) fn of_both(single: Taps, double: Taps) -> Result<Self, Error> {
         let double = (single != double).then_some(double);
-        Self { double, ..Self::of_taps(single) }
+        Ok(Self { double, ..Self::of_taps(single)? })
     }
 
     pub(crate) fn of_nearest(axis: Axis, input: usize, single: &[Option<u32>], double: &[Option<u32>]) -> Result<Self, Error> {
-        Ok(Self::of_both(Taps::of_indices(axis, input, single)?, Taps::of_indices(axis, input, double)?))
+        Self::of_both(Taps::of_indices(axis, input, single)?, Taps::of_indices(axis, input, double)?)
     }
 }
 
 impl Variant {
-    fn new(taps: [Taps; 3], options: RunOptions) -> Self {
+    fn new(taps: [Taps; 3], options: RunOptions) -> Result<Self, Error> {
         let forward = if options.nearest {
-            // An extrapolated pixel copies pixel 0 first and is filled afterwards.
-            let indices = |taps: &Taps| (0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)).collect();
-            Forward::Nearest(NearestIndices::new([indices(&taps[0]), indices(&taps[1]), indices(&taps[2])]), Box::new(taps))
+            let indices = [indices_of(&taps[0])?, indices_of(&taps[1])?, indices_of(&taps[2])?];
+            Forward::Nearest(NearestIndices::new(indices), Box::new(taps))
         } else {
             Forward::Filter(Box::new(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once }))
         };
-        Self { forward, backward: OnceLock::new() }
+        Ok(Self { forward, backward: OnceLock::new() })
     }
 
     fn backward(&self) -> Result<&Separable, Error> {
@@ -139,14 +141,23 @@ impl Variant {
     }
 }
 
+/// The input pixel that each output pixel copies. An extrapolated one copies pixel 0 first and is filled afterwards.
+fn indices_of(taps: &Taps) -> Result<Vec<u32>, Error> {
+    let mut indices = Vec::new();
+    reserve_list(&mut indices, taps.output())?;
+    indices.extend((0..taps.output()).map(|o| taps.row(o).0.first().copied().unwrap_or(0)));
+    Ok(indices)
+}
+
 impl Operator {
-    fn new(axes: [AxisPlan; 3], options: RunOptions) -> Self {
-        let differs = axes.iter().any(|axis| axis.double.is_some());
-        let double = differs.then(|| {
-            let taps = [0, 1, 2].map(|axis| axes[axis].double.as_ref().unwrap_or(&axes[axis].taps).clone());
-            Variant::new(taps, options)
-        });
-        Self { single: Variant::new(axes.map(|axis| axis.taps), options), double }
+    fn new(mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
+        let double = if axes.iter().any(|axis| axis.double.is_some()) {
+            let [depth, height, width] = axes.each_mut().map(|axis| axis.double.take().map_or_else(|| axis.taps.copied(), Ok));
+            Some(Variant::new([depth?, height?, width?], options)?)
+        } else {
+            None
+        };
+        Ok(Self { single: Variant::new(axes.map(|axis| axis.taps), options)?, double })
     }
 
     /// The tables for elements of type `A`.
@@ -156,11 +167,11 @@ impl Operator {
 }
 
 impl<const RANK: usize> ResizePlan<RANK> {
-    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], axes: [AxisPlan; 3], options: RunOptions) -> Self {
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
         let RunOptions { extrapolation, how, .. } = options;
-        let outside = [0, 1, 2].map(|axis| axes[axis].outside.clone());
-        let operator = Operator::new(axes, options);
-        Self { input, output, outside, extrapolation, operator, how }
+        let outside = axes.each_mut().map(|axis| std::mem::take(&mut axis.outside));
+        let operator = Operator::new(axes, options)?;
+        Ok(Self { input, output, outside, extrapolation, operator, how })
     }
 
     /// The spatial size of the input that the plan is for.
@@ -376,7 +387,18 @@ where
         A::resize(self.operator.of::<A>().backward()?, dy.view5(), alloc::as_uninit(dx.into_view5()), self.how)
     }
 
-    /// [`backward`](Self::backward), added to what `dx` holds.
+    /// [`backward`](Self::backward), added to what `dx` holds: gradients of several batches, or by several ways, together.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    ///
+    /// let plan = Resize::linear().plan([2], [4])?;
+    /// let (dy, mut dx) = (ndarray::Array3::<f32>::ones((1, 1, 4)), ndarray::Array3::<f32>::zeros((1, 1, 2)));
+    /// plan.backward_add_into(&dy, &mut dx)?;
+    /// plan.backward_add_into(&dy, &mut dx)?;
+    /// assert_eq!(dx, 2.0 * plan.backward(&dy)?);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`forward_into`](Self::forward_into).

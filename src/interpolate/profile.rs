@@ -15,6 +15,7 @@ use crate::output_size::ScaleRule;
 /// | [`Jax`](Self::Jax) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | on | dropped |
 /// | [`TensorFlow`](Self::TensorFlow) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | off | dropped |
 ///
+/// `o` is the index of an output pixel, `n` the input size, `m` the output size. The antialiased case stands in brackets where it differs.
 /// All of them place pixels by [`Coordinates::HalfPixel`]. Dropped taps are renormalised: the weights that remain sum to 1.
 ///
 /// ```

@@ -143,7 +143,14 @@ impl Resize {
         Self::new(Method::Area)
     }
 
-    /// Any filter.
+    /// Any filter along each axis.
+    ///
+    /// ```
+    /// use upsample::{Filter, Resize};
+    /// let lanczos = Resize::filter(Filter::Lanczos { lobes: 3 }).antialias(true).plan([480, 640], 0.5)?;
+    /// assert_eq!(lanczos.output_size(), [240, 320]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn filter(filter: Filter) -> Self {
         Self::new(Method::Filter(filter))
@@ -167,7 +174,7 @@ impl Resize {
         self
     }
 
-    /// The coefficient `a` of the cubic filter.
+    /// The coefficient `a` of the cubic filter: its slope at distance 1. Other methods have none and stay as they are. ONNX `cubic_coeff_a`.
     #[must_use]
     pub fn cubic_coefficient(mut self, a: f64) -> Self {
         if matches!(self.method, Method::Cubic | Method::Filter(Filter::Cubic { .. })) {
@@ -176,7 +183,7 @@ impl Resize {
         self
     }
 
-    /// How nearest rounds a position. ONNX `nearest_mode`.
+    /// How nearest rounds a position. Other methods round none and stay as they are. ONNX `nearest_mode`.
     #[must_use]
     pub fn rounding(mut self, rounding: Rounding) -> Self {
         if matches!(self.method, Method::Nearest | Method::NearestExact | Method::NearestBy(_)) {
@@ -210,6 +217,15 @@ impl Resize {
     }
 
     /// The value of output pixels whose position lies outside the input, for [`Coordinates::TfCropAndResize`]. 0 unless set.
+    ///
+    /// ```
+    /// use upsample::{Coordinates, Resize};
+    ///
+    /// let region = Coordinates::TfCropAndResize { start: 0.0, end: 2.0 }; // twice as far as the input goes
+    /// let plan = Resize::linear().coordinates(region).extrapolation(9.0).plan([3], [5])?;
+    /// assert_eq!(plan.forward(&ndarray::array![[[1.0, 2.0, 3.0]]])?, ndarray::array![[[1.0, 2.0, 3.0, 9.0, 9.0]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn extrapolation(mut self, value: f64) -> Self {
         self.extrapolation = value;
@@ -217,6 +233,13 @@ impl Resize {
     }
 
     /// How a scale becomes a size.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// use upsample::output_size::ScaleRule;
+    /// assert_eq!(Resize::linear().scale_rule(ScaleRule::Round).output_size([5], 1.5)?, [8]); // PyTorch's would be 7
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn scale_rule(mut self, rule: ScaleRule) -> Self {
         self.scale_rule = Some(rule);
@@ -224,14 +247,24 @@ impl Resize {
     }
 
     /// Whether a scale counts only for the output size, and coordinates use the ratio of the sizes.
-    /// PyTorch's `recompute_scale_factor`.
+    /// PyTorch's `recompute_scale_factor`. It makes a difference where the scaled size is not whole.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// let x = ndarray::array![[[0.0, 1.0, 2.0]]];
+    /// let by_scale = Resize::linear().plan([3], 1.5)?.forward(&x)?; // 4.5 pixels, of which there are 4; steps of 2/3
+    /// let by_sizes = Resize::linear().recompute_scale(true).plan([3], 1.5)?.forward(&x)?; // steps of 3/4
+    /// assert_ne!(by_scale, by_sizes);
+    /// assert_eq!(by_sizes, Resize::linear().plan([3], [4])?.forward(&x)?);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn recompute_scale(mut self, recompute: bool) -> Self {
         self.recompute_scale = recompute;
         self
     }
 
-    /// Whether an asked size keeps the input's proportions.
+    /// Whether an asked size keeps the input's proportions. It has no say in scales.
     #[must_use]
     pub fn aspect_ratio(mut self, policy: AspectRatio) -> Self {
         self.aspect_ratio = policy;
@@ -245,7 +278,8 @@ impl Resize {
         self
     }
 
-    /// Runs under this instruction set instead of the best one, say for the same bits on every machine.
+    /// Runs under this instruction set instead of the best one, say for the same bits on every machine. One that the machine lacks runs as
+    /// [`Backend::Portable`].
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -300,7 +334,7 @@ impl Resize {
             extrapolation: self.extrapolation,
             how: How { backend: self.backend.unwrap_or_else(Backend::best), streaming: self.streaming },
         };
-        Ok(ResizePlan::new(input, output, axes, options))
+        ResizePlan::new(input, output, axes, options)
     }
 
     /// The same with per-axis options in another order.
@@ -388,7 +422,7 @@ impl Resize {
             }
             Method::Area => {
                 self.refuse_filter_options("area")?;
-                return Ok(AxisPlan::of_taps(Taps::of_area(axis, geometry.input, geometry.output)?));
+                return AxisPlan::of_taps(Taps::of_area(axis, geometry.input, geometry.output)?);
             }
             Method::Cubic => &Filter::Cubic { a: self.profile.cubic_coefficient(antialias) },
             Method::Filter(filter) => filter,
@@ -405,11 +439,11 @@ impl Resize {
             let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
             if keeps && (antialias || matches!(filter, Filter::Linear)) {
                 let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
-                return Ok(AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?));
+                return AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?);
             }
-            Ok(AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?))
+            AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?)
         } else {
-            Ok(AxisPlan::of_taps(table(None)?))
+            AxisPlan::of_taps(table(None)?)
         }
     }
 

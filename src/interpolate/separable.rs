@@ -145,7 +145,7 @@ impl Separable {
             }
             let input = if width.identity { pixels } else { width.taps.input };
             let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
-            (sizes.buffers.iter().sum::<usize>(), (sizes.ring_rows + sizes.slices) * size_of::<usize>())
+            (sizes.total(), (sizes.ring_rows + sizes.slices) * size_of::<usize>())
         };
         let (longest, shortest) = (part(usize::max), part(usize::min));
         let list_bytes = longest.1.max(shortest.1);
@@ -158,6 +158,7 @@ impl Separable {
     }
 
     /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
+    #[allow(clippy::cast_precision_loss)] // costs are estimates
     fn widens_first<T: Arithmetic>(&self) -> bool {
         let [depth, height, width] = &self.axes;
         let (d, h, w) = (depth.taps.input, height.taps.input, width.taps.input);
@@ -167,10 +168,11 @@ impl Separable {
             let lost = |input: usize, output: usize| input as i128 - output as i128;
             return oh >= h || lost(h, oh) <= 2 * lost(w, ow);
         }
-        // Multiplications of each order; one along the width costs about three across rows.
-        let taps = |axis: &AxisTaps| if axis.identity { 0 } else { axis.longest_row };
-        let first = d * h * ow * 3 * taps(width) + d * oh * ow * taps(height) + od * oh * ow * taps(depth);
-        let last = od * h * w * taps(depth) + od * oh * w * taps(height) + od * oh * ow * 3 * taps(width);
+        // Multiplications of each order, as numbers that cannot overflow; one along the width costs about three across rows.
+        let taps = |axis: &AxisTaps| if axis.identity { 0.0 } else { axis.longest_row as f64 };
+        let [d, h, w, od, oh, ow] = [d, h, w, od, oh, ow].map(|size| size as f64);
+        let first = d * h * ow * 3.0 * taps(width) + d * oh * ow * taps(height) + od * oh * ow * taps(depth);
+        let last = od * h * w * taps(depth) + od * oh * w * taps(height) + od * oh * ow * 3.0 * taps(width);
         first <= last
     }
 }
@@ -250,6 +252,13 @@ struct Sizes {
     stride: usize,
 }
 
+impl Sizes {
+    /// Elements of all buffers. Rows of a broadcast input can be longer than any memory.
+    fn total(&self) -> usize {
+        self.buffers.into_iter().fold(0, usize::saturating_add)
+    }
+}
+
 /// The buffers of a task, cut from the thread's scratch memory.
 struct Buffers<'a, T> {
     ring: Ring<'a, T>,
@@ -282,16 +291,19 @@ impl Engine<'_> {
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
         let band = if slices == 0 { heights } else { (DEPTH_RING / (slices * output)).clamp(1, heights) };
         let together = self.rows_together(output).min(heights);
-        let columns = if self.widen_first || inner > 1 { 0 } else { ROWS * input };
+        let columns = if self.widen_first || inner > 1 { 0 } else { ROWS.saturating_mul(input) };
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
         let made = self.widen_first || !depth.identity;
         let ahead = if made && line <= SHORT_ROW { BATCH - 1 } else { 0 };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
-        let spare = input * depth_table.width.max(batch);
-        let buffers = [ring_rows * stride, spare, together * input, together * output, columns, slices * band * output];
-        Sizes { buffers: buffers.map(|size| size.next_multiple_of(ALIGNMENT)), ring_rows, batch, slices, band, line, stride }
+        let spare = input.saturating_mul(depth_table.width.max(batch));
+        let (middle, last) = (together.saturating_mul(input), together * output);
+        let slice_ring = slices.saturating_mul(band * output);
+        let buffers = [ring_rows.saturating_mul(stride), spare, middle, last, columns, slice_ring];
+        let whole = |size: usize| size.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX);
+        Sizes { buffers: buffers.map(whole), ring_rows, batch, slices, band, line, stride }
     }
 
     /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.

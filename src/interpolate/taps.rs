@@ -15,7 +15,7 @@ use crate::simd::{Arithmetic, Exact, FewBits, Table, Tables};
 use super::filter::Filter;
 
 /// The taps of every output pixel of an axis, each row as long as it needs to be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Taps {
     /// Input pixels.
     pub(crate) input: usize,
@@ -66,6 +66,18 @@ impl Taps {
         Ok(table)
     }
 
+    /// The same table once more.
+    pub(crate) fn copied(&self) -> Result<Self, Error> {
+        let mut copy = Self { input: self.input, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
+        reserve_list(&mut copy.begin, self.begin.len())?;
+        reserve_list(&mut copy.index, self.index.len())?;
+        reserve_list(&mut copy.weight, self.weight.len())?;
+        copy.begin.extend(&self.begin);
+        copy.index.extend(&self.index);
+        copy.weight.extend(&self.weight);
+        Ok(copy)
+    }
+
     /// Appends the taps of the next output pixel.
     fn push_row(&mut self, taps: impl IntoIterator<Item = (usize, f64)>) {
         for (index, weight) in taps {
@@ -107,6 +119,7 @@ impl Taps {
         let most = (2.0 * support.ceil() + 2.0).min(if rule.exclude_outside { n as f64 } else { f64::INFINITY });
         let mut table = Self::with_capacity(axis, n, geometry.output, most as usize)?;
         let mut taps: Vec<(usize, f64)> = Vec::new();
+        reserve_list(&mut taps, most as usize)?;
         for o in 0..geometry.output {
             let position = rule.position(o, geometry);
             taps.clear();

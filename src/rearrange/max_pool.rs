@@ -12,8 +12,8 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, 
 
 /// Max pooling with indices: the encoder's half of unpooling.
 ///
-/// The result has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1` pixels, `⌈…⌉ + 1` with [`ceil_mode`](Self::ceil_mode). Padding is
-/// never the maximum. Of equal maxima the first is taken; NaN is larger than everything, and of several NaN the last is
+/// Of `n` pixels the result has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`, `⌈…⌉ + 1` with [`ceil_mode`](Self::ceil_mode): `k` is the
+/// kernel, `s` the stride, `d` the dilation, `p` the padding. Padding is never the maximum. Of equal maxima the first is taken; NaN is larger than everything, and of several NaN the last is
 /// taken: the values and the indices are those of PyTorch's `max_pool1d`, `2d` and `3d` with `return_indices=True`.
 ///
 /// ```
@@ -118,7 +118,7 @@ impl<const RANK: usize> MaxPool<RANK> {
         let one_more = self.ceil_mode && last_end < past_begin + window.padding_end && next_begins_inside;
         let size = whole + usize::from(one_more);
         // Pixels lie too close for a window to step over them all, unless they are fewer than a step.
-        if window.dilation > input && (0..size).any(|output| taps(window, input, output..=output).is_empty()) {
+        if window.dilation > input && some_window_is_blind(window, input, size) {
             let requirement = format!("at most the size ({input}), so that every window sees a pixel");
             return Err(Error::InvalidAxisParameter { parameter: "dilation", axis, value: window.dilation, requirement });
         }
@@ -226,5 +226,46 @@ impl<const RANK: usize> MaxPool<RANK> {
         element_count::<A>("gradient", &five_axes(dy.batch(), dy.channels(), input))?;
         let plane = three_axes(input, 1);
         Targets::check(indices.view5(), self.index_space, plane, plane)
+    }
+}
+
+/// Whether one of the windows sees no pixel. Those that see a pixel with the same tap follow one another, so the first one tells of all of
+/// them; since padding is at most half a window, there are only a few such runs, whatever the sizes.
+fn some_window_is_blind(window: &Window, input: usize, windows: usize) -> bool {
+    let mut next = 0;
+    while next < windows {
+        let seeing = taps(window, input, next..=next);
+        if seeing.is_empty() {
+            return true;
+        }
+        let pixel = next * window.stride + seeing.start * window.dilation - window.padding_begin;
+        next += (input - pixel).div_ceil(window.stride);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blind_windows_are_found_as_by_looking_at_each() {
+        let (mut blind, mut sharp) = (0, 0);
+        for (input, kernel, stride, dilation) in
+            (1..6).flat_map(|n| (1..5).flat_map(move |k| (1..9).flat_map(move |s| (n + 1..n + 9).map(move |d| (n, k, s, d)))))
+        {
+            let half = ((kernel - 1) * dilation + 1) / 2;
+            for (begin, end) in [(0, 0), (half, half), (half, 0), (0, half), (half / 2, half), (half, half / 3)] {
+                let window = Window::new(kernel).stride(stride).dilation(dilation).padding_of(begin, end);
+                let Ok(windows) = output_size::convolution(input, &window) else { continue };
+                let expected = (0..windows).any(|output| {
+                    let pixels = (0..kernel).map(|tap| (output * stride + tap * dilation).wrapping_sub(begin));
+                    !pixels.into_iter().any(|pixel| pixel < input)
+                });
+                assert_eq!(some_window_is_blind(&window, input, windows), expected, "{window:?}, {input} pixels");
+                *(if expected { &mut blind } else { &mut sharp }) += 1;
+            }
+        }
+        assert!(blind > 100 && sharp > 100, "{blind}, {sharp}");
     }
 }

@@ -19,9 +19,14 @@
 //! | [`zero_insert`] | [`decimate`], and the other way round |
 //! | [`crop`], [`center_crop`] | [`zero_pad`], [`center_pad`], and the other way round |
 //!
-//! A call takes the memory of its output and nothing besides: no scratch, whatever the sizes. The exception is the gradient of unpooling,
-//! which notes for each pixel of the large picture whether its value has been taken: a bit each. Where the output cannot be allocated the
-//! call is [`Error::OutOfMemory`](crate::Error).
+//! A call takes the memory of its output and nothing besides: no scratch, whatever the sizes. The exceptions are those that follow indices:
+//!
+//! - the gradient of unpooling notes for each pixel of the large picture whether its value has been taken, a bit each; a `dy` that does not lie
+//!   row by row is copied first;
+//! - unpooling, and the gradient of pooling, into an array of yours that does not lie row by row are made in a copy;
+//! - the gradient of pooling keeps the sums of `f16` and `bf16` in `f32`, all of them at a time.
+//!
+//! Memory that cannot be had is [`Error::OutOfMemory`](crate::Error), and nothing has been written then.
 //!
 //! Values are copied, so any `Copy` type will do; where something must be filled in, it is [`Default`], zero for numbers.
 //! Ranks are 1 (N×C×L), 2 (N×C×H×W) and 3 (N×C×D×H×W).

@@ -19,7 +19,8 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 /// [The module](crate::resize_conv) explains it, and how it is swapped for a transposed convolution.
 ///
 /// The resize is nearest neighbour unless [`resize`](Self::resize) names another; by integer factors it is fused into the convolution.
-/// The output has `m + p_begin + p_end - d·(k - 1)` pixels, `m` being the enlarged size.
+/// The output has `m + p_begin + p_end - d·(k - 1)` pixels, `m` being the enlarged size, `p` the padding, `d` the dilation and `k` the taps of the
+/// kernel.
 ///
 /// ```
 /// use ndarray::{Array1, Array4};

@@ -40,7 +40,9 @@ impl Spread {
     /// `window` has been checked to fit the enlarged picture.
     fn new(axis: Axis, factor: usize, window: &Window) -> Result<(Self, Window), Error> {
         let overflow = || Error::SizeOverflow { argument: "spread kernel", axis };
-        let Window { kernel, dilation, padding_begin, padding_end, .. } = *window;
+        let Window { kernel, padding_begin, padding_end, .. } = *window;
+        // One tap alone is at any distance from the others.
+        let dilation = if kernel == 1 { 1 } else { window.dilation };
         // Without repetition the taps stay as far apart as they are; with it, those between them are needed.
         let (step, distance) = if factor == 1 { (1, dilation) } else { (dilation, 1) };
         let reach = window.dilated_kernel_of(axis)? - 1;
@@ -76,6 +78,8 @@ impl<const RANK: usize> RepeatedConvolution<RANK> {
             let axis = Axis::spatial(RANK, index);
             output[index] = output_size::convolution_of(axis, input[index] * factors[index], &windows[index])?;
             (axes[index], transposed[index]) = Spread::new(axis, factors[index], &windows[index])?;
+            // It has the same size, but its kernel can reach further than the window did.
+            output_size::conv_transpose_of(axis, input[index], &transposed[index])?;
         }
         let parameters = Parameters { groups, backend, ..Parameters::default() };
         Ok(Self { pair: Pair::new(input, output, &transposed, &parameters), axes: three_axes(axes, Spread::POINT) })

@@ -64,8 +64,11 @@ impl Stage {
 }
 
 impl CopyPixels<'_> {
-    /// Output pixels that are staged at a time; 0 where not even one fits.
+    /// Output pixels that are staged at a time; 0 where not even one fits, or the stage is not aligned for it.
     pub(crate) fn staged<A>(&self) -> usize {
+        if align_of::<A>() > align_of::<Stage>() {
+            return 0;
+        }
         let times = self.repeats.max(1);
         Stage::BYTES.checked_div(size_of::<A>() * self.inner).map_or(0, |pixels| pixels / times * times)
     }

@@ -146,7 +146,8 @@ impl<T: Arithmetic> Table<T> {
 
     fn make_lanes(&self, inner: usize, shape: GroupShape) -> Result<Option<Lanes<T>>, Error> {
         let (input, output) = (self.input * inner, self.index.len() / self.width * inner);
-        if output < shape.lanes {
+        // Windows are numbered in 32 bits; longer rows than that are broadcast ones.
+        if output < shape.lanes || u32::try_from(input).is_err() {
             return Ok(None);
         }
         let mut lanes = Lanes {
@@ -231,4 +232,19 @@ pub struct Tables {
     pub(crate) double: OnceLock<Table<f64>>,
     pub(crate) fixed: OnceLock<Table<u8>>,
     pub(crate) few_bits: OnceLock<Table<FewBits>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_numbered_in_32_bits_or_not_used() {
+        let shape = GroupShape { lanes: 8, window: 8, fold: 1 };
+        let input = 1_usize << 30; // pixels, the last of which all outputs take
+        let (index, weight) = (vec![input as u32 - 1; 8], vec![1.0; 8]);
+        let table = Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, lanes: Default::default() };
+        assert!(table.lanes(4, shape).is_none());
+        assert_eq!(table.lanes(3, shape).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
+    }
 }

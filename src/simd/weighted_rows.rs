@@ -42,6 +42,7 @@ impl<T: Real> SumRows<'_, T> {
     /// Some terms at a time, their patterns in registers.
     #[inline(always)]
     fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS], first: bool) {
+        assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.out.len() / self.period * self.period;
         let (fresh, initial) = (first && self.initial.is_some(), T::Vector::<I>::splat(self.initial.unwrap_or_else(T::zero)));
         let rows: [&[T]; TERMS] = std::array::from_fn(|term| &self.rows[terms[term].0..][..len]);
@@ -54,7 +55,7 @@ impl<T: Real> SumRows<'_, T> {
                 let out = &mut self.out[at..at + T::Vector::<I>::LANES];
                 let mut sum = if fresh { initial } else { T::Vector::<I>::load(out) };
                 for term in 0..TERMS {
-                    // SAFETY: every row was cut to `len`, whole periods, and a period is whole vectors.
+                    // SAFETY: every row was cut to `len`, whole periods; that these are whole vectors was asked above.
                     let row = unsafe { rows[term].get_unchecked(at..at + T::Vector::<I>::LANES) };
                     sum = T::Vector::<I>::load(row).multiply_add(patterns[term], sum);
                 }
@@ -95,6 +96,7 @@ impl<T: Real> AddProducts<'_, T> {
     /// Some terms at a time, their sums in registers.
     #[inline(always)]
     fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS]) {
+        assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.row.len() / self.period * self.period;
         let others: [&[T]; TERMS] = std::array::from_fn(|term| &self.others[terms[term].0..][..len]);
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
@@ -105,7 +107,7 @@ impl<T: Real> AddProducts<'_, T> {
             for at in (start..len).step_by(self.period) {
                 let row = T::Vector::<I>::load(&self.row[at..]);
                 for term in 0..TERMS {
-                    // SAFETY: every other row was cut to `len`, whole periods, and a period is whole vectors.
+                    // SAFETY: every other row was cut to `len`, whole periods; that these are whole vectors was asked above.
                     let other = unsafe { others[term].get_unchecked(at..at + T::Vector::<I>::LANES) };
                     sums[term] = row.multiply_add(T::Vector::<I>::load(other), sums[term]);
                 }

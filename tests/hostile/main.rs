@@ -3,6 +3,7 @@
 
 mod convolutions;
 mod empty;
+mod extremes;
 mod rearranging;
 mod resize_convolutions;
 mod resizing;

@@ -42,6 +42,12 @@ fn plans(t: &mut Vec<Row>) {
     parameter(t, "huge factor", new().factor(HUGE), |e| matches!(e, Error::SizeOverflow { .. } | Error::TooLarge { .. }));
     parameter(t, "huge padding", new().padding(HUGE), |e| matches!(e, Error::SizeOverflow { .. }));
     parameter(t, "huge dilation", new().dilation(HUGE), |e| matches!(e, Error::SizeOverflow { .. } | Error::NoOutput { .. }));
+    bad!(
+        t,
+        "dilation that leads the summed kernel beyond isize",
+        ResizeConv::new().dilation(1 << 62).padding_of((1 << 62) + 1, 0).plan([5], [2]),
+        Error::SizeOverflow { axis: Axis::Length, .. }
+    );
     parameter(t, "size too small", new().padding(0).size(2), |e| matches!(e, Error::NoOutput { .. }));
     bad!(t, "kernel 0", new().plan([8, 8], [0, 3]), Error::InvalidAxisParameter { parameter: "kernel", axis: Axis::Height, .. });
     bad!(t, "huge kernel", new().plan([8], [usize::MAX]), Error::SizeOverflow { .. } | Error::NoOutput { .. });

@@ -383,6 +383,12 @@ fn axes(t: &mut Vec<Row>) {
         Resize::linear().resize_axes(ArrayD::<f32>::ones(IxDyn(&[1; 4])).view(), &[0, 1, 2, 3], &size(&[2; 4])),
         Error::Unsupported { .. }
     );
+    bad!(
+        t,
+        "more axes than there is stack for",
+        Resize::linear().resize_axes(ArrayD::<f32>::ones(vec![1; 50_000]).view(), &[0], &size(&[2])),
+        Error::Unsupported { .. }
+    );
     bad!(t, "an axis that is not there", run(&[2], &size(&[3])), Error::InvalidAxisParameter { axis: Axis::Number(2), value: 2, .. });
     bad!(t, "axis usize::MAX", run(&[usize::MAX], &size(&[3])), Error::InvalidAxisParameter { value: usize::MAX, .. });
     bad!(t, "an axis twice", run(&[1, 1], &size(&[3, 3])), Error::InvalidAxisParameter { axis: Axis::Number(1), value: 1, .. });
