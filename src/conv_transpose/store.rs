@@ -2,13 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut5, Axis, Slice};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice};
 use num_traits::Zero;
 
 use super::phases::Phases;
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, as_maybe_uninit, join_rows};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, Transpose, Vector, as_maybe_uninit, join_rows};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
@@ -72,6 +72,57 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
             match row.as_slice_mut() {
                 Some(row) => S::join(row, &turns, bias),
                 None => put_turns(row, &turns, bias),
+            }
+        }
+    }
+}
+
+/// Puts them into pictures whose sums of a pixel are side by side.
+pub(super) struct PutPictures<'a, 'o, A: FloatElement, S> {
+    pub(super) turns: Turns<'a, A::Row>,
+    pub(super) pictures: ArrayViewMut3<'o, S>,
+    pub(super) bias: A::Row,
+    /// Room for the sums by pixel and by picture, and for a vector.
+    pub(super) scratch: &'a mut [A::Row],
+}
+
+impl<A: FloatElement, S: Slot<A>> Kernel for PutPictures<'_, '_, A, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, bias, scratch } = self;
+        let (count, height, width) = pictures.dim();
+        let (lanes, zero) = (<A::Row as Real>::Vector::<I>::LANES, <A::Row as Real>::Vector::<I>::splat(A::Row::zero()));
+        let (rows, pixels) = scratch.split_at_mut(count * height * width);
+        for line in 0..height {
+            let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
+            for (first, sums) in sums[turn * of_line..][..of_line].iter().enumerate() {
+                for (place, pixel) in (first..width).step_by(of_line).enumerate() {
+                    // What a vector writes past the last picture is overwritten by the next pixel.
+                    let to = &mut pixels[(line * width + pixel) * count..];
+                    for lane in (0..count).step_by(lanes) {
+                        let sum = match sums {
+                            Some(sums) => <A::Row as Real>::Vector::<I>::load(&sums[start + place * count + lane..]),
+                            None => zero,
+                        };
+                        sum.store(&mut to[lane..]);
+                    }
+                }
+            }
+        }
+        let (columns, to_pitch) = (count, height * width);
+        Transpose { from: pixels, from_pitch: count, rows: height * width, columns, to: &mut *rows, to_pitch }.run::<I>();
+        for (mut picture, sums) in pictures.outer_iter_mut().zip(rows.chunks_exact(height * width)) {
+            if let Some(picture) = picture.as_slice_mut() {
+                S::join(picture, &[sums], bias);
+                continue;
+            }
+            for (mut row, sums) in picture.outer_iter_mut().zip(sums.chunks_exact(width)) {
+                match row.as_slice_mut() {
+                    Some(row) => S::join(row, &[sums], bias),
+                    None => put_turns(row, &[sums], bias),
+                }
             }
         }
     }

@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, Axis, s};
+use ndarray::{ArrayView1, ArrayView3, ArrayView5, Axis, s};
 
-use super::phases::{AxisPhases, Phases, RowGroup, product};
+use super::phases::{AxisPhases, Phases, RowGroup};
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Positions, take_every};
+use crate::simd::{Backend, InstructionSet, Kernel, Positions, prefetch, take_every};
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -222,9 +222,9 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
 
 impl Strips {
     #[inline(always)]
-    fn fill_channel<A: FloatElement>(
+    fn fill_channel<'a, A: FloatElement>(
         &self,
-        source: &ArrayView5<'_, A>,
+        source: &'a ArrayView5<'_, A>,
         channel: usize,
         start: [usize; 4],
         size: [usize; 4],
@@ -232,22 +232,30 @@ impl Strips {
     ) {
         let computed = self.computed(size);
         let len: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1] + self.planes[axis].halo);
-        let origins: [Vec<isize>; 3] = std::array::from_fn(|axis| self.planes[axis].origins.clone());
-        for ([d0, h0, w0], plane) in product(&origins).zip(strip.chunks_exact_mut(self.plane_len.max(1))) {
-            let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
+        let [depths, heights, widths] = self.planes.each_ref().map(|axis| axis.origins.as_slice());
+        let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
+        let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
+        for ([d0, h0], planes) in lines.zip(strip.chunks_exact_mut((self.plane_len * widths.len()).max(1))) {
             for n in 0..size[0] {
-                let volume = source.index_axis(Axis(0), start[0] + n).index_axis_move(Axis(0), channel);
+                let picture = source.index_axis(Axis(0), start[0] + n);
+                let (volume, next) = (picture.index_axis_move(Axis(0), channel), (channel + 1 < picture.dim().0).then_some(channel + 1));
+                let next = next.map(|next| picture.index_axis_move(Axis(0), next));
                 for d in 0..len[0] {
-                    let slice = inside(first(0, d0), d * self.source_strides[0], volume.dim().0).map(|d| volume.index_axis(Axis(0), d));
+                    let depth = inside(first(0, d0), d * self.source_strides[0], volume.dim().0);
                     for h in 0..len[1] {
-                        let row = &mut plane[n * self.strides[0] + d * self.strides[1] + h * self.strides[2]..][..len[2]];
-                        let from = slice.and_then(|slice| {
-                            let height = inside(first(1, h0), h * self.source_strides[1], slice.dim().0)?;
-                            Some(slice.index_axis_move(Axis(0), height))
-                        });
-                        match from {
-                            Some(from) => copy_row(from, first(2, w0), self.source_strides[2], row),
-                            None => row.fill(A::Row::default()),
+                        let line = depth.zip(inside(first(1, h0), h * self.source_strides[1], volume.dim().1));
+                        let row_of = |volume: ArrayView3<'a, A>| line.map(|(d, h)| volume.index_axis_move(Axis(0), d).index_axis_move(Axis(0), h));
+                        if let Some(next) = next.and_then(row_of) {
+                            prefetch(next.to_slice().unwrap_or_default());
+                        }
+                        // A row is read for all of its planes while it is near.
+                        let (from, at) = (row_of(volume), n * self.strides[0] + d * self.strides[1] + h * self.strides[2]);
+                        for (&w0, plane) in widths.iter().zip(planes.chunks_exact_mut(self.plane_len.max(1))) {
+                            let row = &mut plane[at..][..len[2]];
+                            match from {
+                                Some(from) => copy_row(from, first(2, w0), self.source_strides[2], row),
+                                None => row.fill(A::Row::default()),
+                            }
                         }
                     }
                 }

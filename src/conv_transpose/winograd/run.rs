@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut2, ArrayViewMut4, ArrayViewMut5, Axis, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
 use super::Scheme;
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
-use crate::conv_transpose::store::{PutTurns, Slot, Turns};
+use crate::conv_transpose::store::{PutPictures, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -225,7 +225,15 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// The products of so many output channels, and the outputs of one.
     fn product_lens(&self, channels: usize) -> [usize; 2] {
         let phases = self.run.scheme.phases.count();
-        [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len()]
+        [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len() + self.together_len()]
+    }
+
+    /// The outputs of a channel by pixel and by picture, where pictures are stored together.
+    fn together_len(&self) -> usize {
+        let [_, height, width] = &self.run.scheme.phases.axes;
+        let [pictures, rows, columns] = self.run.block;
+        let pixels = rows * height.out_stride * columns * width.out_stride;
+        if self.tiles.is_by_place() { 2 * pictures * pixels + self.run.lanes } else { 0 }
     }
 
     /// The pixels of the source channels at the points.
@@ -251,7 +259,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
-        let sources = PlaneSource::of_all((&scheme.phases, &scheme.axes), tiles, self.start, &self.run.source);
+        let sources = PlaneSource::of_all(&scheme.axes, tiles, self.start, &self.run.source);
         let mut start = 0;
         let [planes_len, in_order_len] = self.evaluate_lens();
         with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
@@ -259,7 +267,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             for channel in channels {
                 for source in &sources {
                     source.fill(&self.run.source, self.group * scheme.channels.source + channel, self.run.backend, planes);
-                    let (out, tiles) = (&mut points[start..], &mut *in_order);
+                    let (planes, out, tiles) = (&planes[source.begin..], &mut points[start..], &mut *in_order);
                     self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
                     start += panel;
                 }
@@ -352,21 +360,29 @@ impl<T: Real> Finish<'_, T> {
     /// Writes the channels' piece of the output.
     fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut4<'_, S>, outputs: &mut [T]) {
         let channels = out.dim().1;
+        let (outputs, together) = outputs.split_at_mut(self.scheme.phases.count() * self.tiles.outputs_len());
         for channel in 0..channels {
             let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
             for (phase, outputs) in (0..self.scheme.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
                 self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
             }
-            for (n, picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
-                self.store_picture(picture, bias, outputs, n);
+            let mut pictures = out.index_axis_mut(Axis(1), channel);
+            if self.tiles.is_by_place() {
+                let turns = self.turns(outputs, 0);
+                self.backend.run(PutPictures::<A, S> { turns, pictures, bias, scratch: &mut *together });
+                continue;
+            }
+            for (n, picture) in pictures.outer_iter_mut().enumerate() {
+                let turns = self.turns(outputs, n);
+                self.backend.run(PutTurns::<A, S> { turns, picture, bias });
             }
         }
     }
 
-    /// Writes one picture of a channel.
-    fn store_picture<A: FloatElement<Row = T>, S: Slot<A>>(&self, out: ArrayViewMut2<'_, S>, bias: T, outputs: &[T], n: usize) {
+    /// The outputs of a picture, or of the first of all that are side by side.
+    fn turns<'o>(&self, outputs: &'o [T], n: usize) -> Turns<'o, T> {
         let [_, heights, widths] = &self.scheme.phases.axes;
-        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let [height, width] = self.tiles.sizes;
         let of_line = widths.out_stride * width;
         let mut sums = vec![None; heights.out_stride * height * of_line];
         for (phase_h, row) in (0..heights.phases.len()).flat_map(|phase| (0..height).map(move |row| (phase, row))) {
@@ -374,12 +390,11 @@ impl<T: Real> Finish<'_, T> {
             for (phase_w, column) in (0..widths.phases.len()).flat_map(|phase| (0..width).map(move |column| (phase, column))) {
                 let (pixel, skipped) = first_output(widths, phase_w, column, width);
                 let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
-                let tile = (n * tile_rows + skipped_rows) * tile_columns + skipped;
+                let tile = self.tiles.number([n, skipped_rows, skipped]);
                 sums[line * of_line + pixel] = Some(&outputs[(row * width + column) * self.tiles.pitch + tile..]);
             }
         }
-        let turns = Turns { sums, of_line, pitch: tile_columns };
-        self.backend.run(PutTurns::<A, S> { turns, picture: out, bias });
+        Turns { sums, of_line, pitch: self.tiles.number([0, 1, 0]) }
     }
 
     /// One of `rows` rows of products back to outputs.
