@@ -244,7 +244,8 @@ impl Strips {
                     let depth = inside(first(0, d0), d * self.source_strides[0], volume.dim().0);
                     for h in 0..len[1] {
                         let line = depth.zip(inside(first(1, h0), h * self.source_strides[1], volume.dim().1));
-                        let row_of = |volume: ArrayView3<'a, A>| line.map(|(d, h)| volume.index_axis_move(Axis(0), d).index_axis_move(Axis(0), h));
+                        let row_of =
+                            |volume: ArrayView3<'a, A>| line.map(|(d, h)| volume.index_axis_move(Axis(0), d).index_axis_move(Axis(0), h));
                         if let Some(next) = next.and_then(row_of) {
                             prefetch(next.to_slice().unwrap_or_default());
                         }

@@ -127,12 +127,8 @@ impl Reduced {
         let (pixels, tiles) = (&*pixels, first.as_slice());
         let taps: Vec<usize> = (0..height).flat_map(|row| (0..width).map(move |column| row * line + column)).collect();
         let taps = taps.as_slice();
-        match [height, width] {
-            [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, taps, tiles, out }),
-            [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, taps, tiles, out }),
-            [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, taps, tiles, out }),
-            _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, taps, tiles, out }),
-        }
+        let points = std::array::from_fn(|point| Some(point * tiles.len() * channels));
+        EvaluateFilters { pixels, pitch: channels, channels, taps, tiles, points, out }.run([height, width], backend);
     }
 
     /// The fine pixels at the points: by point, plane, channel, tile.

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
-use super::Scheme;
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
+use super::{SOURCES, Scheme};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
 use crate::conv_transpose::store::{PutPictures, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
@@ -95,7 +95,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     pub(crate) fn need(&self) -> Need {
         match &self.filters {
             Filters::Packed(_) => self.need_of(0, 0),
-            Filters::Raw(weight) => self.need_raw(Scheme::chunk_lens(weight, self.scheme.channels.chunk).iter().sum()),
+            Filters::Raw(weight) => self.need_raw(Scheme::packing_lens(weight).iter().sum()),
         }
     }
 
@@ -196,7 +196,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
 
     /// Source channels whose points are stored together: by point, panel of tiles, summand, tile.
     fn segment_channels(&self) -> usize {
-        (SEGMENT / self.planes()).max(1)
+        (SEGMENT / self.planes() / SOURCES).max(1) * SOURCES
     }
 
     fn segments(&self) -> usize {
@@ -260,16 +260,16 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
         let sources = PlaneSource::of_all(&scheme.axes, tiles, self.start, &self.run.source);
-        let mut start = 0;
         let [planes_len, in_order_len] = self.evaluate_lens();
         with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
             let (planes, in_order) = scratch.split_at_mut(planes_len);
+            let first = scheme.summand(channels.start, 0);
             for channel in channels {
-                for source in &sources {
+                for (plane, source) in sources.iter().enumerate() {
                     source.fill(&self.run.source, self.group * scheme.channels.source + channel, self.run.backend, planes);
+                    let start = (scheme.summand(channel, plane) - first) * panel;
                     let (planes, out, tiles) = (&planes[source.begin..], &mut points[start..], &mut *in_order);
                     self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
-                    start += panel;
                 }
             }
         });
@@ -317,11 +317,11 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// The products of some rows at every point.
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
-        let (depth, pitch) = (scheme.depth, tiles.pitch);
+        let pitch = tiles.pitch;
         let of_segment = self.segment_channels() * self.planes();
         let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
-        let all_offsets: Vec<usize> = (0..depth).map(offset).collect();
-        let mut live_offsets = Vec::new();
+        let mut offsets = Vec::with_capacity(scheme.depth);
+        let mut live_planes: Option<&[Option<usize>]> = None;
         let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
         let positions: Vec<Positions> =
             (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
@@ -333,15 +333,14 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
                 sums.fill(A::Row::default());
                 continue;
             }
-            let offsets = if live.planes_count == self.planes() {
-                all_offsets.as_slice()
-            } else {
-                live_offsets.clear();
-                live_offsets.extend(all_offsets.chunks_exact(self.planes()).flat_map(|planes| live.of(planes)));
-                live_offsets.as_slice()
-            };
+            if live_planes.is_none_or(|planes| planes != live.planes) {
+                live_planes = Some(&live.planes);
+                offsets.clear();
+                offsets.extend(scheme.summands(live).map(offset));
+            }
             let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
-            let (rows, positions, strip) = (channels, positions.as_slice(), &points[point * self.point_len()..]);
+            let (rows, offsets, positions, strip) =
+                (channels, offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
             StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
     }
