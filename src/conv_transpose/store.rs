@@ -77,51 +77,47 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
     }
 }
 
-/// Puts them into pictures whose sums of a pixel are side by side.
-pub(super) struct PutPictures<'a, 'o, A: FloatElement, S> {
+/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn, of all pictures.
+pub(super) struct PutColumns<'a, 'o, A: FloatElement, S> {
+    /// Their pitch is from the sums of one pixel to those of the next that has the same turn.
     pub(super) turns: Turns<'a, A::Row>,
     pub(super) pictures: ArrayViewMut3<'o, S>,
+    /// Lines that have the same turn, of a picture and, rounded up, of all.
+    pub(super) rows: usize,
+    pub(super) column: usize,
     pub(super) bias: A::Row,
-    /// Room for the sums by pixel and by picture, and for a vector.
+    /// Room for such lines by pixel and by line, and for a vector.
     pub(super) scratch: &'a mut [A::Row],
 }
 
-impl<A: FloatElement, S: Slot<A>> Kernel for PutPictures<'_, '_, A, S> {
+impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, bias, scratch } = self;
-        let (count, height, width) = pictures.dim();
+        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, rows, column, bias, scratch } = self;
         let (lanes, zero) = (<A::Row as Real>::Vector::<I>::LANES, <A::Row as Real>::Vector::<I>::splat(A::Row::zero()));
-        let (rows, pixels) = scratch.split_at_mut(count * height * width);
-        for line in 0..height {
-            let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
-            for (first, sums) in sums[turn * of_line..][..of_line].iter().enumerate() {
-                for (place, pixel) in (first..width).step_by(of_line).enumerate() {
-                    // What a vector writes past the last picture is overwritten by the next pixel.
-                    let to = &mut pixels[(line * width + pixel) * count..];
-                    for lane in (0..count).step_by(lanes) {
-                        let sum = match sums {
-                            Some(sums) => <A::Row as Real>::Vector::<I>::load(&sums[start + place * count + lane..]),
-                            None => zero,
-                        };
-                        sum.store(&mut to[lane..]);
-                    }
+        let (_, height, width) = pictures.dim();
+        let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
+        for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
+            for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
+                for lane in (0..pitch).step_by(lanes) {
+                    let sum = match sums {
+                        Some(sums) => <A::Row as Real>::Vector::<I>::load(&sums[place * pitch + lane..]),
+                        None => zero,
+                    };
+                    // What a vector writes past the last line is overwritten by the next pixel.
+                    sum.store(&mut pixels[pixel * column + lane..]);
                 }
             }
-        }
-        let (columns, to_pitch) = (count, height * width);
-        Transpose { from: pixels, from_pitch: count, rows: height * width, columns, to: &mut *rows, to_pitch }.run::<I>();
-        for (mut picture, sums) in pictures.outer_iter_mut().zip(rows.chunks_exact(height * width)) {
-            if let Some(picture) = picture.as_slice_mut() {
-                S::join(picture, &[sums], bias);
-                continue;
-            }
-            for (mut row, sums) in picture.outer_iter_mut().zip(sums.chunks_exact(width)) {
-                match row.as_slice_mut() {
-                    Some(row) => S::join(row, &[sums], bias),
-                    None => put_turns(row, &[sums], bias),
+            Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
+            for (mut picture, lines) in pictures.outer_iter_mut().zip(lines.chunks_exact(rows * width)) {
+                let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
+                for (mut row, sums) in of_turn.zip(lines.chunks_exact(width)) {
+                    match row.as_slice_mut() {
+                        Some(row) => S::join(row, &[sums], bias),
+                        None => put_turns(row, &[sums], bias),
+                    }
                 }
             }
         }

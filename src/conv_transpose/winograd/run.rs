@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
 use super::{SOURCES, Scheme};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
-use crate::conv_transpose::store::{PutPictures, PutTurns, Slot, Turns};
+use crate::conv_transpose::store::{PutColumns, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -228,12 +228,10 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len() + self.together_len()]
     }
 
-    /// The outputs of a channel by pixel and by picture, where pictures are stored together.
+    /// Rows of outputs by pixel and by tile, where tiles below each other are stored together.
     fn together_len(&self) -> usize {
-        let [_, height, width] = &self.run.scheme.phases.axes;
-        let [pictures, rows, columns] = self.run.block;
-        let pixels = rows * height.out_stride * columns * width.out_stride;
-        if self.tiles.is_by_place() { 2 * pictures * pixels + self.run.lanes } else { 0 }
+        let width = self.run.block[2] * self.run.scheme.phases.axes[2].out_stride;
+        if self.tiles.is_by_column() { 2 * width * self.tiles.column_pitch() + self.run.lanes } else { 0 }
     }
 
     /// The pixels of the source channels at the points.
@@ -366,9 +364,10 @@ impl<T: Real> Finish<'_, T> {
                 self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
             }
             let mut pictures = out.index_axis_mut(Axis(1), channel);
-            if self.tiles.is_by_place() {
-                let turns = self.turns(outputs, 0);
-                self.backend.run(PutPictures::<A, S> { turns, pictures, bias, scratch: &mut *together });
+            if self.tiles.is_by_column() {
+                let (turns, column) = (self.turns(outputs, 0), self.tiles.column_pitch());
+                let rows = self.tiles.counts[1];
+                self.backend.run(PutColumns::<A, S> { turns, pictures, rows, column, bias, scratch: &mut *together });
                 continue;
             }
             for (n, picture) in pictures.outer_iter_mut().enumerate() {
@@ -378,7 +377,7 @@ impl<T: Real> Finish<'_, T> {
         }
     }
 
-    /// The outputs of a picture, or of the first of all that are side by side.
+    /// The outputs of a picture, or of the first column of tiles of all.
     fn turns<'o>(&self, outputs: &'o [T], n: usize) -> Turns<'o, T> {
         let [_, heights, widths] = &self.scheme.phases.axes;
         let [height, width] = self.tiles.sizes;
@@ -393,7 +392,8 @@ impl<T: Real> Finish<'_, T> {
                 sums[line * of_line + pixel] = Some(&outputs[(row * width + column) * self.tiles.pitch + tile..]);
             }
         }
-        Turns { sums, of_line, pitch: self.tiles.number([0, 1, 0]) }
+        let next = if self.tiles.is_by_column() { [0, 0, 1] } else { [0, 1, 0] };
+        Turns { sums, of_line, pitch: self.tiles.number(next) }
     }
 
     /// One of `rows` rows of products back to outputs.

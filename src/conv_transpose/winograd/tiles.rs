@@ -6,10 +6,12 @@ use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
 use crate::conv_transpose::strips::{copy_every, copy_row, inside};
 use crate::element::FloatElement;
-use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, Transpose};
+use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
 
 /// Rows of up to so many tiles are not read as rows.
 const FEW_COLUMNS: usize = 5;
+/// Pixels so far apart are taken out of a row one by one.
+const FAR: usize = 5;
 
 /// In which order the tiles of a block are, and what of neighbouring ones is side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +20,8 @@ enum Order {
     Rows,
     /// Row by row, but every element of a tile has a plane of its own: rows of so few tiles would fill but a part of a vector.
     Apart,
-    /// Place by place: the same pixel of all pictures, whose rows are of few tiles.
-    Pictures,
+    /// Column by column: the same pixel of the tiles below each other, of all pictures.
+    Columns,
 }
 
 /// The tiles of a block.
@@ -34,8 +36,9 @@ pub(crate) struct Tiles {
     order: Order,
     /// Pixels of the picture from one to the next of a tile.
     strides: [usize; 2],
-    /// The first pixel of the picture that position 0 reads, and how many pixels all positions do.
+    /// The first pixel of the picture that position 0 reads.
     origins: [isize; 2],
+    /// How many rows of pixels a tile reads, and how many pixels of a row all tiles do.
     reach: [usize; 2],
     /// Tiles that the inner loop takes at a time.
     pub(crate) panel: usize,
@@ -47,17 +50,22 @@ impl Tiles {
         let counts = tile_counts((phases, axes), positions);
         let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
         let sizes = axes.each_ref().map(AxisScheme::outputs);
-        let order = match counts {
-            [_, _, columns] if columns > FEW_COLUMNS => Order::Rows,
-            [pictures, _, _] if pictures > 1 && 2 * pictures >= lanes => Order::Pictures,
-            _ => Order::Apart,
-        };
         let strides = [phases.axes[1].source_stride, phases.axes[2].source_stride];
+        let [pictures, rows, columns] = counts;
+        let few = columns <= FEW_COLUMNS;
+        let order = if 2 * pictures * rows >= lanes && (few || sizes[1] * strides[1] >= FAR && columns < 2 * lanes) {
+            Order::Columns
+        } else if few {
+            Order::Apart
+        } else {
+            Order::Rows
+        };
         let ends = axes.each_ref().map(|axis| (axis.planes.iter().min().copied(), axis.planes.iter().max().copied()));
         let origins = ends.map(|(first, _)| first.unwrap_or(0));
         let reach = std::array::from_fn(|axis| {
             let planes = (ends[axis].1.unwrap_or(0) - origins[axis]).cast_unsigned();
-            planes + strides[axis] * (sizes[axis] * counts[axis + 1] + TILE - sizes[axis] - 1) + 1
+            let tiles = [1, columns][axis];
+            planes + strides[axis] * (sizes[axis] * (tiles - 1) + TILE - 1) + 1
         });
         Self { counts, sizes, pitch, lanes, order, strides, origins, reach, panel }
     }
@@ -70,17 +78,27 @@ impl Tiles {
         self.all().div_ceil(self.panel)
     }
 
-    /// Whether all pictures of a place are side by side.
-    pub(crate) fn is_by_place(&self) -> bool {
-        self.order == Order::Pictures
+    /// Whether tiles below each other are side by side.
+    pub(crate) fn is_by_column(&self) -> bool {
+        self.order == Order::Columns
+    }
+
+    /// The tiles of a column, all pictures together.
+    fn column(&self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+
+    /// From one pixel of a column's tiles to the next.
+    pub(crate) fn column_pitch(&self) -> usize {
+        self.column().next_multiple_of(SQUARE)
     }
 
     /// The number of a tile.
     pub(crate) fn number(&self, [picture, row, column]: [usize; 3]) -> usize {
-        let [pictures, rows, columns] = self.counts;
+        let [_, rows, columns] = self.counts;
         match self.order {
             Order::Rows | Order::Apart => (picture * rows + row) * columns + column,
-            Order::Pictures => (row * columns + column) * pictures + picture,
+            Order::Columns => column * self.column() + picture * rows + row,
         }
     }
 
@@ -99,13 +117,13 @@ impl Tiles {
         match self.order {
             Order::Rows => self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1),
             Order::Apart => self.all(),
-            Order::Pictures => self.reach[0] * self.reach[1] * self.counts[0],
+            Order::Columns => self.reach[0] * self.reach[1] * self.column_pitch(),
         }
     }
 
-    /// A row of each picture, before they are side by side.
+    /// A row of each tile of a column, before they are side by side.
     fn lines_len(&self) -> usize {
-        if self.is_by_place() { self.counts[0] * self.reach[1] } else { 0 }
+        if self.is_by_column() { self.column_pitch() * self.reach[1] } else { 0 }
     }
 
     /// All planes, room for a vector behind the last, and rows of pixels.
@@ -115,7 +133,7 @@ impl Tiles {
         let planes = match self.order {
             Order::Rows => self.sizes[0] * self.sizes[1],
             Order::Apart => ELEMENTS,
-            Order::Pictures => 1,
+            Order::Columns => 1,
         };
         apart.max(planes * self.plane_len()) + self.lanes + TILE + self.lines_len()
     }
@@ -127,23 +145,20 @@ impl Tiles {
 
     /// Where each row of tiles begins in a plane, and how many tiles it has.
     pub(crate) fn rows(&self) -> (Vec<usize>, usize) {
-        let ([pictures, rows, columns], [height, width]) = (self.counts, self.sizes);
+        let [pictures, rows, columns] = self.counts;
         match self.order {
             Order::Rows => {
                 let of_picture = |n: usize| (0..rows).map(move |row| (n * (rows + 1) + row) * (columns + 1));
                 ((0..pictures).flat_map(of_picture).collect(), columns)
             }
             Order::Apart => (vec![0], self.all()),
-            Order::Pictures => {
-                let of_row = |row: usize| (0..columns).map(move |column| self.pixel(row * height, column * width));
-                ((0..rows).flat_map(of_row).collect(), pictures)
-            }
+            Order::Columns => ((0..columns).map(|column| self.pixel(0, column * self.sizes[1])).collect(), self.column()),
         }
     }
 
-    /// Where pictures are side by side, a pixel of a plane.
+    /// Where tiles below each other are side by side, a pixel of a plane.
     fn pixel(&self, row: usize, column: usize) -> usize {
-        (row * self.strides[0] * self.reach[1] + column * self.strides[1]) * self.counts[0]
+        (row * self.strides[0] * self.reach[1] + column * self.strides[1]) * self.column_pitch()
     }
 
     /// Where each element of the first tile is in the planes.
@@ -157,7 +172,7 @@ impl Tiles {
                     plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
                 }
                 Order::Apart => element * self.plane_len(),
-                Order::Pictures => self.pixel(row, column),
+                Order::Columns => self.pixel(row, column),
             }
         })
     }
@@ -182,7 +197,7 @@ pub(crate) struct PlaneSource<'t> {
 impl<'t> PlaneSource<'t> {
     /// Of the plane that begins at `origin`, for a block that begins at `start`, in pictures of `size`.
     fn new((number, origin): (usize, [isize; 2]), tiles: &'t Tiles, start: [usize; 3], size: [usize; 2]) -> Self {
-        let (strides, shared) = (tiles.strides, tiles.is_by_place());
+        let (strides, shared) = (tiles.strides, tiles.is_by_column());
         let copied = if shared { tiles.origins } else { origin };
         let first: [isize; 2] = std::array::from_fn(|axis| copied[axis] + (strides[axis] * start[axis + 1]).cast_signed());
         let ([_, rows, columns], [height, width]) = (tiles.counts, tiles.sizes);
@@ -202,7 +217,7 @@ impl<'t> PlaneSource<'t> {
         let pixels = (0..pixels).flat_map(|element| (0..rows * columns).map(move |tile| (element, tile)));
         let pixels = pixels.map(|(element, tile)| pixel_of(element, tile)).collect();
         let [row, column] = std::array::from_fn(|axis| (origin[axis] - copied[axis]).cast_unsigned());
-        let begin = (row * tiles.reach[1] + column) * tiles.counts[0];
+        let begin = (row * tiles.reach[1] + column) * tiles.column_pitch();
         let columns = std::array::from_fn(inside_of);
         Self { tiles, first_picture: start[0], first, columns, begin, fills: !shared || number == 0, pixels }
     }
@@ -261,26 +276,29 @@ impl<'t> PlaneSource<'t> {
         }
     }
 
-    /// Pictures side by side.
+    /// Tiles below each other side by side: rows of pixels become columns.
     #[inline(always)]
-    fn fill_pictures<A: FloatElement, I: InstructionSet>(&self, from: ArrayView3<'_, A>, planes: &mut [A::Row], lines: &mut [A::Row]) {
-        let (tiles, (pictures, height, width)) = (self.tiles, from.dim());
-        let ([rows, columns], [first_row, first]) = (tiles.reach, self.first);
+    fn fill_columns<A: FloatElement, I: InstructionSet>(&self, from: ArrayView3<'_, A>, planes: &mut [A::Row], lines: &mut [A::Row]) {
+        let (tiles, (_, height, width)) = (self.tiles, from.dim());
+        let ([rows, columns], [first_row, first], pitch) = (tiles.reach, self.first, tiles.column_pitch());
         let before = first.min(0).unsigned_abs().min(columns);
         let start = first.max(0).cast_unsigned().min(width);
         let count = (width - start).min(columns - before);
-        for (row, to) in planes.chunks_exact_mut(columns * pictures).enumerate().take(rows) {
-            let Some(row) = inside(first_row, row, height).filter(|_| count > 0) else {
-                to.fill(A::Row::default());
-                continue;
-            };
-            for (picture, line) in from.outer_iter().zip(lines.chunks_exact_mut(count)) {
-                copy_row(picture.index_axis(Axis(0), row), start.cast_signed(), 1, line);
+        for (row, to) in planes.chunks_exact_mut(columns * pitch).enumerate().take(rows) {
+            let mut lines_of = lines.chunks_exact_mut(count.max(1));
+            for picture in from.outer_iter() {
+                for (tile, line) in (0..tiles.counts[1]).zip(&mut lines_of) {
+                    let line = &mut line[..count];
+                    match inside(first_row, row + tile * tiles.sizes[0] * tiles.strides[0], height) {
+                        Some(row) => copy_row(picture.index_axis(Axis(0), row), start.cast_signed(), 1, line),
+                        None => line.fill(A::Row::default()),
+                    }
+                }
             }
-            to[..before * pictures].fill(A::Row::default());
-            to[(before + count) * pictures..].fill(A::Row::default());
-            let to = &mut to[before * pictures..];
-            Transpose { from: lines, from_pitch: count, rows: pictures, columns: count, to, to_pitch: pictures }.run::<I>();
+            to[..before * pitch].fill(A::Row::default());
+            to[(before + count) * pitch..].fill(A::Row::default());
+            let to = &mut to[before * pitch..];
+            Transpose { from: lines, from_pitch: count, rows: pitch, columns: count, to, to_pitch: pitch }.run::<I>();
         }
     }
 }
@@ -303,8 +321,8 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
         let pictures = pixels.first_picture..pixels.first_picture + tiles.counts[0];
         let pictures = source.slice(s![pictures, channel, 0, .., ..]);
         let (planes, lines) = planes.split_at_mut(planes.len() - tiles.lines_len());
-        if tiles.order == Order::Pictures {
-            return pixels.fill_pictures::<A, I>(pictures, planes, lines);
+        if tiles.is_by_column() {
+            return pixels.fill_columns::<A, I>(pictures, planes, lines);
         }
         if tiles.order == Order::Rows {
             planes.fill(A::Row::default());
