@@ -116,7 +116,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         };
         let (blocks, fewest) = match &method {
             Method::Direct(direct) => (direct.blocks(), FEWEST_BLOCKS),
-            Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS),
+            // Large blocks: at least two parts, if there are two.
+            Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS.min(reduced.blocks().div_ceil(2)).max(1)),
             Method::Lines(lines) => (lines.blocks(), 1), // larger blocks, and few sums
         };
         let pieces = groups * of_coarse.pieces * of_fine.pieces;

@@ -16,7 +16,7 @@ use crate::simd::{
 };
 
 /// Numbers at the points that a task keeps at a time.
-const POINTS: usize = 1 << 19;
+const POINTS: usize = 1 << 20;
 const FEWEST_TILES: usize = 24;
 const MOST_TILES: usize = 144;
 
