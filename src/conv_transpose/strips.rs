@@ -214,8 +214,12 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
         let Self { strips, source, channels, start, size, strip } = self;
+        let (step, width) = (strips.source_strides[2], source.dim().4);
+        let (first, len) = (step * start[3], strips.computed(size)[3] + strips.planes[2].halo);
+        let origins = strips.planes[2].origins.iter();
+        let spans: Vec<Span> = origins.map(|&w0| Span::new(w0 + first.cast_signed(), step, len, width)).collect();
         for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
-            strips.fill_channel(source, channel, start, size, of_channel);
+            strips.fill_channel(source, channel, (start, size), &spans, of_channel);
         }
     }
 }
@@ -226,16 +230,20 @@ impl Strips {
         &self,
         source: &'a ArrayView5<'_, A>,
         channel: usize,
-        start: [usize; 4],
-        size: [usize; 4],
+        (start, size): ([usize; 4], [usize; 4]),
+        spans: &[Span],
         strip: &mut [A::Row],
     ) {
         let computed = self.computed(size);
         let len: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1] + self.planes[axis].halo);
-        let [depths, heights, widths] = self.planes.each_ref().map(|axis| axis.origins.as_slice());
+        let [depths, heights, _] = self.planes.each_ref().map(|axis| axis.origins.as_slice());
+        let bordered = spans.iter().any(|span| span.count < len[2]);
         let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
         let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
-        for ([d0, h0], planes) in lines.zip(strip.chunks_exact_mut((self.plane_len * widths.len()).max(1))) {
+        for ([d0, h0], planes) in lines.zip(strip.chunks_exact_mut((self.plane_len * spans.len()).max(1))) {
+            if bordered {
+                planes.fill(A::Row::default());
+            }
             for n in 0..size[0] {
                 let picture = source.index_axis(Axis(0), start[0] + n);
                 let (volume, next) = (picture.index_axis_move(Axis(0), channel), (channel + 1 < picture.dim().0).then_some(channel + 1));
@@ -251,10 +259,11 @@ impl Strips {
                         }
                         // A row is read for all of its planes while it is near.
                         let (from, at) = (row_of(volume), n * self.strides[0] + d * self.strides[1] + h * self.strides[2]);
-                        for (&w0, plane) in widths.iter().zip(planes.chunks_exact_mut(self.plane_len.max(1))) {
+                        for (span, plane) in spans.iter().zip(planes.chunks_exact_mut(self.plane_len.max(1))) {
                             let row = &mut plane[at..][..len[2]];
                             match from {
-                                Some(from) => copy_row(from, first(2, w0), self.source_strides[2], row),
+                                Some(from) => span.copy(from, &mut row[span.before..]),
+                                None if bordered => {}
                                 None => row.fill(A::Row::default()),
                             }
                         }
@@ -270,23 +279,45 @@ pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
     usize::try_from(first + steps.cast_signed()).ok().filter(|&index| index < len)
 }
 
+/// Of the pixels `first`, `first + step`, … those that are inside a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// How many are outside before them.
+    pub(super) before: usize,
+    start: usize,
+    pub(super) count: usize,
+    step: usize,
+}
+
+impl Span {
+    /// Of `len` pixels, in a row of `width`.
+    pub(super) fn new(first: isize, step: usize, len: usize, width: usize) -> Self {
+        let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(len) } else { 0 };
+        let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
+        let count = width.saturating_sub(start).div_ceil(step).min(len - before);
+        Self { before, start, count, step }
+    }
+
+    /// Copies them to the front of `to`.
+    #[inline(always)]
+    pub(super) fn copy<A: FloatElement>(self, from: ArrayView1<'_, A>, to: &mut [A::Row]) {
+        let Self { start, count, step, .. } = self;
+        let to = &mut to[..count];
+        match from.to_slice() {
+            _ if count == 0 => {}
+            Some(from) => copy_every(&from[start..], step, to),
+            None => to.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
+        }
+    }
+}
+
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
 #[inline(always)]
 pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
-    let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(row.len()) } else { 0 };
-    let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
-    let count = from.len().saturating_sub(start).div_ceil(step).min(row.len() - before);
-    let (left, rest) = row.split_at_mut(before);
-    let (middle, right) = rest.split_at_mut(count);
-    left.fill(A::Row::default());
-    right.fill(A::Row::default());
-    if count == 0 {
-        return;
-    }
-    match from.to_slice() {
-        Some(from) => copy_every(&from[start..], step, middle),
-        None => middle.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
-    }
+    let span = Span::new(first, step, row.len(), from.len());
+    row[..span.before].fill(A::Row::default());
+    span.copy(from, &mut row[span.before..]);
+    row[span.before + span.count..].fill(A::Row::default());
 }
 
 /// Copies the first pixel of every `step`, as many as `to` has room for.

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::strips::{copy_every, copy_row, inside};
+use crate::conv_transpose::strips::{Span, copy_every, inside};
 use crate::element::FloatElement;
 use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
 
@@ -281,16 +281,15 @@ impl<'t> PlaneSource<'t> {
     fn fill_columns<A: FloatElement, I: InstructionSet>(&self, from: ArrayView3<'_, A>, planes: &mut [A::Row], lines: &mut [A::Row]) {
         let (tiles, (_, height, width)) = (self.tiles, from.dim());
         let ([rows, columns], [first_row, first], pitch) = (tiles.reach, self.first, tiles.column_pitch());
-        let before = first.min(0).unsigned_abs().min(columns);
-        let start = first.max(0).cast_unsigned().min(width);
-        let count = (width - start).min(columns - before);
+        let span = Span::new(first, 1, columns, width);
+        let (before, count) = (span.before, span.count);
         for (row, to) in planes.chunks_exact_mut(columns * pitch).enumerate().take(rows) {
             let mut lines_of = lines.chunks_exact_mut(count.max(1));
             for picture in from.outer_iter() {
                 for (tile, line) in (0..tiles.counts[1]).zip(&mut lines_of) {
                     let line = &mut line[..count];
                     match inside(first_row, row + tile * tiles.sizes[0] * tiles.strides[0], height) {
-                        Some(row) => copy_row(picture.index_axis(Axis(0), row), start.cast_signed(), 1, line),
+                        Some(row) => span.copy(picture.index_axis(Axis(0), row), line),
                         None => line.fill(A::Row::default()),
                     }
                 }
