@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView3, ArrayView5, Axis, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::phases::{AxisPhases, Phases, RowGroup};
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Positions, prefetch, take_every};
+use crate::simd::{Backend, InstructionSet, Kernel, Positions, Transpose, prefetch, take_every};
 
 /// Positions that a task computes at a time.
 const POSITIONS: usize = 384;
@@ -218,18 +218,22 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
         let (first, len) = (step * start[3], strips.computed(size)[3] + strips.planes[2].halo);
         let origins = strips.planes[2].origins.iter();
         let spans: Vec<Span> = origins.map(|&w0| Span::new(w0 + first.cast_signed(), step, len, width)).collect();
+        // Where the channels of a pixel are side by side, all together.
+        if are_last(source.dim().1, source.strides()[1]) {
+            return strips.fill_channels::<A, I, true>(source, channels, (start, size), &spans, strip);
+        }
         for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
-            strips.fill_channel(source, channel, (start, size), &spans, of_channel);
+            strips.fill_channels::<A, I, false>(source, channel..channel + 1, (start, size), &spans, of_channel);
         }
     }
 }
 
 impl Strips {
     #[inline(always)]
-    fn fill_channel<'a, A: FloatElement>(
+    fn fill_channels<'a, A: FloatElement, I: InstructionSet, const TOGETHER: bool>(
         &self,
         source: &'a ArrayView5<'_, A>,
-        channel: usize,
+        channels: Range<usize>,
         (start, size): ([usize; 4], [usize; 4]),
         spans: &[Span],
         strip: &mut [A::Row],
@@ -237,17 +241,18 @@ impl Strips {
         let computed = self.computed(size);
         let len: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1] + self.planes[axis].halo);
         let [depths, heights, _] = self.planes.each_ref().map(|axis| axis.origins.as_slice());
-        let bordered = spans.iter().any(|span| span.count < len[2]);
+        let strip = &mut strip[..channels.len() * self.channel_len];
+        let zeroed = TOGETHER || spans.iter().any(|span| span.count < len[2]);
+        if zeroed {
+            strip.fill(A::Row::default());
+        }
         let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
         let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
-        for ([d0, h0], planes) in lines.zip(strip.chunks_exact_mut((self.plane_len * spans.len()).max(1))) {
-            if bordered {
-                planes.fill(A::Row::default());
-            }
+        for ([d0, h0], first_plane) in lines.zip((0..).step_by((self.plane_len * spans.len()).max(1))) {
             for n in 0..size[0] {
                 let picture = source.index_axis(Axis(0), start[0] + n);
-                let (volume, next) = (picture.index_axis_move(Axis(0), channel), (channel + 1 < picture.dim().0).then_some(channel + 1));
-                let next = next.map(|next| picture.index_axis_move(Axis(0), next));
+                let volume = picture.index_axis_move(Axis(0), channels.start);
+                let next = (channels.end < picture.dim().0).then(|| picture.index_axis_move(Axis(0), channels.end));
                 for d in 0..len[0] {
                     let depth = inside(first(0, d0), d * self.source_strides[0], volume.dim().0);
                     for h in 0..len[1] {
@@ -259,12 +264,16 @@ impl Strips {
                         }
                         // A row is read for all of its planes while it is near.
                         let (from, at) = (row_of(volume), n * self.strides[0] + d * self.strides[1] + h * self.strides[2]);
-                        for (span, plane) in spans.iter().zip(planes.chunks_exact_mut(self.plane_len.max(1))) {
-                            let row = &mut plane[at..][..len[2]];
-                            match from {
-                                Some(from) => span.copy(from, &mut row[span.before..]),
-                                None if bordered => {}
-                                None => row.fill(A::Row::default()),
+                        for (number, span) in spans.iter().enumerate() {
+                            let to = &mut strip[first_plane + number * self.plane_len + at..];
+                            match (from, line) {
+                                (Some(from), _) if !TOGETHER => span.copy(from, &mut to[span.before..][..span.count]),
+                                (_, Some((d, h))) => {
+                                    let pixels = picture.index_axis_move(Axis(1), d).index_axis_move(Axis(1), h);
+                                    span.copy_pixels::<A, I>(pixels, channels.clone(), &mut to[span.before..], self.channel_len);
+                                }
+                                _ if zeroed => {}
+                                _ => to[..len[2]].fill(A::Row::default()),
                             }
                         }
                     }
@@ -309,6 +318,36 @@ impl Span {
             None => to.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
         }
     }
+}
+
+impl Span {
+    /// Copies those of some channels, `from` being all channels × pixels with the channels of a pixel side by side, to rows `pitch` apart.
+    #[inline(always)]
+    fn copy_pixels<A: FloatElement, I: InstructionSet>(
+        self,
+        from: ArrayView2<'_, A>,
+        channels: Range<usize>,
+        to: &mut [A::Row],
+        pitch: usize,
+    ) {
+        let Self { start, count, step, .. } = self;
+        match from.reversed_axes().to_slice().and_then(A::as_rows).filter(|_| count > 0) {
+            Some(all) => {
+                let (from, from_pitch) = (&all[start * from.dim().0 + channels.start..], step * from.dim().0);
+                Transpose { from, from_pitch, rows: count, columns: channels.len(), to, to_pitch: pitch }.run::<I>();
+            }
+            None => {
+                for (row, channel) in channels.enumerate() {
+                    self.copy(from.index_axis_move(Axis(0), channel), &mut to[row * pitch..]);
+                }
+            }
+        }
+    }
+}
+
+/// Whether so many channels of a pixel are neighbours in memory.
+pub(super) fn are_last(channels: usize, stride: isize) -> bool {
+    channels > 1 && stride == 1
 }
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
