@@ -63,7 +63,8 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
     fn scratch_lens(&self, channels: usize) -> (usize, usize) {
         // A vector may reach past the last pixel; what it computes there is not stored.
         let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
-        (strip, self.packed.phases.count() * channels * self.strips.sums_len)
+        let line = self.strips.block[3] * channels; // of pixels with their channels side by side
+        (strip.max(line), self.packed.phases.count() * channels * self.strips.sums_len)
     }
 
     /// What a call takes besides the packed weights.
@@ -140,7 +141,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
-            Block { phases, strips, sums, bias, backend: self.backend }.store(out);
+            Block { phases, strips, sums, bias, backend: self.backend }.store(out, strip);
         });
     }
 

@@ -2,13 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut5, Axis, Slice};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, s};
 use num_traits::Zero;
 
 use super::phases::Phases;
-use super::strips::Strips;
+use super::strips::{Strips, are_last};
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, as_maybe_uninit, join_rows};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, Transpose, Vector, as_maybe_uninit, join_rows};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
@@ -36,6 +36,19 @@ fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &
     for (turn, of_turn) in sums.iter().enumerate().take(row.len()) {
         let every = row.slice_axis_mut(Axis(0), Slice::new(turn.cast_signed(), None, sums.len().cast_signed()));
         every.into_iter().zip(*of_turn).for_each(|(to, &sum)| to.put(sum + bias));
+    }
+}
+
+/// Puts sums with the channels of a pixel side by side into pixels that have them so.
+pub(super) fn put_pixels<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::Row], bias: &[A::Row]) {
+    let channels = out.dim().0;
+    for (mut pixel, sums) in out.reversed_axes().into_outer_iter_mut().zip(sums.chunks_exact(channels)) {
+        let Some(pixel) = pixel.as_slice_mut() else { return };
+        if bias.is_empty() {
+            pixel.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
+        } else {
+            pixel.iter_mut().zip(sums).zip(bias).for_each(|((to, &sum), &bias)| to.put(sum + bias));
+        }
     }
 }
 
@@ -72,6 +85,53 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
             match row.as_slice_mut() {
                 Some(row) => S::join(row, &turns, bias),
                 None => put_turns(row, &turns, bias),
+            }
+        }
+    }
+}
+
+/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn, of all pictures.
+pub(super) struct PutColumns<'a, 'o, A: FloatElement, S> {
+    /// Their pitch is from the sums of one pixel to those of the next that has the same turn.
+    pub(super) turns: Turns<'a, A::Row>,
+    pub(super) pictures: ArrayViewMut3<'o, S>,
+    /// Lines that have the same turn, of a picture and, rounded up, of all.
+    pub(super) rows: usize,
+    pub(super) column: usize,
+    pub(super) bias: A::Row,
+    /// Room for such lines by pixel and by line, and for a vector.
+    pub(super) scratch: &'a mut [A::Row],
+}
+
+impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, rows, column, bias, scratch } = self;
+        let (lanes, zero) = (<A::Row as Real>::Vector::<I>::LANES, <A::Row as Real>::Vector::<I>::splat(A::Row::zero()));
+        let (_, height, width) = pictures.dim();
+        let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
+        for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
+            for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
+                for lane in (0..pitch).step_by(lanes) {
+                    let sum = match sums {
+                        Some(sums) => <A::Row as Real>::Vector::<I>::load(&sums[place * pitch + lane..]),
+                        None => zero,
+                    };
+                    // What a vector writes past the last line is overwritten by the next pixel.
+                    sum.store(&mut pixels[pixel * column + lane..]);
+                }
+            }
+            Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
+            for (mut picture, lines) in pictures.outer_iter_mut().zip(lines.chunks_exact(rows * width)) {
+                let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
+                for (mut row, sums) in of_turn.zip(lines.chunks_exact(width)) {
+                    match row.as_slice_mut() {
+                        Some(row) => S::join(row, &[sums], bias),
+                        None => put_turns(row, &[sums], bias),
+                    }
+                }
             }
         }
     }
@@ -140,9 +200,12 @@ pub(crate) struct Block<'a, T> {
 }
 
 impl<T: Real> Block<'_, T> {
-    /// Writes the piece of the output that the block covers.
-    pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>) {
+    /// Writes the piece of the output that the block covers. The scratch has room for a line of it.
+    pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
         let channels = out.dim().1;
+        if are_last(channels, out.strides()[1]) {
+            return self.store_pixels::<A, S>(out, scratch);
+        }
         for (n, mut picture) in out.outer_iter_mut().enumerate() {
             for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
                 let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
@@ -153,6 +216,38 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
+    /// Where the channels of a pixel are side by side: rows of sums become pixels.
+    fn store_pixels<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
+        let (pictures, channels, depth, height, width) = out.dim();
+        let [_, heights, widths] = &self.phases.axes;
+        let lines = (0..pictures).flat_map(|n| (0..depth).flat_map(move |d| (0..height).map(move |h| (n, d, h))));
+        for (n, d, h) in lines {
+            for turn in 0..widths.out_stride.min(width) {
+                let pixels = out.slice_mut(s![n, .., d, h, turn..;widths.out_stride]);
+                let columns = pixels.dim().1;
+                if let Some(sums) = self.sums_of(channels, 0, [n, d], [h % heights.out_stride, turn]) {
+                    let (from, from_pitch) = (&sums[h / heights.out_stride * self.strips.sum_strides[2]..], self.strips.sums_len);
+                    let (rows, to, to_pitch) = (channels, &mut *scratch, channels);
+                    self.backend.run(Transpose { from, from_pitch, rows, columns, to, to_pitch });
+                } else {
+                    scratch[..columns * channels].fill(T::zero());
+                }
+                put_pixels(pixels, scratch, self.bias);
+            }
+        }
+    }
+
+    /// The sums of the outputs of a channel that have these turns in their line and in their column, if there are.
+    fn sums_of(&self, channels: usize, channel: usize, [n, d]: [usize; 2], [turn_h, turn_w]: [usize; 2]) -> Option<&[T]> {
+        let [depths, heights, widths] = &self.phases.axes;
+        let strides = self.strips.sum_strides;
+        let phase = [depths.phase_of(d)?, heights.phase_of(turn_h)?, widths.phase_of(turn_w)?];
+        let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
+        let start = n * strides[0] + (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2];
+        let slot = self.phases.slots[self.phases.index(phase)];
+        Some(&self.sums[(slot * channels + channel) * self.strips.sums_len + start + shift_w..])
+    }
+
     fn store_slice<A: FloatElement<Row = T>, S: Slot<A>>(
         &self,
         slice: ArrayViewMut2<'_, S>,
@@ -161,20 +256,12 @@ impl<T: Real> Block<'_, T> {
         bias: T,
         [n, d]: [usize; 2],
     ) {
-        let [depths, heights, widths] = &self.phases.axes;
-        let strides = self.strips.sum_strides;
+        let [_, heights, widths] = &self.phases.axes;
         let (lines, width) = slice.dim();
-        let sums_of = |residue_h: usize, residue_w: usize| {
-            let phase = [depths.phase_of(d)?, heights.phase_of(residue_h)?, widths.phase_of(residue_w)?];
-            let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
-            let start = n * strides[0] + (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2];
-            let slot = self.phases.slots[self.phases.index(phase)];
-            Some(&self.sums[(slot * channels + channel) * self.strips.sums_len + start + shift_w..])
-        };
         let of_line = widths.out_stride.min(width);
         let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
-        let sums = residues.map(|(residue_h, residue_w)| sums_of(residue_h, residue_w)).collect();
-        let turns = Turns { sums, of_line, pitch: strides[2] };
+        let sums = residues.map(|(residue_h, residue_w)| self.sums_of(channels, channel, [n, d], [residue_h, residue_w])).collect();
+        let turns = Turns { sums, of_line, pitch: self.strips.sum_strides[2] };
         self.backend.run(PutTurns::<A, S> { turns, picture: slice, bias });
     }
 }

@@ -198,7 +198,7 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     };
     let lists = scheme.phases.list_bytes();
     let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.clone(), None, backend);
-    let packing = Scheme::chunk_lens(&weight, scheme.channels.chunk).iter().sum();
+    let packing = Scheme::packing_lens(&weight).iter().sum();
     if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
         return Ok(run.need_raw(packing).with_shared(lists));
     }

@@ -39,7 +39,7 @@ pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
 };
 pub use streaming::{How, StreamingStores};
-pub(crate) use strip_product::{Layout, Positions, StripProduct, lanes, panel_heights, tile_positions};
+pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub(crate) use table::Exact;
 pub use table::{Table, Tables};
 pub(crate) use take_turns::{join_rows, take_every};

@@ -2,7 +2,7 @@
 //!
 //! Lanes are neighbouring tiles; a tile has 4 × 4 elements, whichever of F(3, 2) and F(2, 3) an axis uses.
 
-use super::{InstructionSet, Kernel, Real, Vector};
+use super::{Backend, InstructionSet, Kernel, Real, Vector};
 
 /// Elements of a tile, before and after the transform.
 pub(crate) const ELEMENTS: usize = 16;
@@ -106,34 +106,51 @@ fn evaluate_filter<T: Real, I: InstructionSet, const TAPS: usize>(taps: [T::Vect
     [taps[0], even.add(odd).multiply_add(half, zero), even.subtract(odd).multiply_add(half, zero), taps[TAPS - 1]]
 }
 
-/// Filters of `HEIGHT` × `WIDTH` taps, or tiles of as many pixels as if they were filters, to the points. Lanes are channels.
-pub(crate) struct EvaluateFilters<'a, T, const HEIGHT: usize, const WIDTH: usize> {
-    /// The channels of a pixel side by side: whole vectors.
+/// Filters of 2 or 3 taps along each axis, or tiles of as many pixels as if they were filters, to the points. Lanes are channels.
+pub(crate) struct EvaluateFilters<'a, T> {
+    /// The channels of a pixel side by side, and what fills the last vector.
     pub(crate) pixels: &'a [T],
-    /// How many channels.
+    /// From one pixel to the next.
+    pub(crate) pitch: usize,
+    /// How many channels. What follows them in the last vector is written, too, and then overwritten if it is another tile's.
     pub(crate) channels: usize,
     /// Where each tap is, in pixels from the first one of a tile.
     pub(crate) taps: &'a [usize],
     /// The first pixel of each tile.
     pub(crate) tiles: &'a [usize],
-    /// By point, tile, channel.
+    /// Where each point begins in `out`, which has it by tile, then channel. One that has no place is not wanted.
+    pub(crate) points: [Option<usize>; ELEMENTS],
     pub(crate) out: &'a mut [T],
 }
 
-impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilters<'_, T, HEIGHT, WIDTH> {
+impl<T: Real> EvaluateFilters<'_, T> {
+    /// Runs it for so many taps along height and width.
+    pub(crate) fn run(self, taps: [usize; 2], backend: Backend) {
+        match taps {
+            [2, 2] => backend.run(OfTaps::<_, 2, 2>(self)),
+            [2, 3] => backend.run(OfTaps::<_, 2, 3>(self)),
+            [3, 2] => backend.run(OfTaps::<_, 3, 2>(self)),
+            _ => backend.run(OfTaps::<_, 3, 3>(self)),
+        }
+    }
+}
+
+/// Filters of `HEIGHT` × `WIDTH` taps.
+struct OfTaps<F, const HEIGHT: usize, const WIDTH: usize>(F);
+
+impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for OfTaps<EvaluateFilters<'_, T>, HEIGHT, WIDTH> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Self { pixels, channels, taps: places, tiles, out } = self;
-        let of_point = tiles.len() * channels;
+        let EvaluateFilters { pixels, pitch, channels, taps: places, tiles, points: begins, out } = self.0;
         for (tile, first) in tiles.iter().enumerate() {
             for start in (0..channels).step_by(T::Vector::<I>::LANES) {
                 let mut lines = [[T::Vector::<I>::splat(T::zero()); 4]; HEIGHT];
                 for line in 0..HEIGHT {
                     let mut taps = [T::Vector::<I>::splat(T::zero()); WIDTH];
                     for tap in 0..WIDTH {
-                        taps[tap] = T::Vector::<I>::load(&pixels[(first + places[line * WIDTH + tap]) * channels + start..]);
+                        taps[tap] = T::Vector::<I>::load(&pixels[(first + places[line * WIDTH + tap]) * pitch + start..]);
                     }
                     lines[line] = evaluate_filter::<T, I, WIDTH>(taps);
                 }
@@ -144,7 +161,9 @@ impl<T: Real, const HEIGHT: usize, const WIDTH: usize> Kernel for EvaluateFilter
                     }
                     let points = evaluate_filter::<T, I, HEIGHT>(taps);
                     for line in 0..4 {
-                        points[line].store(&mut out[(line * 4 + column) * of_point + tile * channels + start..]);
+                        if let Some(begin) = begins[line * 4 + column] {
+                            points[line].store(&mut out[begin + tile * channels + start..]);
+                        }
                     }
                 }
             }

@@ -18,7 +18,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
-use crate::simd::{Backend, lanes, reserve, with_scratch};
+use crate::simd::{Backend, Transpose, lanes, reserve, with_scratch};
 
 mod direct;
 mod lines;
@@ -116,7 +116,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         };
         let (blocks, fewest) = match &method {
             Method::Direct(direct) => (direct.blocks(), FEWEST_BLOCKS),
-            Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS),
+            // Large blocks: at least two parts, if there are two.
+            Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS.min(reduced.blocks().div_ceil(2)).max(1)),
             Method::Lines(lines) => (lines.blocks(), 1), // larger blocks, and few sums
         };
         let pieces = groups * of_coarse.pieces * of_fine.pieces;
@@ -152,9 +153,9 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         of_channel * fine * pitch
     }
 
-    /// The taps of a fine channel, on their way to the gradient.
+    /// The taps of a fine channel, and the same by coarse channel, on their way to the gradient.
     fn store_len(&self, pitch: usize) -> usize {
-        self.taps * pitch + lanes::<A::Row>(self.factors.backend)
+        2 * self.taps * pitch
     }
 
     /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked; an
@@ -236,12 +237,14 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
 
     /// Writes the piece of the gradient that a tile covers.
     fn store<S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, tile: &Tile, sums: &[A::Row]) {
-        with_scratch(self.store_len(tile.pitch), |taps: &mut [A::Row]| {
+        let backend = self.factors.backend;
+        with_scratch(self.store_len(tile.pitch), |scratch: &mut [A::Row]| {
+            let (taps, kernels) = scratch.split_at_mut(self.taps * tile.pitch);
             for channel in 0..tile.fine.len() {
                 let of_channel = match &self.method {
                     Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
                     Method::Reduced(reduced) => {
-                        reduced.taps_of(channel, tile, sums, self.factors.backend, taps);
+                        reduced.taps_of(channel, tile, sums, backend, taps);
                         &*taps
                     }
                     Method::Lines(lines) => {
@@ -249,8 +252,14 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
                         &*taps
                     }
                 };
-                for (lane, mut kernel) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
-                    kernel.iter_mut().zip(of_channel[lane..].iter().step_by(tile.pitch)).for_each(|(slot, &sum)| slot.put(sum));
+                let (rows, columns, from_pitch, to_pitch) = (self.taps, tile.coarse.len(), tile.pitch, self.taps);
+                backend.run(Transpose { from: of_channel, from_pitch, rows, columns, to: &mut *kernels, to_pitch });
+                let of_coarse = out.index_axis_mut(Axis(1), channel);
+                for (mut kernel, sums) in of_coarse.into_outer_iter_mut().zip(kernels.chunks_exact(self.taps)) {
+                    match kernel.as_slice_mut() {
+                        Some(kernel) => kernel.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
+                        None => kernel.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
+                    }
                 }
             }
         });

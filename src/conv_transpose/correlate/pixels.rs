@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView5, Axis, s};
+use ndarray::{ArrayView2, ArrayView5, Axis, s};
 
+use crate::conv_transpose::strips::are_last;
 use crate::element::FloatElement;
 use crate::simd::{Backend, SQUARE, Transpose};
 
@@ -33,6 +34,9 @@ impl PixelBlock {
         pixels: &mut [A::Row],
         pitch: usize,
     ) {
+        if are_last(source.dim().1, source.strides()[1]) {
+            return self.fill_last(source, channels, pixels, pitch);
+        }
         let len = self.len();
         for first in (0..pitch).step_by(SQUARE) {
             let count = SQUARE.min(pitch - first);
@@ -40,6 +44,27 @@ impl PixelBlock {
                 if channel < channels.end { self.fill_channel(source, channel, row) } else { row.fill(A::Row::default()) }
             }
             backend.run(Transpose { from: rows, from_pitch: len, rows: count, columns: len, to: &mut pixels[first..], to_pitch: pitch });
+        }
+    }
+
+    /// Of pixels that have their channels so already.
+    fn fill_last<A: FloatElement>(&self, source: &ArrayView5<'_, A>, channels: Range<usize>, pixels: &mut [A::Row], pitch: usize) {
+        let ([n, d, h, w], count) = (self.ranges.clone(), channels.len());
+        let block = source.slice(s![n, channels, d, h, w]);
+        let [pictures, slices, rows, _] = self.room;
+        let places = (0..pictures).flat_map(|n| (0..slices).flat_map(move |d| (0..rows).map(move |h| [n, d, h])));
+        for ([n, d, h], line) in places.zip(pixels.chunks_exact_mut(self.room[3] * pitch)) {
+            let inside = n < block.dim().0 && d < block.dim().2 && h < block.dim().3;
+            let from = if inside { block.slice(s![n, .., d, h, ..]).reversed_axes() } else { ArrayView2::from(&[[]; 0]) };
+            let filled = from.dim().0 * pitch;
+            for (pixel, to) in from.outer_iter().zip(line.chunks_exact_mut(pitch)) {
+                match pixel.to_slice() {
+                    Some(pixel) => A::widen(pixel, &mut to[..count]),
+                    None => to.iter_mut().zip(pixel).for_each(|(to, from)| *to = from.to_row()),
+                }
+                to[count..].fill(A::Row::default());
+            }
+            line[filled..].fill(A::Row::default());
         }
     }
 

@@ -16,7 +16,7 @@ use crate::simd::{
 };
 
 /// Numbers at the points that a task keeps at a time.
-const POINTS: usize = 1 << 19;
+const POINTS: usize = 1 << 20;
 const FEWEST_TILES: usize = 24;
 const MOST_TILES: usize = 144;
 
@@ -122,17 +122,13 @@ impl Reduced {
         let block = PixelBlock { ranges: [n.clone(), 0..1, h.clone(), w.clone()], room: [pictures, 1, rows * height, line] };
         let (lines, pixels) = scratch.split_at_mut(block.rows_len());
         block.fill(&factors.coarse, tile.coarse.clone(), factors.backend, lines, pixels, tile.pitch);
-        let rows = (0..pictures * rows).flat_map(|row| (0..columns).map(move |column| row * height * line + column * width));
-        let (first, channels, backend) = (rows.collect::<Vec<usize>>(), tile.pitch, factors.backend);
+        let first = tiles.in_order().into_iter().map(|[n, row, column]| (n * rows + row) * height * line + column * width);
+        let (first, channels, backend) = (first.collect::<Vec<usize>>(), tile.pitch, factors.backend);
         let (pixels, tiles) = (&*pixels, first.as_slice());
         let taps: Vec<usize> = (0..height).flat_map(|row| (0..width).map(move |column| row * line + column)).collect();
         let taps = taps.as_slice();
-        match [height, width] {
-            [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, taps, tiles, out }),
-            [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, taps, tiles, out }),
-            [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, taps, tiles, out }),
-            _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, taps, tiles, out }),
-        }
+        let points = std::array::from_fn(|point| Some(point * tiles.len() * channels));
+        EvaluateFilters { pixels, pitch: channels, channels, taps, tiles, points, out }.run([height, width], backend);
     }
 
     /// The fine pixels at the points: by point, plane, channel, tile.
@@ -146,7 +142,7 @@ impl Reduced {
         points: &mut [A::Row],
     ) {
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
-        let sources = PlaneSource::of_all((&self.phases, &self.axes), tiles, start, &factors.fine);
+        let sources = PlaneSource::of_all(&self.axes, tiles, start, &factors.fine);
         let panel = tiles.panels() * tiles.panel;
         let pitch = tile.fine.len() * self.filters.len() * panel;
         let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
@@ -155,7 +151,7 @@ impl Reduced {
             let mut at = number * panel;
             for source in &sources {
                 source.fill(&factors.fine, channel, factors.backend, planes);
-                let (planes, rows, tiles, out) = (&*planes, rows.as_slice(), &mut *in_order, &mut points[at..]);
+                let (planes, rows, tiles, out) = (&planes[source.begin..], rows.as_slice(), &mut *in_order, &mut points[at..]);
                 factors.backend.run(EvaluateTiles { planes, elements, rows, width, tiles, out, panel, panels: 1, pitch });
                 at += tile.fine.len() * panel;
             }

@@ -10,7 +10,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Arr
 use super::{Scheme, TILE};
 use crate::conv_transpose::channel_rows::copy_rows;
 use crate::conv_transpose::phases::AxisPhases;
-use crate::conv_transpose::store::Slot;
+use crate::conv_transpose::store::{Slot, put_pixels};
 use crate::conv_transpose::strips::inside;
 use crate::element::FloatElement;
 use crate::error::Error;
@@ -300,19 +300,6 @@ fn put_rows<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::R
         match row.as_slice_mut() {
             Some(row) => row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
             None => row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
-        }
-    }
-}
-
-/// Puts sums with the channels of a pixel side by side into pixels that have them so.
-fn put_pixels<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::Row], bias: &[A::Row]) {
-    let channels = out.dim().0;
-    for (mut pixel, sums) in out.reversed_axes().into_outer_iter_mut().zip(sums.chunks_exact(channels)) {
-        let Some(pixel) = pixel.as_slice_mut() else { return };
-        if bias.is_empty() {
-            pixel.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
-        } else {
-            pixel.iter_mut().zip(sums).zip(bias).for_each(|((to, &sum), &bias)| to.put(sum + bias));
         }
     }
 }

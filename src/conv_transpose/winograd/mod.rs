@@ -23,7 +23,7 @@ mod weights;
 pub(crate) use lines::Lines;
 pub(crate) use run::{Filters, Run};
 pub(crate) use tiles::{PlaneSource, Tiles, block_of, tile_counts};
-pub(crate) use weights::{Filter, Live, Scheme, filters};
+pub(crate) use weights::{Filter, Live, SOURCES, Scheme, filters};
 
 /// Pixels of a tile along an axis.
 pub(crate) const TILE: usize = 4;

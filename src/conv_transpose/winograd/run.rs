@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut2, ArrayViewMut4, ArrayViewMut5, Axis, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
-use super::Scheme;
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
+use super::{SOURCES, Scheme};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
-use crate::conv_transpose::store::{PutTurns, Slot, Turns};
+use crate::conv_transpose::store::{PutColumns, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -95,7 +95,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     pub(crate) fn need(&self) -> Need {
         match &self.filters {
             Filters::Packed(_) => self.need_of(0, 0),
-            Filters::Raw(weight) => self.need_raw(Scheme::chunk_lens(weight, self.scheme.channels.chunk).iter().sum()),
+            Filters::Raw(weight) => self.need_raw(Scheme::packing_lens(weight).iter().sum()),
         }
     }
 
@@ -196,7 +196,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
 
     /// Source channels whose points are stored together: by point, panel of tiles, summand, tile.
     fn segment_channels(&self) -> usize {
-        (SEGMENT / self.planes()).max(1)
+        (SEGMENT / self.planes() / SOURCES).max(1) * SOURCES
     }
 
     fn segments(&self) -> usize {
@@ -225,7 +225,13 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// The products of so many output channels, and the outputs of one.
     fn product_lens(&self, channels: usize) -> [usize; 2] {
         let phases = self.run.scheme.phases.count();
-        [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len()]
+        [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len() + self.together_len()]
+    }
+
+    /// Rows of outputs by pixel and by tile, where tiles below each other are stored together.
+    fn together_len(&self) -> usize {
+        let width = self.run.block[2] * self.run.scheme.phases.axes[2].out_stride;
+        if self.tiles.is_by_column() { 2 * width * self.tiles.column_pitch() + self.run.lanes } else { 0 }
     }
 
     /// The pixels of the source channels at the points.
@@ -251,17 +257,17 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
         let (panel, panels) = (tiles.panel, tiles.panels());
         let pitch = self.segment_channels() * self.planes() * panel;
-        let sources = PlaneSource::of_all((&scheme.phases, &scheme.axes), tiles, self.start, &self.run.source);
-        let mut start = 0;
+        let sources = PlaneSource::of_all(&scheme.axes, tiles, self.start, &self.run.source);
         let [planes_len, in_order_len] = self.evaluate_lens();
         with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
             let (planes, in_order) = scratch.split_at_mut(planes_len);
+            let first = scheme.summand(channels.start, 0);
             for channel in channels {
-                for source in &sources {
+                for (plane, source) in sources.iter().enumerate() {
                     source.fill(&self.run.source, self.group * scheme.channels.source + channel, self.run.backend, planes);
-                    let (out, tiles) = (&mut points[start..], &mut *in_order);
+                    let start = (scheme.summand(channel, plane) - first) * panel;
+                    let (planes, out, tiles) = (&planes[source.begin..], &mut points[start..], &mut *in_order);
                     self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
-                    start += panel;
                 }
             }
         });
@@ -309,11 +315,11 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// The products of some rows at every point.
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
-        let (depth, pitch) = (scheme.depth, tiles.pitch);
+        let pitch = tiles.pitch;
         let of_segment = self.segment_channels() * self.planes();
         let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
-        let all_offsets: Vec<usize> = (0..depth).map(offset).collect();
-        let mut live_offsets = Vec::new();
+        let mut offsets = Vec::with_capacity(scheme.depth);
+        let mut live_planes: Option<&[Option<usize>]> = None;
         let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
         let positions: Vec<Positions> =
             (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
@@ -325,15 +331,14 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
                 sums.fill(A::Row::default());
                 continue;
             }
-            let offsets = if live.planes_count == self.planes() {
-                all_offsets.as_slice()
-            } else {
-                live_offsets.clear();
-                live_offsets.extend(all_offsets.chunks_exact(self.planes()).flat_map(|planes| live.of(planes)));
-                live_offsets.as_slice()
-            };
+            if live_planes.is_none_or(|planes| planes != live.planes) {
+                live_planes = Some(&live.planes);
+                offsets.clear();
+                offsets.extend(scheme.summands(live).map(offset));
+            }
             let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
-            let (rows, positions, strip) = (channels, positions.as_slice(), &points[point * self.point_len()..]);
+            let (rows, offsets, positions, strip) =
+                (channels, offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
             StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: false }.run(self.run.backend);
         }
     }
@@ -352,21 +357,30 @@ impl<T: Real> Finish<'_, T> {
     /// Writes the channels' piece of the output.
     fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut4<'_, S>, outputs: &mut [T]) {
         let channels = out.dim().1;
+        let (outputs, together) = outputs.split_at_mut(self.scheme.phases.count() * self.tiles.outputs_len());
         for channel in 0..channels {
             let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
             for (phase, outputs) in (0..self.scheme.phases.count()).zip(outputs.chunks_exact_mut(self.tiles.outputs_len())) {
                 self.interpolate(phase * channels + channel, self.scheme.phases.count() * channels, outputs);
             }
-            for (n, picture) in out.index_axis_mut(Axis(1), channel).outer_iter_mut().enumerate() {
-                self.store_picture(picture, bias, outputs, n);
+            let mut pictures = out.index_axis_mut(Axis(1), channel);
+            if self.tiles.is_by_column() {
+                let (turns, column) = (self.turns(outputs, 0), self.tiles.column_pitch());
+                let rows = self.tiles.counts[1];
+                self.backend.run(PutColumns::<A, S> { turns, pictures, rows, column, bias, scratch: &mut *together });
+                continue;
+            }
+            for (n, picture) in pictures.outer_iter_mut().enumerate() {
+                let turns = self.turns(outputs, n);
+                self.backend.run(PutTurns::<A, S> { turns, picture, bias });
             }
         }
     }
 
-    /// Writes one picture of a channel.
-    fn store_picture<A: FloatElement<Row = T>, S: Slot<A>>(&self, out: ArrayViewMut2<'_, S>, bias: T, outputs: &[T], n: usize) {
+    /// The outputs of a picture, or of the first column of tiles of all.
+    fn turns<'o>(&self, outputs: &'o [T], n: usize) -> Turns<'o, T> {
         let [_, heights, widths] = &self.scheme.phases.axes;
-        let ([_, tile_rows, tile_columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let [height, width] = self.tiles.sizes;
         let of_line = widths.out_stride * width;
         let mut sums = vec![None; heights.out_stride * height * of_line];
         for (phase_h, row) in (0..heights.phases.len()).flat_map(|phase| (0..height).map(move |row| (phase, row))) {
@@ -374,12 +388,12 @@ impl<T: Real> Finish<'_, T> {
             for (phase_w, column) in (0..widths.phases.len()).flat_map(|phase| (0..width).map(move |column| (phase, column))) {
                 let (pixel, skipped) = first_output(widths, phase_w, column, width);
                 let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
-                let tile = (n * tile_rows + skipped_rows) * tile_columns + skipped;
+                let tile = self.tiles.number([n, skipped_rows, skipped]);
                 sums[line * of_line + pixel] = Some(&outputs[(row * width + column) * self.tiles.pitch + tile..]);
             }
         }
-        let turns = Turns { sums, of_line, pitch: tile_columns };
-        self.backend.run(PutTurns::<A, S> { turns, picture: out, bias });
+        let next = if self.tiles.is_by_column() { [0, 0, 1] } else { [0, 1, 0] };
+        Turns { sums, of_line, pitch: self.tiles.number(next) }
     }
 
     /// One of `rows` rows of products back to outputs.

@@ -1,15 +1,28 @@
 //! How positions are cut into tiles and blocks of them, and the copies of pixels that tiles are evaluated from.
 
-use ndarray::{ArrayView2, ArrayView5, Axis, s};
+use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::strips::{copy_every, inside};
+use crate::conv_transpose::strips::{Span, copy_every, inside};
 use crate::element::FloatElement;
-use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel};
+use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
 
 /// Rows of up to so many tiles are not read as rows.
 const FEW_COLUMNS: usize = 5;
+/// Pixels so far apart are taken out of a row one by one.
+const FAR: usize = 5;
+
+/// In which order the tiles of a block are, and what of neighbouring ones is side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Row by row: pixels that have the same place in their tiles.
+    Rows,
+    /// Row by row, but every element of a tile has a plane of its own: rows of so few tiles would fill but a part of a vector.
+    Apart,
+    /// Column by column: the same pixel of the tiles below each other, of all pictures.
+    Columns,
+}
 
 /// The tiles of a block.
 pub(crate) struct Tiles {
@@ -17,11 +30,16 @@ pub(crate) struct Tiles {
     pub(crate) counts: [usize; 3],
     /// Outputs of a tile along height and width.
     pub(crate) sizes: [usize; 2],
-    /// From one row of tiles of a block to the next, with room for what a vector writes past the last.
+    /// From one output of a tile to the next, with room for what a vector writes past the last.
     pub(crate) pitch: usize,
     lanes: usize,
-    /// Whether every element of a tile has a plane of its own: rows of so few tiles would fill but a part of a vector.
-    apart: bool,
+    order: Order,
+    /// Pixels of the picture from one to the next of a tile.
+    strides: [usize; 2],
+    /// The first pixel of the picture that position 0 reads.
+    origins: [isize; 2],
+    /// How many rows of pixels a tile reads, and how many pixels of a row all tiles do.
+    reach: [usize; 2],
     /// Tiles that the inner loop takes at a time.
     pub(crate) panel: usize,
 }
@@ -31,7 +49,25 @@ impl Tiles {
     pub(crate) fn new((phases, axes): (&Phases, &[AxisScheme; 2]), positions: [usize; 3], lanes: usize, panel: usize) -> Self {
         let counts = tile_counts((phases, axes), positions);
         let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
-        Self { counts, sizes: axes.each_ref().map(AxisScheme::outputs), pitch, lanes, apart: counts[2] <= FEW_COLUMNS, panel }
+        let sizes = axes.each_ref().map(AxisScheme::outputs);
+        let strides = [phases.axes[1].source_stride, phases.axes[2].source_stride];
+        let [pictures, rows, columns] = counts;
+        let few = columns <= FEW_COLUMNS;
+        let order = if 2 * pictures * rows >= lanes && (few || sizes[1] * strides[1] >= FAR && columns < 2 * lanes) {
+            Order::Columns
+        } else if few {
+            Order::Apart
+        } else {
+            Order::Rows
+        };
+        let ends = axes.each_ref().map(|axis| (axis.planes.iter().min().copied(), axis.planes.iter().max().copied()));
+        let origins = ends.map(|(first, _)| first.unwrap_or(0));
+        let reach = std::array::from_fn(|axis| {
+            let planes = (ends[axis].1.unwrap_or(0) - origins[axis]).cast_unsigned();
+            let tiles = [1, columns][axis];
+            planes + strides[axis] * (sizes[axis] * (tiles - 1) + TILE - 1) + 1
+        });
+        Self { counts, sizes, pitch, lanes, order, strides, origins, reach, panel }
     }
 
     pub(crate) fn all(&self) -> usize {
@@ -42,20 +78,64 @@ impl Tiles {
         self.all().div_ceil(self.panel)
     }
 
-    /// Pixels that are side by side in neighbouring tiles.
-    pub(crate) fn plane_len(&self) -> usize {
-        if self.apart {
-            return self.all();
-        }
-        self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1)
+    /// Whether tiles below each other are side by side.
+    pub(crate) fn is_by_column(&self) -> bool {
+        self.order == Order::Columns
     }
 
-    /// All planes, and room for a vector behind the last.
+    /// The tiles of a column, all pictures together.
+    fn column(&self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+
+    /// From one pixel of a column's tiles to the next.
+    pub(crate) fn column_pitch(&self) -> usize {
+        self.column().next_multiple_of(SQUARE)
+    }
+
+    /// The number of a tile.
+    pub(crate) fn number(&self, [picture, row, column]: [usize; 3]) -> usize {
+        let [_, rows, columns] = self.counts;
+        match self.order {
+            Order::Rows | Order::Apart => (picture * rows + row) * columns + column,
+            Order::Columns => column * self.column() + picture * rows + row,
+        }
+    }
+
+    /// Picture, row and column of every tile, in order.
+    pub(crate) fn in_order(&self) -> Vec<[usize; 3]> {
+        let [pictures, rows, columns] = self.counts;
+        let mut places = vec![[0; 3]; self.all()];
+        for place in (0..pictures).flat_map(|n| (0..rows).flat_map(move |row| (0..columns).map(move |column| [n, row, column]))) {
+            places[self.number(place)] = place;
+        }
+        places
+    }
+
+    /// Pixels that are side by side in neighbouring tiles.
+    fn plane_len(&self) -> usize {
+        match self.order {
+            Order::Rows => self.counts[0] * (self.counts[1] + 1) * (self.counts[2] + 1),
+            Order::Apart => self.all(),
+            Order::Columns => self.reach[0] * self.reach[1] * self.column_pitch(),
+        }
+    }
+
+    /// A row of each tile of a column, before they are side by side.
+    fn lines_len(&self) -> usize {
+        if self.is_by_column() { self.column_pitch() * self.reach[1] } else { 0 }
+    }
+
+    /// All planes, room for a vector behind the last, and rows of pixels.
     pub(crate) fn planes_len(&self) -> usize {
         // A smaller block at the end may be of the kind whose tiles are apart.
         let apart = ELEMENTS * self.counts[0] * self.counts[1] * self.counts[2].min(FEW_COLUMNS);
-        let side_by_side = if self.apart { 0 } else { self.sizes[0] * self.sizes[1] * self.plane_len() };
-        apart.max(side_by_side) + self.lanes + TILE
+        let planes = match self.order {
+            Order::Rows => self.sizes[0] * self.sizes[1],
+            Order::Apart => ELEMENTS,
+            Order::Columns => 1,
+        };
+        apart.max(planes * self.plane_len()) + self.lanes + TILE + self.lines_len()
     }
 
     /// The outputs of one phase.
@@ -65,24 +145,35 @@ impl Tiles {
 
     /// Where each row of tiles begins in a plane, and how many tiles it has.
     pub(crate) fn rows(&self) -> (Vec<usize>, usize) {
-        let [pictures, height, width] = self.counts;
-        if self.apart {
-            return (vec![0], self.all());
+        let [pictures, rows, columns] = self.counts;
+        match self.order {
+            Order::Rows => {
+                let of_picture = |n: usize| (0..rows).map(move |row| (n * (rows + 1) + row) * (columns + 1));
+                ((0..pictures).flat_map(of_picture).collect(), columns)
+            }
+            Order::Apart => (vec![0], self.all()),
+            Order::Columns => ((0..columns).map(|column| self.pixel(0, column * self.sizes[1])).collect(), self.column()),
         }
-        let rows = (0..pictures).flat_map(|n| (0..height).map(move |row| (n * (height + 1) + row) * (width + 1)));
-        (rows.collect(), width)
+    }
+
+    /// Where tiles below each other are side by side, a pixel of a plane.
+    fn pixel(&self, row: usize, column: usize) -> usize {
+        (row * self.strides[0] * self.reach[1] + column * self.strides[1]) * self.column_pitch()
     }
 
     /// Where each element of the first tile is in the planes.
     pub(crate) fn elements(&self) -> [usize; ELEMENTS] {
         let [height, width] = self.sizes;
         std::array::from_fn(|element| {
-            if self.apart {
-                return element * self.plane_len();
-            }
             let (row, column) = (element / TILE, element % TILE);
-            let plane = row % height * width + column % width;
-            plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
+            match self.order {
+                Order::Rows => {
+                    let plane = row % height * width + column % width;
+                    plane * self.plane_len() + row / height * (self.counts[2] + 1) + column / width
+                }
+                Order::Apart => element * self.plane_len(),
+                Order::Columns => self.pixel(row, column),
+            }
         })
     }
 }
@@ -91,24 +182,27 @@ impl Tiles {
 pub(crate) struct PlaneSource<'t> {
     tiles: &'t Tiles,
     first_picture: usize,
-    /// The line of the picture that the first tile begins with.
-    first_line: isize,
-    /// Pixels of the picture from one to the next of a tile.
-    strides: [usize; 2],
+    /// The pixel of the picture that the first tile begins with.
+    first: [isize; 2],
     /// Of each column of a tile, the pixels that are inside: the first tile, the first pixel, how many.
     columns: [(usize, usize, usize); TILE],
+    /// Where the plane begins in the copies.
+    pub(crate) begin: usize,
+    /// Whether the plane has copies of its own, or those that the others share.
+    fills: bool,
     /// Where tiles are apart, by element and tile: the pixel of the picture, past its end if outside.
     pixels: Vec<usize>,
 }
 
 impl<'t> PlaneSource<'t> {
     /// Of the plane that begins at `origin`, for a block that begins at `start`, in pictures of `size`.
-    pub(crate) fn new(phases: &Phases, origin: [isize; 2], tiles: &'t Tiles, start: [usize; 3], size: [usize; 2]) -> Self {
-        let strides = [phases.axes[1].source_stride, phases.axes[2].source_stride];
-        let first = |axis: usize| origin[axis] + (strides[axis] * start[axis + 1]).cast_signed();
+    fn new((number, origin): (usize, [isize; 2]), tiles: &'t Tiles, start: [usize; 3], size: [usize; 2]) -> Self {
+        let (strides, shared) = (tiles.strides, tiles.is_by_column());
+        let copied = if shared { tiles.origins } else { origin };
+        let first: [isize; 2] = std::array::from_fn(|axis| copied[axis] + (strides[axis] * start[axis + 1]).cast_signed());
         let ([_, rows, columns], [height, width]) = (tiles.counts, tiles.sizes);
         let inside_of = |column: usize| {
-            let (at, step) = (first(1) + (column * strides[1]).cast_signed(), width * strides[1]);
+            let (at, step) = (first[1] + (column * strides[1]).cast_signed(), width * strides[1]);
             let before = if at < 0 { at.unsigned_abs().div_ceil(step).min(columns + 1) } else { 0 };
             let pixel = (at + (before * step).cast_signed()).max(0).cast_unsigned();
             (before, pixel, size[1].saturating_sub(pixel).div_ceil(step).min(columns + 1 - before))
@@ -116,49 +210,48 @@ impl<'t> PlaneSource<'t> {
         let pixel_of = |element: usize, tile: usize| {
             let line = (tile / columns * height + element / TILE) * strides[0];
             let pixel = (tile % columns * width + element % TILE) * strides[1];
-            let inside = inside(first(0), line, size[0]).zip(inside(first(1), pixel, size[1]));
+            let inside = inside(first[0], line, size[0]).zip(inside(first[1], pixel, size[1]));
             inside.map_or(usize::MAX, |(line, pixel)| line * size[1] + pixel)
         };
-        let pixels = if tiles.apart { ELEMENTS } else { 0 };
+        let pixels = if tiles.order == Order::Apart { ELEMENTS } else { 0 };
         let pixels = (0..pixels).flat_map(|element| (0..rows * columns).map(move |tile| (element, tile)));
-        Self {
-            tiles,
-            first_picture: start[0],
-            first_line: first(0),
-            strides,
-            columns: std::array::from_fn(inside_of),
-            pixels: pixels.map(|(element, tile)| pixel_of(element, tile)).collect(),
-        }
+        let pixels = pixels.map(|(element, tile)| pixel_of(element, tile)).collect();
+        let [row, column] = std::array::from_fn(|axis| (origin[axis] - copied[axis]).cast_unsigned());
+        let begin = (row * tiles.reach[1] + column) * tiles.column_pitch();
+        let columns = std::array::from_fn(inside_of);
+        Self { tiles, first_picture: start[0], first, columns, begin, fills: !shared || number == 0, pixels }
     }
 
     /// Of every plane.
     pub(crate) fn of_all<A>(
-        (phases, [height, width]): (&Phases, &[AxisScheme; 2]),
+        [height, width]: &[AxisScheme; 2],
         tiles: &'t Tiles,
         start: [usize; 3],
         source: &ArrayView5<'_, A>,
     ) -> Vec<Self> {
         let size = [source.len_of(Axis(3)), source.len_of(Axis(4))];
         let origins = height.planes.iter().flat_map(|&row| width.planes.iter().map(move |&column| [row, column]));
-        origins.map(|origin| Self::new(phases, origin, tiles, start, size)).collect()
+        origins.enumerate().map(|plane| Self::new(plane, tiles, start, size)).collect()
     }
 
     /// Copies the pixels, those that neighbouring tiles have in the same place side by side.
     pub(crate) fn fill<A: FloatElement>(&self, source: &ArrayView5<'_, A>, channel: usize, backend: Backend, planes: &mut [A::Row]) {
-        backend.run(Fill { pixels: self, source, channel, planes });
+        if self.fills {
+            backend.run(Fill { pixels: self, source, channel, planes });
+        }
     }
 
     /// Row by row.
     #[inline(always)]
     fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
-        let ([_, rows, columns], [height, width]) = (self.tiles.counts, self.tiles.sizes);
+        let ([_, rows, columns], [height, width], strides) = (self.tiles.counts, self.tiles.sizes, self.tiles.strides);
         for row in 0..height * rows + TILE - height {
-            let Some(line) = inside(self.first_line, row * self.strides[0], picture.len_of(Axis(0))) else { continue };
+            let Some(line) = inside(self.first[0], row * strides[0], picture.len_of(Axis(0))) else { continue };
             let line = picture.index_axis(Axis(0), line);
             let to = (n * (rows + 1) + row / height) * (columns + 1);
             for (column, &(before, pixel, count)) in self.columns.iter().enumerate().take(width).filter(|(_, (_, _, count))| *count > 0) {
                 let to = (row % height * width + column) * self.tiles.plane_len() + to + before;
-                let (to, step) = (&mut planes[to..to + count], width * self.strides[1]);
+                let (to, step) = (&mut planes[to..to + count], width * strides[1]);
                 match line.to_slice() {
                     Some(line) => copy_every(&line[pixel..], step, to),
                     None => to.iter_mut().zip(line.slice(s![pixel..;step])).for_each(|(to, from)| *to = from.to_row()),
@@ -182,6 +275,31 @@ impl<'t> PlaneSource<'t> {
             }
         }
     }
+
+    /// Tiles below each other side by side: rows of pixels become columns.
+    #[inline(always)]
+    fn fill_columns<A: FloatElement, I: InstructionSet>(&self, from: ArrayView3<'_, A>, planes: &mut [A::Row], lines: &mut [A::Row]) {
+        let (tiles, (_, height, width)) = (self.tiles, from.dim());
+        let ([rows, columns], [first_row, first], pitch) = (tiles.reach, self.first, tiles.column_pitch());
+        let span = Span::new(first, 1, columns, width);
+        let (before, count) = (span.before, span.count);
+        for (row, to) in planes.chunks_exact_mut(columns * pitch).enumerate().take(rows) {
+            let mut lines_of = lines.chunks_exact_mut(count.max(1));
+            for picture in from.outer_iter() {
+                for (tile, line) in (0..tiles.counts[1]).zip(&mut lines_of) {
+                    let line = &mut line[..count];
+                    match inside(first_row, row + tile * tiles.sizes[0] * tiles.strides[0], height) {
+                        Some(row) => span.copy(picture.index_axis(Axis(0), row), line),
+                        None => line.fill(A::Row::default()),
+                    }
+                }
+            }
+            to[..before * pitch].fill(A::Row::default());
+            to[(before + count) * pitch..].fill(A::Row::default());
+            let to = &mut to[before * pitch..];
+            Transpose { from: lines, from_pitch: count, rows: pitch, columns: count, to, to_pitch: pitch }.run::<I>();
+        }
+    }
 }
 
 /// The copies of one channel's plane.
@@ -199,13 +317,21 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
     fn run<I: InstructionSet>(self) {
         let Self { pixels, source, channel, planes } = self;
         let tiles = pixels.tiles;
-        if !tiles.apart {
+        let pictures = pixels.first_picture..pixels.first_picture + tiles.counts[0];
+        let pictures = source.slice(s![pictures, channel, 0, .., ..]);
+        let (planes, lines) = planes.split_at_mut(planes.len() - tiles.lines_len());
+        if tiles.is_by_column() {
+            return pixels.fill_columns::<A, I>(pictures, planes, lines);
+        }
+        if tiles.order == Order::Rows {
             planes.fill(A::Row::default());
         }
-        for n in 0..tiles.counts[0] {
-            let picture = source.index_axis(Axis(0), pixels.first_picture + n).index_axis_move(Axis(0), channel);
-            let picture = picture.index_axis_move(Axis(0), 0);
-            if tiles.apart { pixels.fill_apart(picture, n, planes) } else { pixels.fill_rows(picture, n, planes) }
+        for (n, picture) in pictures.outer_iter().enumerate() {
+            if tiles.order == Order::Rows {
+                pixels.fill_rows(picture, n, planes);
+            } else {
+                pixels.fill_apart(picture, n, planes);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
+use ndarray::{ArrayView4, ArrayView5, Axis, s};
 
 use super::super::panels::{Channels, reserve_weights};
 use super::super::phases::{Direction, Geometry, Phases};
@@ -12,14 +12,16 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::output_size::element_count;
 use crate::parallel;
-use crate::simd::{Backend, ELEMENTS, EvaluateFilters, LINE, Real, Transpose, panel_heights, reserve, with_scratch};
+use crate::simd::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, reserve, with_scratch};
 
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
 /// How many times fewer multiplications pay.
 const FEWEST_SAVED: f64 = 1.7;
-/// Source channels whose filters are evaluated together.
-const SOURCES: usize = 8;
+/// Source channels whose filters are evaluated together, and are side by side in a panel.
+pub(crate) const SOURCES: usize = 8;
+/// The filters of a panel that are evaluated together: whole vectors of any instruction set.
+const TOGETHER: usize = SOURCES * MOST_ROWS;
 /// Numbers of evaluated filters from which on they are evaluated on several threads.
 const SMALL_WORK: usize = 1 << 16;
 
@@ -71,11 +73,6 @@ impl Live {
         let planes = planes.collect();
         Self { phases, planes, planes_count }
     }
-
-    /// Of a number for each plane, those of the planes that are multiplied.
-    pub(crate) fn of<'a>(&'a self, numbers: &'a [usize]) -> impl Iterator<Item = usize> + 'a {
-        numbers.iter().zip(&self.planes).filter(|(_, place)| place.is_some()).map(|(&number, _)| number)
-    }
 }
 
 impl Scheme {
@@ -102,10 +99,26 @@ impl Scheme {
         ELEMENTS * self.phases.count() * channels * self.pitch()
     }
 
-    /// Summands that a panel has room for. Panels and points are written side by side: were they a power of two apart, all of them would
-    /// fall into the same lines of the cache.
+    /// Summands that a panel has room for: so many more that a vector may be written past the last. Were panels and points, which are
+    /// written side by side, a power of two apart, all of them would fall into the same lines of the cache.
     pub(crate) fn pitch(&self) -> usize {
-        self.depth + 3
+        self.depth + 19
+    }
+
+    /// The number of a summand: those of a plane and of neighbouring source channels are side by side.
+    pub(crate) fn summand(&self, source: usize, plane: usize) -> usize {
+        let (first, place) = (source / SOURCES * SOURCES, source % SOURCES);
+        let planes = self.axes[0].planes.len() * self.axes[1].planes.len();
+        first * planes + plane * SOURCES.min(self.channels.source - first) + place
+    }
+
+    /// The summands that are multiplied at a point.
+    pub(crate) fn summands(&self, live: &Live) -> impl Iterator<Item = usize> {
+        (0..self.channels.source).step_by(SOURCES).flat_map(move |first| {
+            let planes = live.planes.iter().enumerate().filter(|(_, place)| place.is_some());
+            let sources = first..self.channels.source.min(first + SOURCES);
+            planes.flat_map(move |(plane, _)| sources.clone().map(move |source| self.summand(source, plane)))
+        })
     }
 
     /// The numbers of all filters at the points.
@@ -114,10 +127,10 @@ impl Scheme {
         element_count::<T>("packed weights", &shape)
     }
 
-    /// What evaluating the filters of so many output channels takes: taps and points of some source channels, and the kernels of one.
-    pub(crate) fn chunk_lens<A: FloatElement>(weight: &ArrayView5<'_, A>, channels: usize) -> [usize; 3] {
-        let (kernel_len, pitch) = (weight.dim().3 * weight.dim().4, channels.next_multiple_of(LINE / size_of::<A::Row>()));
-        [SOURCES * (kernel_len + 1) * pitch, SOURCES * ELEMENTS * pitch, channels * kernel_len]
+    /// What evaluating the filters takes: some kernels one after the other, and their taps side by side.
+    pub(crate) fn packing_lens<A>(weight: &ArrayView5<'_, A>) -> [usize; 2] {
+        let kernel_len = weight.dim().3 * weight.dim().4;
+        [TOGETHER * kernel_len, TOGETHER * (kernel_len + 1)]
     }
 
     /// Evaluates all of `weight`, once for many calls: by group, chunk of output channels, point, phase, panel.
@@ -126,7 +139,7 @@ impl Scheme {
         let count = self.packed_len::<A::Row>()?;
         let mut points = reserve_weights(count)?;
         points.resize(count, A::Row::default());
-        let packing = Self::chunk_lens(weight, channels.chunk).iter().sum();
+        let packing = Self::packing_lens(weight).iter().sum();
         reserve::<A::Row>(&Need::of_buffers([packing, 0, 0], count >= SMALL_WORK))?;
         self.pack_chunks(weight, 0..channels.groups * channels.chunks, backend, &mut points);
         Ok(points)
@@ -181,23 +194,23 @@ impl Scheme {
         if self.by_lines {
             return self.pack_lines(&of_chunk, to);
         }
-        let kernel_len = of_chunk.dim().2 * of_chunk.dim().3;
-        let pitch = range.len().next_multiple_of(LINE / size_of::<A::Row>());
-        let (lens, taps_len) = (Self::chunk_lens(weight, range.len()), (kernel_len + 1) * pitch);
+        let lens = Self::packing_lens(weight);
         with_scratch(lens.iter().sum(), |scratch: &mut [A::Row]| {
-            let (taps, rest) = scratch.split_at_mut(lens[0]);
-            let (points, kernels) = rest.split_at_mut(lens[1]);
-            taps.fill(A::Row::default()); // the last of each channel are of the taps that there are not
-            let (channels, panels) = (range.len(), panel_heights(range.len()).collect());
-            let mut packed = PackedChunk { scheme: self, channels, panels, pitch, kernel_len, points, to };
+            let (kernels, taps) = scratch.split_at_mut(lens[0]);
+            taps.fill(A::Row::default()); // the last of them are of the taps that there are not
+            let kernel_len = of_chunk.dim().2 * of_chunk.dim().3;
+            let mut panels = Panels { scheme: self, channels: range.len(), kernel_len, backend, to };
             for first in (0..self.channels.source).step_by(SOURCES) {
                 let sources = first..self.channels.source.min(first + SOURCES);
-                for (source, to) in sources.clone().zip(taps.chunks_exact_mut(taps_len)) {
-                    copy_kernels(of_chunk.index_axis(Axis(1), source), kernels);
-                    let (rows, columns) = (channels, kernel_len);
-                    backend.run(Transpose { from: kernels, from_pitch: kernel_len, rows, columns, to, to_pitch: pitch });
+                let mut row = 0;
+                for height in panel_heights(range.len()) {
+                    let of_panel = of_chunk.slice(s![row..row + height, sources.clone(), .., ..]);
+                    copy_kernels(&of_panel, kernels);
+                    let (rows, columns, to_pitch) = (height * sources.len(), kernel_len, TOGETHER);
+                    backend.run(Transpose { from: kernels, from_pitch: kernel_len, rows, columns, to: &mut *taps, to_pitch });
+                    panels.add(taps, sources.clone(), row..row + height);
+                    row += height;
                 }
-                packed.add(taps, sources, backend);
             }
         });
     }
@@ -239,89 +252,56 @@ fn evaluate<T: Real>(taps: [T; 9]) -> [T; ELEMENTS] {
     std::array::from_fn(|point| columns[point % 4][point / 4])
 }
 
-/// The filters of a chunk of output channels, as they are packed.
-struct PackedChunk<'a, T> {
+/// The filters of a chunk of output channels, as they are packed: by point, phase, panel, block of source channels, plane, source channel,
+/// row of the panel.
+struct Panels<'a, T> {
     scheme: &'a Scheme,
     channels: usize,
-    /// The heights of the panels that the channels of a phase are cut into.
-    panels: Vec<usize>,
-    /// The channels, and those that fill the last vector.
-    pitch: usize,
     kernel_len: usize,
-    /// One filter of some source channels: by point, source channel, channel.
-    points: &'a mut [T],
+    backend: Backend,
     to: &'a mut [T],
 }
 
-impl<T: Real> PackedChunk<'_, T> {
-    /// Evaluates the filters of some source channels. `taps` has them by source channel, entry of the kernel, channel, and zeros behind the
-    /// last entry.
-    fn add(&mut self, taps: &[T], sources: Range<usize>, backend: Backend) {
-        let mut tiles = [0; SOURCES];
-        for (source, tile) in tiles.iter_mut().enumerate() {
-            *tile = source * (self.kernel_len + 1);
-        }
-        for (phase, planes) in self.scheme.filters.iter().enumerate() {
+impl<T: Real> Panels<'_, T> {
+    /// Evaluates the filters of a block of source channels and the rows of a panel. `taps` has them side by side, by entry of the kernel,
+    /// and zeros behind the last entry.
+    fn add(&mut self, taps: &[T], sources: Range<usize>, rows: Range<usize>) {
+        let (scheme, phases) = (self.scheme, self.scheme.phases.count());
+        let len = sources.len() * rows.len();
+        for (phase, planes) in scheme.filters.iter().enumerate() {
             for (plane, filter) in planes.iter().enumerate() {
                 let places: Vec<usize> = filter.iter().map(|entry| entry.unwrap_or(self.kernel_len)).collect();
-                let (pixels, channels, taps, tiles) = (taps, self.pitch, places.as_slice(), &tiles[..sources.len()]);
-                let out = &mut *self.points;
-                match self.scheme.axes.each_ref().map(|axis| axis.taps) {
-                    [2, 2] => backend.run(EvaluateFilters::<_, 2, 2> { pixels, channels, taps, tiles, out }),
-                    [2, 3] => backend.run(EvaluateFilters::<_, 2, 3> { pixels, channels, taps, tiles, out }),
-                    [3, 2] => backend.run(EvaluateFilters::<_, 3, 2> { pixels, channels, taps, tiles, out }),
-                    _ => backend.run(EvaluateFilters::<_, 3, 3> { pixels, channels, taps, tiles, out }),
-                }
-                self.store(phase, plane, sources.clone());
-            }
-        }
-    }
-
-    /// Copies evaluated filters to their places in the panels of every point where they are multiplied.
-    fn store(&mut self, phase: usize, plane: usize, sources: Range<usize>) {
-        let (phases, pitch) = (self.scheme.phases.count(), self.scheme.pitch());
-        for (point, live) in self.scheme.live.iter().enumerate() {
-            let (true, Some(place)) = (live.phases[phase], live.planes[plane]) else { continue };
-            let first_row = (point * phases + phase) * self.channels;
-            let mut row = 0;
-            for &height in &self.panels {
-                let from = &self.points[point * sources.len() * self.pitch + row..];
-                let to = &mut self.to[(first_row + row) * pitch + (sources.start * live.planes_count + place) * height..];
-                let to_pitch = live.planes_count * height;
-                match height {
-                    6 => copy_rows::<T, 6>(from, self.pitch, to, to_pitch, sources.len()),
-                    5 => copy_rows::<T, 5>(from, self.pitch, to, to_pitch, sources.len()),
-                    4 => copy_rows::<T, 4>(from, self.pitch, to, to_pitch, sources.len()),
-                    3 => copy_rows::<T, 3>(from, self.pitch, to, to_pitch, sources.len()),
-                    2 => copy_rows::<T, 2>(from, self.pitch, to, to_pitch, sources.len()),
-                    _ => copy_rows::<T, 1>(from, self.pitch, to, to_pitch, sources.len()),
-                }
-                row += height;
+                let points = std::array::from_fn(|point| {
+                    let live = &scheme.live[point];
+                    let place = live.planes[plane].filter(|_| live.phases[phase])?;
+                    let panel = ((point * phases + phase) * self.channels + rows.start) * scheme.pitch();
+                    Some(panel + sources.start * live.planes_count * rows.len() + place * len)
+                });
+                let filters = EvaluateFilters {
+                    pixels: taps,
+                    pitch: TOGETHER,
+                    channels: len,
+                    taps: &places,
+                    tiles: &[0],
+                    points,
+                    out: &mut *self.to,
+                };
+                filters.run(scheme.axes.each_ref().map(|axis| axis.taps), self.backend);
             }
         }
     }
 }
 
-/// Copies so few numbers at a time that a call would take longer.
-#[inline(always)]
-fn copy_rows<T: Copy, const LEN: usize>(from: &[T], from_pitch: usize, to: &mut [T], to_pitch: usize, count: usize) {
-    for row in 0..count {
-        if let (Some(from), Some(to)) = (from[row * from_pitch..].first_chunk::<LEN>(), to[row * to_pitch..].first_chunk_mut()) {
-            *to = *from;
-        }
-    }
-}
-
-/// Copies the kernels of all output channels, one after the other.
-fn copy_kernels<A: FloatElement>(weight: ArrayView3<'_, A>, to: &mut [A::Row]) {
-    if let Some(weight) = weight.to_slice() {
-        return A::widen(weight, to);
-    }
-    let kernel_len = weight.dim().1 * weight.dim().2;
-    for (kernel, to) in weight.outer_iter().zip(to.chunks_exact_mut(kernel_len)) {
-        match kernel.to_slice() {
-            Some(kernel) => A::widen(kernel, to),
-            None => kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row()),
+/// Copies the kernels of a panel one after the other: by source channel, output channel.
+fn copy_kernels<A: FloatElement>(weight: &ArrayView4<'_, A>, to: &mut [A::Row]) {
+    let (rows, _, height, width) = weight.dim();
+    for (row, of_row) in weight.outer_iter().enumerate() {
+        for (source, kernel) in of_row.outer_iter().enumerate() {
+            let to = &mut to[(source * rows + row) * height * width..][..height * width];
+            match kernel.to_slice() {
+                Some(kernel) => A::widen(kernel, to),
+                None => kernel.iter().zip(to).for_each(|(from, to)| *to = from.to_row()),
+            }
         }
     }
 }
