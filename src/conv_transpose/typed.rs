@@ -197,7 +197,7 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
         return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
     };
     let lists = scheme.phases.list_bytes();
-    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.clone(), None, backend);
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
     let packing = Scheme::packing_lens(&weight).iter().sum();
     if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
         return Ok(run.need_raw(packing).with_shared(lists));

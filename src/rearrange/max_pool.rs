@@ -254,7 +254,7 @@ mod tests {
         for (input, kernel, stride, dilation) in
             (1..6).flat_map(|n| (1..5).flat_map(move |k| (1..9).flat_map(move |s| (n + 1..n + 9).map(move |d| (n, k, s, d)))))
         {
-            let half = ((kernel - 1) * dilation + 1) / 2;
+            let half = usize::div_ceil((kernel - 1) * dilation, 2);
             for (begin, end) in [(0, 0), (half, half), (half, 0), (0, half), (half / 2, half), (half, half / 3)] {
                 let window = Window::new(kernel).stride(stride).dilation(dilation).padding_of(begin, end);
                 let Ok(windows) = output_size::convolution(input, &window) else { continue };

@@ -243,7 +243,7 @@ mod tests {
         let shape = GroupShape { lanes: 8, window: 8, fold: 1 };
         let input = 1_usize << 30; // pixels, the last of which all outputs take
         let (index, weight) = (vec![input as u32 - 1; 8], vec![1.0; 8]);
-        let table = Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, lanes: Default::default() };
+        let table = Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, exact: None, lanes: Default::default() };
         assert!(table.lanes(4, shape).is_none());
         assert_eq!(table.lanes(3, shape).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
     }

@@ -236,6 +236,7 @@ pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
         ("depthwise, dilated, three phases", case(&[2, 6, 9, 11], &[6, 1, 4, 5], [3, 2, 1, 2, 6])),
         ("two channels a group", case(&[2, 4, 7, 20], &[4, 2, 3, 3], [1, 1, 0, 1, 2])),
         ("one channel, stride beyond the kernel", case(&[1, 1, 6, 9], &[1, 2, 2, 3], [4, 0, 1, 1, 1])),
+        ("one channel, coarse rows that reach past the fine ones", case(&[1, 1, 8, 8], &[1, 1, 2, 2], [4, 3, 0, 1, 1])),
         ("depthwise signal", case(&[2, 3, 40], &[3, 1, 4], [2, 1, 0, 1, 3])),
         ("positions of the weight gradient in parts", case(&[2, 1, 70, 60], &[1, 2, 2, 2], [2, 0, 0, 1, 1])),
     ]

@@ -210,7 +210,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
                 terms.iter_mut().for_each(|(_, pattern)| *pattern += rows.period);
             }
             let initial = Some(A::Row::zero());
-            self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out: &mut *sums });
+            self.backend.run(SumRows { rows: ring, patterns, terms, period: rows.period, initial, out: &mut sums[..rows.len] });
             for tap in rows.taps.iter().filter(|tap| tap.layer == layer) {
                 let from = sums[tap.fine..].iter().step_by(stride);
                 line[tap.coarse..][..tap.count].iter_mut().zip(from).for_each(|(to, &from)| *to = *to + from);
