@@ -21,7 +21,7 @@ use crate::simd::LINE;
 /// let x = Array4::<f32>::zeros((1, 3, 64, 64));
 /// let memory = plan.forward_memory(&x)?;
 /// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
-/// assert!(memory.scratch_bytes(8) < memory.output_bytes);
+/// assert!(memory.scratch_bytes(2) < memory.output_bytes);
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,9 @@ impl Need {
     /// What a plan tells of a call whose buffers are of type `T`.
     pub(crate) fn told<T>(&self, output_bytes: usize) -> MemoryUse {
         let thread_bytes = self.buffer_bytes::<T>().fold(self.list_bytes.saturating_add(BOOKKEEPING), usize::saturating_add);
-        let nested_bytes = self.buffer_bytes::<T>().next().unwrap_or(0).saturating_mul(self.held.saturating_sub(1));
+        // Any of the buffers that a thread keeps can be the one that grows to what is held meanwhile.
+        let buffers = self.buffer_bytes::<T>().fold(0, usize::saturating_add);
+        let nested_bytes = buffers.saturating_mul(self.held.saturating_sub(1));
         MemoryUse { output_bytes, shared_bytes: self.shared_bytes.saturating_add(BOOKKEEPING), thread_bytes, nested_bytes }
     }
 }
