@@ -139,6 +139,7 @@ fn chosen_cases() {
         ("kernel smaller than the factor", case([1, 4, 5], 5, 3, [1, 1], [2, 2], 1)),
         ("padding that is no multiple of the factor", case([1, 4, 5], 3, 5, [1, 2], [2, 2], 1)),
         ("padding larger than the kernel", case([1, 2, 3], 2, 3, [7, 5], [2, 2], 1)),
+        ("padding wider than a dilated kernel", Case { dilation: [1, 2, 2], ..case([1, 4, 19], 1, 1, [2, 4], [1, 1], 1) }),
         ("no output channels", case([1, 4, 5], 2, 3, [1, 1], [2, 0], 1)),
         ("no input channels: the bias alone", case([1, 4, 5], 2, 3, [1, 1], [0, 2], 1)),
         ("one pixel", case([1, 1, 1], 4, 3, [1, 1], [2, 2], 1)),
