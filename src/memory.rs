@@ -17,11 +17,11 @@ use crate::simd::LINE;
 /// use ndarray::Array4;
 /// use upsample::Resize;
 ///
-/// let plan = Resize::bilinear().plan([64, 64], [128, 128])?;
-/// let x = Array4::<f32>::zeros((1, 3, 64, 64));
+/// let plan = Resize::bilinear().plan([128, 128], [256, 256])?;
+/// let x = Array4::<f32>::zeros((1, 3, 128, 128));
 /// let memory = plan.forward_memory(&x)?;
-/// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
-/// assert!(memory.scratch_bytes(2) < memory.output_bytes);
+/// assert_eq!(memory.output_bytes, 3 * 256 * 256 * 4);
+/// assert!(memory.scratch_bytes(8) < memory.output_bytes);
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +83,26 @@ impl Need {
         self.buffers.into_iter().filter(|&len| len > 0).map(|len| len.saturating_mul(size_of::<T>()).saturating_add(LINE))
     }
 
+    /// Bytes of all buffers that a thread may come to keep. While it waits and holds some outermost ones, those of the call that it takes up
+    /// meanwhile are so many places further in its list; each grows to the largest of all that have its place.
+    fn kept_bytes<T>(&self) -> usize {
+        let count = self.buffers.into_iter().filter(|&len| len > 0).count();
+        // Further ones than there are buffers in a call lengthen the list by ones of the largest size.
+        let held = self.held.clamp(1, count.max(1));
+        let mut sizes = vec![0; count + held];
+        for waiting in 0..held {
+            for (place, bytes) in self.buffer_bytes::<T>().enumerate() {
+                sizes[waiting + place] = bytes.max(sizes[waiting + place]);
+            }
+        }
+        let largest = sizes.iter().copied().max().unwrap_or(0);
+        sizes.into_iter().fold(largest.saturating_mul(self.held.saturating_sub(held)), usize::saturating_add)
+    }
+
     /// What a plan tells of a call whose buffers are of type `T`.
     pub(crate) fn told<T>(&self, output_bytes: usize) -> MemoryUse {
         let thread_bytes = self.buffer_bytes::<T>().fold(self.list_bytes.saturating_add(BOOKKEEPING), usize::saturating_add);
-        // Any of the buffers that a thread keeps can be the one that grows to what is held meanwhile.
-        let buffers = self.buffer_bytes::<T>().fold(0, usize::saturating_add);
-        let nested_bytes = buffers.saturating_mul(self.held.saturating_sub(1));
+        let nested_bytes = self.kept_bytes::<T>().saturating_sub(self.buffer_bytes::<T>().fold(0, usize::saturating_add));
         MemoryUse { output_bytes, shared_bytes: self.shared_bytes.saturating_add(BOOKKEEPING), thread_bytes, nested_bytes }
     }
 }

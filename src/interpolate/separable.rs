@@ -299,7 +299,8 @@ impl Engine<'_> {
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input.saturating_mul(depth_table.width.max(batch));
-        let (middle, last) = (together.saturating_mul(input), together * output);
+        // Where the width comes first nothing is between the passes but the ring.
+        let (middle, last) = (if self.widen_first { 0 } else { together.saturating_mul(input) }, together * output);
         let slice_ring = slices.saturating_mul(band * output);
         let buffers = [ring_rows.saturating_mul(stride), spare, middle, last, columns, slice_ring];
         let whole = |size: usize| size.checked_next_multiple_of(ALIGNMENT).unwrap_or(usize::MAX);
@@ -462,13 +463,12 @@ impl Engine<'_> {
         last: &mut [T],
     ) {
         let Place { sink_depth, height, mut rows, .. } = place;
-        let table = self.passes.axes[1].table::<T>();
-        if table.empty.is_empty() && !self.passes.axes[1].identity && lines.widening().is_some() {
+        let axis = &self.passes.axes[1];
+        let table = axis.table::<T>();
+        if let Some(widening) = lines.widening().filter(|_| table.empty.is_empty() && !axis.identity) {
             return put_rows(y, sink_depth, rows, last, |rows, to| {
-                let outputs = height + rows.start..height + rows.end;
-                if let Some(widening) = lines.widening() {
-                    self.backend.run(ResizeRows { widening, ring: &mut *ring, height: table, outputs, to });
-                }
+                let (outputs, widening) = (height + rows.start..height + rows.end, widening.clone());
+                self.backend.run(ResizeRows { widening, ring: &mut *ring, height: table, outputs, to });
             });
         }
         while !rows.is_empty() {
@@ -567,27 +567,32 @@ impl Engine<'_> {
         if table.is_empty_row(h) {
             return out.fill(MaybeUninit::new(T::default()));
         }
-        if let Some(table) = table.exact_row(h) {
-            let (index, weight) = table.row(h);
-            let (len, to) = (out.len(), Destination::stored(T::exact_mut(out)));
-            if lines.ready(0).is_some() {
-                let row = |t: usize| T::exact(lines.ready(index[t] as usize).unwrap_or_default());
-                return self.backend.run(Combine { row, weight, len, to });
-            }
-            fill(ring, lines, index);
-            let rows = ring.rows();
-            return self.backend.run(Combine { row: |t| T::exact(rows.row(index[t])), weight, len, to });
+        match table.exact_row(h) {
+            Some(table) => self.weigh_row(lines, ring, table, h, T::exact, T::exact_mut(out)),
+            None => self.weigh_row(lines, ring, table, h, |row| row, out),
         }
+    }
+
+    /// The same by the weights of a table, in its arithmetic.
+    fn weigh_row<T: Arithmetic, U: Arithmetic, L: Lines<T>>(
+        self,
+        lines: &mut L,
+        ring: &mut Ring<'_, T>,
+        table: &Table<U>,
+        h: usize,
+        view: impl Fn(&[T]) -> &[U],
+        out: &mut [MaybeUninit<U>],
+    ) {
         let (index, weight) = table.row(h);
         let (len, to) = (out.len(), Destination::stored(out));
         if lines.ready(0).is_some() {
             self.prefetch_rows(lines, h);
-            let row = |t: usize| lines.ready(index[t] as usize).unwrap_or_default();
+            let row = |t: usize| view(lines.ready(index[t] as usize).unwrap_or_default());
             return self.backend.run(Combine { row, weight, len, to });
         }
         fill(ring, lines, index);
         let rows = ring.rows();
-        self.backend.run(Combine { row: |t| rows.row(index[t]), weight, len, to });
+        self.backend.run(Combine { row: |t| view(rows.row(index[t])), weight, len, to });
     }
 }
 

@@ -395,24 +395,30 @@ impl AxisTaps {
     /// The table in the arithmetic of `T`.
     pub(crate) fn table<T: Arithmetic>(&self) -> &Table<T> {
         // Made before a run by `ready`, which reports what could not be had.
-        T::table(&self.tables).get_or_init(|| self.taps.with_rows(self.taps.without_rows()))
+        T::table(&self.tables).get_or_init(|| {
+            let exact = self.inside::<T>().map(|inside| Box::new(Exact { inside, table: self.taps.with_rows(self.taps.without_rows()) }));
+            Table { exact, ..self.taps.with_rows(self.taps.without_rows()) }
+        })
     }
 
     /// Makes the table in the arithmetic of `T`, if it has not been made.
     pub(crate) fn ready<T: Arithmetic>(&self) -> Result<(), Error> {
         let cell = T::table(&self.tables);
         if cell.get().is_none() {
+            let exact = match self.inside::<T>() {
+                Some(inside) => Some(Box::new(Exact { inside, table: self.taps.typed()? })),
+                None => None,
+            };
             // Should another thread have been faster, its table is the same.
-            let _ = cell.set(Table { exact: self.exact::<T>()?, ..self.taps.typed()? });
+            let _ = cell.set(Table { exact, ..self.taps.typed()? });
         }
         Ok(())
     }
 
-    /// What the arithmetic of `T` leaves to its exact one.
-    fn exact<T: Arithmetic>(&self) -> Result<Option<Box<Exact<T>>>, Error> {
-        let inside = if TypeId::of::<T>() == TypeId::of::<T::Exact>() { 0..self.taps.output() } else { self.few_bits().clone() };
-        let some = inside.len() < self.taps.output();
-        some.then(|| Ok(Box::new(Exact { inside, table: self.taps.typed()? }))).transpose()
+    /// The output pixels that the arithmetic of `T` does not leave to its exact one, if these are not all.
+    fn inside<T: Arithmetic>(&self) -> Option<Range<usize>> {
+        let few = TypeId::of::<T>() != TypeId::of::<T::Exact>();
+        few.then(|| self.few_bits().clone()).filter(|inside| inside.len() < self.taps.output())
     }
 
     pub(crate) fn transposed(&self) -> Result<Self, Error> {

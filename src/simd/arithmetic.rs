@@ -141,13 +141,14 @@ impl Arithmetic for u8 {
     /// The low bits of all lanes, then the high ones; of each the pair in one number.
     #[allow(clippy::cast_possible_truncation)] // cut in two on purpose
     fn fold(weights: &mut [i32]) {
-        let half = |weights: &[i32; 2], of: fn(i32) -> i32| i32::from(of(weights[0]) as i16) & 0xFFFF | of(weights[1]) << 16;
-        let pairs = weights.as_chunks::<2>().0;
-        let low: Vec<i32> = pairs.iter().map(|pair| half(pair, |weight| weight & ((1 << LOW_BITS) - 1))).collect();
-        let high: Vec<i32> = pairs.iter().map(|pair| half(pair, |weight| weight >> LOW_BITS)).collect();
-        let (to_low, to_high) = weights.split_at_mut(low.len());
-        to_low.copy_from_slice(&low);
-        to_high[..high.len()].copy_from_slice(&high);
+        const MOST_LANES: usize = 64;
+        let (lanes, mut pairs) = (weights.len() / 2, [[0; 2]; MOST_LANES]);
+        pairs[..lanes].copy_from_slice(weights.as_chunks().0);
+        let pack = |[first, second]: [i32; 2]| i32::from(first as i16) & 0xFFFF | second << 16;
+        for (lane, pair) in pairs[..lanes].iter().enumerate() {
+            weights[lane] = pack(pair.map(|weight| weight & ((1 << LOW_BITS) - 1)));
+            weights[lanes + lane] = pack(pair.map(|weight| weight >> LOW_BITS));
+        }
     }
 
     #[inline]
@@ -223,12 +224,6 @@ impl FewBits {
     pub(crate) fn pair([first, second]: [i16; 2]) -> i16 {
         i16::from_le_bytes([first as u8, second as u8])
     }
-
-    /// The bytes that they are.
-    pub(crate) fn as_bytes(row: &[Self]) -> &[u8] {
-        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
-        unsafe { std::slice::from_raw_parts(row.as_ptr().cast(), row.len()) }
-    }
 }
 
 impl Arithmetic for FewBits {
@@ -239,7 +234,8 @@ impl Arithmetic for FewBits {
     type Exact = u8;
 
     fn exact(row: &[Self]) -> &[u8] {
-        Self::as_bytes(row)
+        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+        unsafe { std::slice::from_raw_parts(row.as_ptr().cast(), row.len()) }
     }
 
     fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<u8>] {

@@ -72,8 +72,8 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
     }
 }
 
-/// A group at a time; `STEPS` is the number of taps, or of pairs where two are added at a time; 0 if the compiler need not know it. Each row's output begins with element `first`
-/// and has `len` elements.
+/// A group at a time; `STEPS` is the number of taps, or of pairs where two are added at a time; 0 if the compiler need not know it. Each
+/// row's output begins with element `first` and has `len` elements.
 #[inline(always)]
 fn gather_lanes<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
     rows: &[&[T]],

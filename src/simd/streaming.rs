@@ -34,8 +34,8 @@ impl StreamingStores {
     /// fast past the caches even where the last level could just hold them, since an ordinary store first reads the line it writes.
     pub const THRESHOLD: usize = 8 << 20;
 
-    /// The same for nearest, which copies: 24 MiB. Copies alone are written as fast as a last-level cache takes them, which was measured to be up to twice as
-    /// fast as memory, as long as they fit.
+    /// The same for nearest, which copies: 24 MiB. Copies alone are written as fast as a last-level cache takes them, which was measured to
+    /// be up to twice as fast as memory, as long as they fit.
     pub const COPY_THRESHOLD: usize = 24 << 20;
 
     /// Whether a resized output of `bytes` is streamed.

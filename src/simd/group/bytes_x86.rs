@@ -287,7 +287,7 @@ impl Group<FewBits> for FewBits256 {
     fn accumulate<const WIDE: bool>(self, window: &[FewBits], pick: __m256i, weights: __m256i) -> Self {
         // SAFETY: the features are there, see the top.
         unsafe {
-            let chosen = picked_bytes::<WIDE>(FewBits::as_bytes(window), pick);
+            let chosen = picked_bytes::<WIDE>(FewBits::exact(window), pick);
             Self(_mm256_add_epi16(self.0, _mm256_maddubs_epi16(chosen, weights)))
         }
     }
