@@ -418,13 +418,13 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
         let (source, len) = (self.source, self.source.len());
         if source.direct(0, 0).is_some() {
             let row = |t: usize| source.direct(index[t] as usize, h).unwrap_or_default();
-            return self.backend.run(Combine { row, weight, len, to: Destination::stored(out) });
+            return self.backend.run(Combine { row: &row, weight, len, to: Destination::stored(out) });
         }
         for (&d, spare) in index.iter().zip(self.spare.chunks_exact_mut(len)) {
             source.load(d as usize, h, spare);
         }
         let spare = &*self.spare;
-        self.backend.run(Combine { row: |t| &spare[t * len..], weight, len, to: Destination::stored(out) });
+        self.backend.run(Combine { row: &|t| &spare[t * len..], weight, len, to: Destination::stored(out) });
     }
 }
 

@@ -399,7 +399,7 @@ impl Engine<'_> {
         put_rows(y, place.sink_depth, place.rows, buffers.last, |rows, to| {
             // Rows of a slice follow each other: they are combined as one.
             let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + (rows.start - first) * len..];
-            self.backend.run(Combine { row, weight, len: rows.len() * len, to });
+            self.backend.run(Combine { row: &row, weight, len: rows.len() * len, to });
         });
     }
 
@@ -588,11 +588,11 @@ impl Engine<'_> {
         if lines.ready(0).is_some() {
             self.prefetch_rows(lines, h);
             let row = |t: usize| view(lines.ready(index[t] as usize).unwrap_or_default());
-            return self.backend.run(Combine { row, weight, len, to });
+            return self.backend.run(Combine { row: &row, weight, len, to });
         }
         fill(ring, lines, index);
         let rows = ring.rows();
-        self.backend.run(Combine { row: |t| view(rows.row(index[t])), weight, len, to });
+        self.backend.run(Combine { row: &|t| view(rows.row(index[t])), weight, len, to });
     }
 }
 

@@ -11,23 +11,23 @@ use super::{Arithmetic, InstructionSet, Kernel, LINE, Table, prefetch};
 /// Output elements that are summed at a time over many rows: few enough for the sums to stay in registers.
 const BLOCK: usize = 32;
 
+/// Rows whose places are listed before many are summed; those of further taps are asked for block by block.
+const LISTED: usize = 32;
+
 /// Output elements that are summed before they are streamed, where that is not done from registers.
 const STAGE: usize = 1024;
 
 /// Across rows: `out[i] = Σ_t weight[t] · row(t)[i]` for `len` elements. Writes all of them.
-pub(crate) struct Combine<'a, T: Arithmetic, R> {
+pub(crate) struct Combine<'a, T: Arithmetic> {
     /// The input row of tap `t`, at least `len` elements long; longer ones are better, for whole registers can then be read at the end.
-    pub(crate) row: R,
+    /// Behind a pointer: one loop, compiled once, serves whoever has rows that lie anyhow.
+    pub(crate) row: &'a dyn Fn(usize) -> &'a [T],
     pub(crate) weight: &'a [T::Weight],
     pub(crate) len: usize,
     pub(crate) to: Destination<'a, T>,
 }
 
-impl<'r, T, R> Kernel for Combine<'_, T, R>
-where
-    T: Arithmetic,
-    R: Fn(usize) -> &'r [T],
-{
+impl<T: Arithmetic> Kernel for Combine<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -133,20 +133,16 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
     len: usize,
     to: Destination<'_, T>,
 ) {
-    let mut weights = [T::Rows::<I>::weight(weight[0]); TAPS];
-    for t in 1..TAPS {
-        weights[t] = T::Rows::<I>::weight(weight[t]);
-    }
-    let few = Few::<I, T, TAPS> { rows, weight, weights };
+    let few = Few::<T, TAPS> { rows, weight };
     let Destination { out, begin, carry } = to;
     match carry {
-        None => few.store(0, &mut out[begin..][..len]),
-        Some(carry) if T::Rows::<I>::STREAMS => few.stream(len, out, begin, carry),
+        None => few.store::<I>(0, &mut out[begin..][..len]),
+        Some(carry) if T::Rows::<I>::STREAMS => few.stream::<I>(len, out, begin, carry),
         Some(carry) => {
             let mut stage = [MaybeUninit::uninit(); STAGE];
             for done in (0..len).step_by(STAGE) {
                 let piece = &mut stage[..STAGE.min(len - done)];
-                few.store(done, piece);
+                few.store::<I>(done, piece);
                 stream_on::<I, T>(piece, out, begin + done, carry);
             }
         }
@@ -154,33 +150,36 @@ fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
 }
 
 /// A few rows and how much each counts.
-struct Few<'a, I: InstructionSet, T: Arithmetic, const TAPS: usize> {
+struct Few<'a, T: Arithmetic, const TAPS: usize> {
     rows: [&'a [T]; TAPS],
     weight: [T::Weight; TAPS],
-    weights: [<T::Rows<I> as RowGroup<T>>::RowWeight; TAPS],
 }
 
-impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
-    const LANES: usize = T::Rows::<I>::LANES;
-
+impl<T: Arithmetic, const TAPS: usize> Few<'_, T, TAPS> {
     /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
     #[inline(always)]
-    fn groups(&self, begin: usize, out: &mut [MaybeUninit<T>], stream: bool) {
-        let groups = out.chunks_exact_mut(Self::LANES);
+    fn groups<I: InstructionSet>(&self, begin: usize, out: &mut [MaybeUninit<T>], stream: bool) {
+        let lanes = T::Rows::<I>::LANES;
+        // Spread over registers here, not once for the whole row: there they would have to be kept in memory meanwhile.
+        let mut weights = [T::Rows::<I>::weight(self.weight[0]); TAPS];
+        for t in 1..TAPS {
+            weights[t] = T::Rows::<I>::weight(self.weight[t]);
+        }
+        let groups = out.chunks_exact_mut(lanes);
         let mut rows = [self.rows[0]; TAPS];
         for t in 0..TAPS {
-            rows[t] = &self.rows[t][begin..][..groups.len() * Self::LANES];
+            rows[t] = &self.rows[t][begin..][..groups.len() * lanes];
         }
         for (number, group) in groups.enumerate() {
-            let place = number * Self::LANES..(number + 1) * Self::LANES;
+            let place = number * lanes..(number + 1) * lanes;
             let mut sums = T::Rows::<I>::start();
             for t in (0..TAPS).step_by(2) {
                 // SAFETY: every row was cut to as many groups as there are of the output.
                 let (first, second) = unsafe { (rows[t].get_unchecked(place.clone()), rows[(t + 1) % TAPS].get_unchecked(place.clone())) };
                 sums = if t + 1 < TAPS {
-                    sums.accumulate_pair([first, second], [self.weights[t], self.weights[t + 1]])
+                    sums.accumulate_pair([first, second], [weights[t], weights[t + 1]])
                 } else {
-                    sums.accumulate_row(first, self.weights[t])
+                    sums.accumulate_row(first, weights[t])
                 };
             }
             if stream {
@@ -192,7 +191,7 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
     }
 
     #[inline(always)]
-    fn element(&self, i: usize) -> T {
+    fn element<I: InstructionSet>(&self, i: usize) -> T {
         let mut sum = T::START;
         for t in 0..TAPS {
             sum = T::accumulate::<I>(sum, self.weight[t], self.rows[t][i]);
@@ -202,55 +201,55 @@ impl<I: InstructionSet, T: Arithmetic, const TAPS: usize> Few<'_, I, T, TAPS> {
 
     /// All of `out`, the elements from `first` on.
     #[inline(always)]
-    fn store(&self, first: usize, out: &mut [MaybeUninit<T>]) {
-        let len = out.len();
-        if len < Self::LANES {
+    fn store<I: InstructionSet>(&self, first: usize, out: &mut [MaybeUninit<T>]) {
+        let (len, lanes) = (out.len(), T::Rows::<I>::LANES);
+        if len < lanes {
             for (i, slot) in out.iter_mut().enumerate() {
-                slot.write(self.element(first + i));
+                slot.write(self.element::<I>(first + i));
             }
             return;
         }
         // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to cost
         // less. The last group is moved to end with the row: what it shares with the one before is computed twice.
-        let whole = len / Self::LANES * Self::LANES;
-        self.groups(first, &mut out[..whole], false);
+        let whole = len / lanes * lanes;
+        self.groups::<I>(first, &mut out[..whole], false);
         if whole < len {
-            self.groups(first + len - Self::LANES, &mut out[len - Self::LANES..], false);
+            self.groups::<I>(first + len - lanes, &mut out[len - lanes..], false);
         }
     }
 
     /// Writes `len` elements from `begin` of `out` on, past the caches: whole lines from the registers, the rest by way of `carry`.
     #[inline(always)]
-    fn stream(&self, len: usize, out: &mut [MaybeUninit<T>], begin: usize, carry: &mut Carry) {
+    fn stream<I: InstructionSet>(&self, len: usize, out: &mut [MaybeUninit<T>], begin: usize, carry: &mut Carry) {
         let line = LINE / size_of::<T>();
         let mut done = carry.resume(out, begin).min(len);
         if done > 0 {
-            self.part(0..done, carry.room());
+            self.part::<I>(0..done, carry.room());
             carry.advance::<I, T>(done, out);
         }
         let lines = (len - done) / line * line;
-        self.groups(done, &mut out[begin + done..][..lines], true);
+        self.groups::<I>(done, &mut out[begin + done..][..lines], true);
         done += lines;
         carry.pass::<T>(lines);
         if done < len {
-            self.part(done..len, carry.room());
+            self.part::<I>(done..len, carry.room());
             carry.advance::<I, T>(len - done, out);
         }
     }
 
     /// Some elements to the front of `to`, which may be written beyond them.
     #[inline(always)]
-    fn part(&self, elements: Range<usize>, to: &mut [MaybeUninit<T>]) {
-        let whole = elements.start + elements.len().next_multiple_of(Self::LANES);
+    fn part<I: InstructionSet>(&self, elements: Range<usize>, to: &mut [MaybeUninit<T>]) {
+        let whole = elements.start + elements.len().next_multiple_of(T::Rows::<I>::LANES);
         let mut shortest = usize::MAX;
         for t in 0..TAPS {
             shortest = shortest.min(self.rows[t].len());
         }
         if whole <= shortest {
-            self.groups(elements.start, &mut to[..whole - elements.start], false);
+            self.groups::<I>(elements.start, &mut to[..whole - elements.start], false);
         } else {
             for (slot, i) in to.iter_mut().zip(elements) {
-                slot.write(self.element(i));
+                slot.write(self.element::<I>(i));
             }
         }
     }
@@ -286,25 +285,38 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
     first: usize,
     out: &mut [MaybeUninit<T>],
 ) {
+    let (listed, further) = weight.split_at(weight.len().min(LISTED));
+    let mut rows: [&[T]; LISTED] = [&[]; LISTED];
+    for t in 0..listed.len() {
+        rows[t] = &row(t)[first..][..out.len()];
+    }
     let whole = out.len() / BLOCK * BLOCK;
     let (blocks, rest) = out.split_at_mut(whole);
     for (number, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
         let mut sums = [T::START; BLOCK];
-        for (t, &weight) in weight.iter().enumerate() {
-            let values = &row(t)[first + number * BLOCK..][..BLOCK];
-            for i in 0..BLOCK {
-                sums[i] = T::accumulate::<I>(sums[i], weight, values[i]);
-            }
+        for (row, &weight) in rows.iter().zip(listed) {
+            add_block::<I, T>(&mut sums, weight, &row[number * BLOCK..]);
+        }
+        for (t, &weight) in (LISTED..).zip(further) {
+            add_block::<I, T>(&mut sums, weight, &row(t)[first + number * BLOCK..]);
         }
         for i in 0..BLOCK {
             block[i].write(T::finish(sums[i]));
         }
     }
-    for (i, slot) in rest.iter_mut().enumerate() {
+    for (i, slot) in (whole..).zip(rest) {
         let mut sum = T::START;
         for (t, &weight) in weight.iter().enumerate() {
-            sum = T::accumulate::<I>(sum, weight, row(t)[first + whole + i]);
+            sum = T::accumulate::<I>(sum, weight, row(t)[first + i]);
         }
         slot.write(T::finish(sum));
+    }
+}
+
+#[inline(always)]
+fn add_block<I: InstructionSet, T: Arithmetic>(sums: &mut [T::Sum; BLOCK], weight: T::Weight, values: &[T]) {
+    let values = &values[..BLOCK];
+    for i in 0..BLOCK {
+        sums[i] = T::accumulate::<I>(sums[i], weight, values[i]);
     }
 }

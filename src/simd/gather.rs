@@ -3,11 +3,11 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::combine::combine;
 use super::group::{Group, GroupShape, GroupSums};
+use super::ring::RingRows;
 use super::streaming::Destination;
 use super::table::Lanes;
-use super::{Arithmetic, InstructionSet, Kernel, Table};
+use super::{Arithmetic, CombineRows, InstructionSet, Kernel, Table};
 
 /// Along rows of pixels of `inner` interleaved elements:
 /// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]` for the output pixels `pixels`, for each row. Writes all of them.
@@ -83,15 +83,15 @@ fn gather_lanes<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
     out: &mut [MaybeUninit<T>],
     starts: &[usize],
 ) {
-    if lanes.wide {
-        gather_groups::<I, T, STEPS, true>(rows, lanes, first, len, out, starts);
-    } else {
-        gather_groups::<I, T, STEPS, false>(rows, lanes, first, len, out, starts);
+    match (lanes.wide, lanes.joint) {
+        (true, _) => gather_groups::<I, T, STEPS, true, false>(rows, lanes, first, len, out, starts),
+        (false, true) => gather_groups::<I, T, STEPS, false, true>(rows, lanes, first, len, out, starts),
+        (false, false) => gather_groups::<I, T, STEPS, false, false>(rows, lanes, first, len, out, starts),
     }
 }
 
 #[inline(always)]
-fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool>(
+fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool, const JOINT: bool>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
@@ -118,11 +118,7 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WID
         if steady.contains(&group) {
             run.count = (steady.end - group).div_ceil(lanes.cycle);
         }
-        if lanes.joint {
-            gather_run::<I, T, STEPS, false, true>(rows, lanes, &run, out, starts);
-        } else {
-            gather_run::<I, T, STEPS, WIDE, false>(rows, lanes, &run, out, starts);
-        }
+        gather_run::<I, T, STEPS, WIDE, JOINT>(rows, lanes, &run, out, starts);
         group += 1;
         // The rest of the steady groups are in the runs of the first few.
         if steady.contains(&group) && group == steady.start + lanes.cycle {
@@ -220,7 +216,12 @@ impl<T: Arithmetic> Kernel for GatherEach<'_, T> {
             (3, _) => gather_pixels::<I, T, 3>(row, table, first, out),
             (4, _) => gather_pixels::<I, T, 4>(row, table, first, out),
             (1, _) => gather_pixels::<I, T, 1>(row, table, first, out),
-            _ => gather_channels::<I, T>(row, table, inner, first, out),
+            // Many elements a pixel: the channels of a pixel are a row that is combined with those of its neighbours.
+            _ => {
+                let inputs = RingRows { rows: row, stride: inner, mask: usize::MAX };
+                let outputs = first..first + out.len() / inner;
+                I::call(CombineRows { inputs, table, outputs, len: inner, to: Destination::stored(out) });
+            }
         }
     }
 }
@@ -266,15 +267,6 @@ fn gather_pixels<I: InstructionSet, T: Arithmetic, const INNER: usize>(
         for c in 0..INNER {
             pixel[c].write(T::finish(sums[c]));
         }
-    }
-}
-
-/// Many elements a pixel: the channels of a pixel are a row that is combined with those of its neighbours.
-#[inline(always)]
-fn gather_channels<I: InstructionSet, T: Arithmetic>(row: &[T], table: &Table<T>, inner: usize, first: usize, out: &mut [MaybeUninit<T>]) {
-    for (o, pixel) in out.chunks_exact_mut(inner).enumerate() {
-        let (index, weight) = table.row(first + o);
-        combine::<I, T>(|t| &row[index[t] as usize * inner..], weight, inner, Destination::stored(pixel));
     }
 }
 

@@ -223,16 +223,20 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIG
                 }
             }
         }
-        let rows: [&[T]; HEIGHT] = std::array::from_fn(|row| weights.row(row));
+        let mut rows: [&[T]; HEIGHT] = [&[]; HEIGHT];
+        for row in 0..HEIGHT {
+            rows[row] = weights.row(row);
+        }
         for (product, offset) in offsets.iter().enumerate() {
             // SAFETY: `product` counts the offsets, of which there are as many as products.
             let place = unsafe { weights.place::<HEIGHT>(product) };
-            let pixels: [T::Vector<I>; WIDTH] = std::array::from_fn(|v| {
+            let mut pixels = [T::Vector::<I>::splat(T::zero()); WIDTH];
+            for v in 0..WIDTH {
                 let start = offset + positions[v].from;
                 // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
                 // register's lanes together are inside the strip.
-                T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) })
-            });
+                pixels[v] = T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) });
+            }
             for row in 0..HEIGHT {
                 // SAFETY: packed weights were cut to `HEIGHT` for each product. Of scattered ones `StripProduct::run` checked that the
                 // largest offset of a row and that of a product together are inside.

@@ -92,17 +92,29 @@ impl<T: Float, const LANES: usize, const FUSED: bool> Vector<T> for Lanes<T, LAN
 
     #[inline(always)]
     fn multiply_add(self, by: Self, sum: Self) -> Self {
-        Self(std::array::from_fn(|i| if FUSED { self.0[i].mul_add(by.0[i], sum.0[i]) } else { self.0[i] * by.0[i] + sum.0[i] }))
+        let mut lanes = sum.0;
+        for i in 0..LANES {
+            lanes[i] = if FUSED { self.0[i].mul_add(by.0[i], sum.0[i]) } else { self.0[i] * by.0[i] + sum.0[i] };
+        }
+        Self(lanes)
     }
 
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+        let mut lanes = self.0;
+        for i in 0..LANES {
+            lanes[i] = lanes[i] + other.0[i];
+        }
+        Self(lanes)
     }
 
     #[inline(always)]
     fn subtract(self, other: Self) -> Self {
-        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+        let mut lanes = self.0;
+        for i in 0..LANES {
+            lanes[i] = lanes[i] - other.0[i];
+        }
+        Self(lanes)
     }
 
     #[inline(always)]

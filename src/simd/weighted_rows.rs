@@ -45,7 +45,10 @@ impl<T: Real> SumRows<'_, T> {
         assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.out.len() / self.period * self.period;
         let (fresh, initial) = (first && self.initial.is_some(), T::Vector::<I>::splat(self.initial.unwrap_or_else(T::zero)));
-        let rows: [&[T]; TERMS] = std::array::from_fn(|term| &self.rows[terms[term].0..][..len]);
+        let mut rows: [&[T]; TERMS] = [&[]; TERMS];
+        for term in 0..TERMS {
+            rows[term] = &self.rows[terms[term].0..][..len];
+        }
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
             let mut patterns = [T::Vector::<I>::splat(T::zero()); TERMS];
             for term in 0..TERMS {
@@ -98,7 +101,10 @@ impl<T: Real> AddProducts<'_, T> {
     fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS]) {
         assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.row.len() / self.period * self.period;
-        let others: [&[T]; TERMS] = std::array::from_fn(|term| &self.others[terms[term].0..][..len]);
+        let mut others: [&[T]; TERMS] = [&[]; TERMS];
+        for term in 0..TERMS {
+            others[term] = &self.others[terms[term].0..][..len];
+        }
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
             let mut sums = [T::Vector::<I>::splat(T::zero()); TERMS];
             for term in 0..TERMS {
