@@ -17,10 +17,10 @@ const BACKWARD: Call = Call { direction: Direction::Expand, source: "output grad
 /// A convolution of signals, pictures or volumes, as PyTorch's `conv1d/2d/3d` and ONNX's `Conv` compute it (a cross-correlation: the kernel
 /// is not mirrored), and every gradient.
 ///
-/// It is what a [`ConvTranspose`](crate::ConvTranspose) with the same numbers transposes, so each is the input gradient of the other; and it
-/// is the second half of resize-then-convolve. Of `n` pixels and a kernel of `k` taps, with stride `s`, padding `p` and dilation `d`, an output has
-/// `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1` pixels. Stride, padding and dilation are one number for all axes or an array with one for
-/// each, in the order depth, height, width.
+/// It is what a [`ConvTranspose`](crate::ConvTranspose) with the same numbers transposes, so each is the input gradient of the other; and
+/// it is the second half of resize-then-convolve. Of `n` pixels and a kernel of `k` taps, with stride `s`, padding `p` and dilation `d`, an
+/// output has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1` pixels. Stride, padding and dilation are one number for all axes or an
+/// array with one for each, in the order depth, height, width.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -127,8 +127,8 @@ impl Convolution {
 
 /// One call each. Sizes come from the arguments.
 impl Convolution {
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_out × C_in/groups × kernel`, the bias has
-    /// an entry for each output channel.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_out × C_in/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
     /// Those of [`plan`](Self::plan) and of [`ConvolutionPlan::forward`].
@@ -169,7 +169,8 @@ impl Convolution {
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
 
-    /// The gradient of an input of spatial size `input`: several sizes can have the same output, so it has to be said.
+    /// The gradient of an input, N×C_in×`input`, given that of the output, N×C_out×spatial: inputs of several sizes can have the same
+    /// output, so theirs has to be said.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -186,7 +187,7 @@ impl Convolution {
         self.plan(input, weight.spatial())?.input_gradient(dy, weight)
     }
 
-    /// The gradient of the weights of a kernel of the given size.
+    /// The gradient of the weights of a kernel of the given size, `C_out × C_in/groups × kernel`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -203,7 +204,7 @@ impl Convolution {
         self.plan(x.spatial(), kernel)?.weight_gradient(x, dy)
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -318,7 +319,7 @@ impl<const RANK: usize> ConvolutionPlan<RANK> {
         self.pair.weight_gradient_add_into(("output gradient", &dy.into()), ("input", &x.into()), dw.into())
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
@@ -368,11 +369,12 @@ impl<const RANK: usize> ConvolutionPlan<RANK>
 where
     Spatial<RANK>: SpatialRank,
 {
-    /// The output, a new array, channels last if `x` has them last.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C_in×spatial, `weight` is `C_out × C_in/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not divide
-    /// the output channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
+    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not
+    /// divide the output channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
     pub fn forward<'x, 'w, A: FloatElement>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
@@ -382,7 +384,8 @@ where
         self.pair.run(FORWARD, &x.into(), &weight.into(), bias)
     }
 
-    /// The gradient of the input, given that of the output: the exact adjoint, `<forward(x), dy> = <x, input_gradient(dy)>`.
+    /// The gradient of the input, N×C_in×spatial, given that of the output, `dy`, N×C_out×spatial: the exact adjoint,
+    /// `<forward(x), dy> = <x, input_gradient(dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -394,7 +397,8 @@ where
         self.pair.run(BACKWARD, &dy.into(), &weight.into(), None)
     }
 
-    /// The gradient of the weights: `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
+    /// The gradient of the weights, in their shape, given input and gradient of the output:
+    /// `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); the groups must divide the channels of `x` and of `dy`.

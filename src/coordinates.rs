@@ -9,9 +9,9 @@ use crate::error::{Axis, Error};
 
 /// Which input position an output pixel is computed at.
 ///
-/// Positions count the centres of pixels: 0 is the centre of the first pixel, `-0.5` the picture's edge. In the formulas `o` is the index of
-/// the output pixel, `n` the size of the input, `m` that of the output, and `scale` the output pixels per input pixel: `m / n` where a size was
-/// asked for, the scale itself where a scale was.
+/// Positions count the centres of pixels: 0 is the centre of the first pixel, `-0.5` the picture's edge. In the formulas `o` is the index
+/// of the output pixel, `n` the size of the input, `m` that of the output, and `scale` the output pixels per input pixel: `m / n` where a
+/// size was asked for, the scale itself where a scale was.
 ///
 /// ```
 /// use upsample::Coordinates;
@@ -82,8 +82,8 @@ impl Geometry {
 
 #[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
 impl Coordinates {
-    /// The input position of output pixel `index` when `input` pixels are resized to `output` pixels. Sizes of 0 have none; what comes out for
-    /// them means nothing.
+    /// The input position of output pixel `index` when `input` pixels are resized to `output` pixels. Sizes of 0 have none; what comes out
+    /// for them means nothing.
     #[must_use]
     pub fn position(self, index: usize, input: usize, output: usize) -> f64 {
         self.position_in(index, &Geometry::of_sizes(input, output))

@@ -33,8 +33,8 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, five_axes, three_axes}
 ///
 /// At the border it differs: interpolation repeats the border's pixels, a transposed convolution has nothing there. The outermost
 /// `(k - f) / 2` pixels of the output lack the weight that would fall outside, so they are darker: with `linear` and factor 2 the first
-/// pixel is 3/4 of what it should be, with factor 8 9/16, approaching 1/2. With `cubic` and `a` = -0.75 the first three are 0.77, 1.11 and 1.04 of
-/// what they should be for factor 2. Along several axes these multiply: the corner of a picture has 9/16 of its bilinear value.
+/// pixel is 3/4 of what it should be, with factor 8 9/16, approaching 1/2. With `cubic` and `a` = -0.75 the first three are 0.77, 1.11 and
+/// 1.04 of what they should be for factor 2. Along several axes these multiply: the corner of a picture has 9/16 of its bilinear value.
 ///
 /// ```
 /// use ndarray::array;
@@ -190,8 +190,8 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
 /// Weights of a convolution before [`pixel_shuffle`](crate::rearrange::pixel_shuffle) that begin without a checkerboard.
 ///
 /// `weight`, C_out × C_in × kernel, is any initialisation of a convolution to C_out channels. Each of its filters is repeated for every
-/// pixel of the block that its channel is shuffled to: the result, (C_out · b) × C_in × kernel where a block has b pixels, makes at first what
-/// the convolution with `weight` makes, enlarged by nearest neighbour, and training then tells the pixels of a block apart.
+/// pixel of the block that its channel is shuffled to: the result, (C_out · b) × C_in × kernel where a block has b pixels, makes at first
+/// what the convolution with `weight` makes, enlarged by nearest neighbour, and training then tells the pixels of a block apart.
 /// `block` and `order` are those that the shuffle is called with.
 ///
 /// ```

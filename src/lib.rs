@@ -27,9 +27,10 @@
 //! | [`MaxUnpool`] | decoders that mirror a max-pooling encoder | sparse: convolutions have to follow | mean IoU 0.871 | 0.31 ms |
 //! | [`zero_insert`] | seeing how a transposed convolution works | holes | | 0.19 ms |
 //!
-//! PSNR is that of the example `learn`, mean IoU that of `segment`, and the checkerboard (energy at the stride's frequencies in multiples of that at
-//! any other) that of `checkerboard`, each with its defaults. Cost is one thread's processor time for 64 channels of 64×64 pixels to
-//! 128×128, `f32`, weights packed beforehand: `benches/enlarging.rs`, 2026-11-24, on 2 cores of an AMD EPYC (Zen 4) shared with other work, so that ratios tell more than milliseconds.
+//! PSNR is that of the example `learn`, mean IoU that of `segment`, and the checkerboard (energy at the stride's frequencies in multiples
+//! of that at any other) that of `checkerboard`, each with its defaults. Cost is one thread's processor time for 64 channels of 64×64
+//! pixels to 128×128, `f32`, weights packed beforehand: `benches/enlarging.rs`, 2026-11-24, on 2 cores of an AMD EPYC (Zen 4) shared with
+//! other work, so that ratios tell more than milliseconds.
 //!
 //! # Numbers, layouts, errors
 //!

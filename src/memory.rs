@@ -10,8 +10,9 @@ use crate::simd::LINE;
 /// threads help each other is not known beforehand.
 ///
 /// Calls make sure of their memory before they write anything: where it cannot be had they return [`Error::OutOfMemory`](crate::Error)
-/// and the output keeps its content. What other threads of the pool will allocate in the course of the call, and the lists of a kernel's taps,
-/// are tried beforehand, not kept; should somebody else take that memory in between, the process aborts, as it does wherever Rust runs out of it.
+/// and the output keeps its content. What other threads of the pool will allocate in the course of the call, and the lists of a kernel's
+/// taps, are tried beforehand, not kept; should somebody else take that memory in between, the process aborts, as it does wherever Rust
+/// runs out of it.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -83,8 +84,8 @@ impl Need {
         self.buffers.into_iter().filter(|&len| len > 0).map(|len| len.saturating_mul(size_of::<T>()).saturating_add(LINE))
     }
 
-    /// Bytes of all buffers that a thread may come to keep. While it waits and holds some outermost ones, those of the call that it takes up
-    /// meanwhile are so many places further in its list; each grows to the largest of all that have its place.
+    /// Bytes of all buffers that a thread may come to keep. While it waits and holds some outermost ones, those of the call that it takes
+    /// up meanwhile are so many places further in its list; each grows to the largest of all that have its place.
     fn kept_bytes<T>(&self) -> usize {
         let count = self.buffers.into_iter().filter(|&len| len > 0).count();
         // Further ones than there are buffers in a call lengthen the list by ones of the largest size.

@@ -6,8 +6,8 @@
 //! | convolution, its inverse | `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`; plainly `(n + 2p - k)/s + 1` |
 //! | resizing by a scale | `⌊n · scale⌋` ([`ScaleRule::Floor`]) or rounded ([`ScaleRule::Round`]) |
 //!
-//! `n` is the input size and `scale` what it is multiplied with; `k`, `s`, `d` and `p` are the kernel, stride, dilation and padding of a [`Window`].
-//! All of it in checked integer arithmetic, additions first, so that a valid length 1 with padding does not underflow.
+//! `n` is the input size and `scale` what it is multiplied with; `k`, `s`, `d` and `p` are the kernel, stride, dilation and padding of a
+//! [`Window`]. All of it in checked integer arithmetic, additions first, so that a valid length 1 with padding does not underflow.
 //!
 //! ```
 //! use upsample::output_size::{self, Window};
@@ -271,7 +271,8 @@ pub enum ScaleRule {
     /// `⌊n · scale⌋`, in f64: PyTorch, ONNX.
     #[default]
     Floor,
-    /// `n · scale` rounded to nearest, halves to even: OpenCV. What [`Profile::Pillow`](crate::Profile::Pillow) takes, too; Pillow itself asks for sizes.
+    /// `n · scale` rounded to nearest, halves to even: OpenCV. What [`Profile::Pillow`](crate::Profile::Pillow) takes, too; Pillow itself
+    /// asks for sizes.
     Round,
 }
 

@@ -151,7 +151,8 @@ where
         share(self.at_stride(), self.rest)
     }
 
-    /// The share of the repeating pattern's energy that is not constant, from 0 (even) to 1: the answer to a constant input is judged by it.
+    /// The share of the repeating pattern's energy that is not constant, from 0 (even) to 1: the answer to a constant input is judged by
+    /// it.
     #[must_use]
     pub fn unevenness(&self) -> f64 {
         share(self.at_stride(), self.constant())

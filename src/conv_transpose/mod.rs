@@ -47,12 +47,13 @@
 //!
 //! # When to choose it
 //!
-//! For filters that are learned and cheap: 4×4 with stride 2 takes 5.9 ms for 64 channels of 64×64 pixels to 128×128 in `f32`, one thread, where
-//! bilinear takes 0.55 ms and a 3×3 [`ResizeConv`](crate::ResizeConv) 5.8 ms. Trained alone to undo halving (example `learn`, kernel 8×8) it reaches 18.97 dB PSNR,
-//! bilinear 17.98, bicubic 18.57; as the decoder of a small SegNet (example `segment`) a mean IoU of 0.866, max unpooling 0.871, bilinear 0.857.
-//! Its artifact is the checkerboard. With random weights the energy at the stride's frequencies is, in the example `checkerboard`, 211.2 times that at
-//! any other with 3×3, 89.6 times with 4×4, 0.3 times with a resize-convolution; trained it is 0.2, 0.1 and 0.0. So: a kernel that the stride
-//! divides, [begun as an interpolation](crate::initial_weights), or a [`ResizeConv`](crate::ResizeConv) where no trace may be left. The crate's [front page](crate) compares all.
+//! For filters that are learned and cheap: 4×4 with stride 2 takes 5.9 ms for 64 channels of 64×64 pixels to 128×128 in `f32`, one thread,
+//! where bilinear takes 0.55 ms and a 3×3 [`ResizeConv`](crate::ResizeConv) 5.8 ms. Trained alone to undo halving (example `learn`, kernel
+//! 8×8) it reaches 18.97 dB PSNR, bilinear 17.98, bicubic 18.57; as the decoder of a small SegNet (example `segment`) a mean IoU of 0.866,
+//! max unpooling 0.871, bilinear 0.857. Its artifact is the checkerboard. With random weights the energy at the stride's frequencies is, in
+//! the example `checkerboard`, 211.2 times that at any other with 3×3, 89.6 times with 4×4, 0.3 times with a resize-convolution; trained it
+//! is 0.2, 0.1 and 0.0. So: a kernel that the stride divides, [begun as an interpolation](crate::initial_weights), or a
+//! [`ResizeConv`](crate::ResizeConv) where no trace may be left. The crate's [front page](crate) compares all.
 //!
 //! # Its numbers
 //!
@@ -76,17 +77,17 @@
 //! # How it is computed
 //!
 //! Not by summing overlapping copies, which would write each output pixel many times, and not by spreading the input out with zeros. Output
-//! pixel `o = s·m + phase` meets only the taps `t` with `d·t ≡ phase + p (mod s)`: each of the `s` **phases** is a small dense convolution of
-//! stride 1 over the input. All phases read the same zero-padded strip of input, whose size depends on the caches, not on the picture; no column
-//! matrix is built. The input gradient is a [`Convolution`](crate::Convolution) with the same weights and runs through the same loops; the weight
-//! gradient multiplies strips of input and output gradient. Phases of two and three taps are computed with **fewer multiplications** than the
-//! definition has, unless [`Precision::Strict`] is asked for; depthwise convolutions, and groups of very few channels, row by row.
-//! Sums of `f16` and `bf16` are kept in `f32`, gradients too. Results are the same bits for any number of threads.
+//! pixel `o = s·m + phase` meets only the taps `t` with `d·t ≡ phase + p (mod s)`: each of the `s` **phases** is a small dense convolution
+//! of stride 1 over the input. All phases read the same zero-padded strip of input, whose size depends on the caches, not on the picture;
+//! no column matrix is built. The input gradient is a [`Convolution`](crate::Convolution) with the same weights and runs through the same
+//! loops; the weight gradient multiplies strips of input and output gradient. Phases of two and three taps are computed with **fewer
+//! multiplications** than the definition has, unless [`Precision::Strict`] is asked for; depthwise convolutions, and groups of very few
+//! channels, row by row. Sums of `f16` and `bf16` are kept in `f32`, gradients too. Results are the same bits for any number of threads.
 //!
 //! Beyond the border the loops multiply with zeros, so a NaN or an infinity among the *weights* can show in border pixels that its tap
 //! does not reach. One in the input shows where its copies of the kernel are and nowhere else, or in its whole tile of 4 × 4 pixels where
-//! multiplications are saved. In the weight gradient one shows in every tap that meets its pixel, and so can one in a pixel of `x` or `dy` at a
-//! cropped border, which is multiplied with the zeros beyond, in taps that do not meet it.
+//! multiplications are saved. In the weight gradient one shows in every tap that meets its pixel, and so can one in a pixel of `x` or `dy`
+//! at a cropped border, which is multiplied with the zeros beyond, in taps that do not meet it.
 
 pub(crate) mod bias_gradient;
 mod channel_rows;

@@ -158,9 +158,9 @@ impl ConvTranspose {
     }
 
     /// Asks for an output size; the padding follows from it by ONNX's rule, and [`padding`](Self::padding) is ignored.
-    /// `total = (n - 1)·s + output_padding + d·(k - 1) + 1 - size` pixels are cropped, half of them from each end; of an odd total the larger
-    /// part from the end with [`AutoPad::SameUpper`], from the beginning otherwise. A size that is a little larger than the natural one is
-    /// filled up at the end, by fewer pixels than the stride or the dilation.
+    /// `total = (n - 1)·s + output_padding + d·(k - 1) + 1 - size` pixels are cropped, half of them from each end; of an odd total the
+    /// larger part from the end with [`AutoPad::SameUpper`], from the beginning otherwise. A size that is a little larger than the natural
+    /// one is filled up at the end, by fewer pixels than the stride or the dilation.
     #[must_use]
     pub fn output_shape(mut self, size: impl Into<PerAxis<usize>>) -> Self {
         self.rule.output_shape = Some(size.into());
@@ -242,8 +242,8 @@ impl ConvTranspose {
 
 /// One call each. Sizes come from the arguments.
 impl ConvTranspose {
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
-    /// an entry for each output channel.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
     /// Those of [`plan`](Self::plan) and of [`ConvTransposePlan::forward`].
@@ -299,7 +299,8 @@ impl ConvTranspose {
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
 
-    /// The gradient of the input, given that of the output: a [`Convolution`](crate::Convolution) of `dy` with the same weights.
+    /// The gradient of the input, N×C_in×spatial, given that of the output, N×C_out×spatial: a [`Convolution`](crate::Convolution) of `dy`
+    /// with the same weights.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
@@ -344,7 +345,7 @@ impl ConvTranspose {
         self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
     }
 
-    /// The gradient of the weights of a kernel of the given size.
+    /// The gradient of the weights of a kernel of the given size, `C_in × C_out/groups × kernel`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -389,7 +390,7 @@ impl ConvTranspose {
         self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].

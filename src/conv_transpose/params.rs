@@ -31,8 +31,8 @@ pub enum AutoPad {
 /// the definition has 36, by Winograd's minimal filtering (Winograd, *Arithmetic Complexity of Computations*, 1980; Lavin and Gray, *Fast
 /// Algorithms for Convolutional Neural Networks*, 2016) with the points 0, 1, -1 and ∞. The pixels are added and subtracted before they are
 /// multiplied, so sums are rounded otherwise than those of the definition. Over the shapes of the crate's tests the root mean square error
-/// against `f64` is 0.6 to 1.2 times that of the definition's sum in `f32`: there are fewer roundings, too. A test holds it below 4 times. An
-/// infinity or a NaN shows in all outputs of its tile of 4 × 4 pixels, not just where its copies of the kernel are.
+/// against `f64` is 0.6 to 1.2 times that of the definition's sum in `f32`: there are fewer roundings, too. A test holds it below 4 times.
+/// An infinity or a NaN shows in all outputs of its tile of 4 × 4 pixels, not just where its copies of the kernel are.
 ///
 /// ```
 /// use ndarray::Array4;

@@ -16,8 +16,8 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
 const BACKWARD: Call = Call { direction: Direction::Contract, source: "output gradient", target: "input gradient" };
 
-/// A [`ConvTranspose`](crate::ConvTranspose) for a spatial size of input and kernel, checked once. Any number of threads can run it, with any
-/// batch and any weights of that kernel.
+/// A [`ConvTranspose`](crate::ConvTranspose) for a spatial size of input and kernel, checked once. Any number of threads can run it, with
+/// any batch and any weights of that kernel.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -158,7 +158,7 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         bias_gradient::add_into(self.check_output_gradient(dy.into())?, db)
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
@@ -187,12 +187,12 @@ impl<const RANK: usize> ConvTransposePlan<RANK>
 where
     Spatial<RANK>: SpatialRank,
 {
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
-    /// an entry for each output channel.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not divide
-    /// the input channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
+    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not
+    /// divide the input channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
     pub fn forward<'x, 'w, A: FloatElement>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
@@ -202,7 +202,8 @@ where
         self.pair.run(FORWARD, &x.into(), &weight.into(), bias)
     }
 
-    /// The gradient of the input, given that of the output: the exact adjoint, `<forward(x), dy> = <x, input_gradient(dy)>`.
+    /// The gradient of the input, N×C_in×spatial, given that of the output, `dy`, N×C_out×spatial: the exact adjoint,
+    /// `<forward(x), dy> = <x, input_gradient(dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -214,7 +215,8 @@ where
         self.pair.run(BACKWARD, &dy.into(), &weight.into(), None)
     }
 
-    /// The gradient of the weights: `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
+    /// The gradient of the weights, in their shape, given input and gradient of the output:
+    /// `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); the groups must divide the channels of `x` and of `dy`.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// An interpolation filter: how much a pixel counts at a distance, in pixels, from where the output pixel lies in the input.
 ///
-/// Beyond its *support* a filter is zero. Enlarging evaluates it as it is; [antialiasing](super::Resize::antialias) stretches it by the factor of
-/// shrinking, so that every input pixel counts somewhere. [`Resize::filter`](super::Resize::filter) resizes by it.
+/// Beyond its *support* a filter is zero. Enlarging evaluates it as it is; [antialiasing](super::Resize::antialias) stretches it by the
+/// factor of shrinking, so that every input pixel counts somewhere. [`Resize::filter`](super::Resize::filter) resizes by it.
 ///
 /// ```
 /// use upsample::Filter;

@@ -357,9 +357,9 @@ where
         Err(Error::Unsupported { what: "elements of any type".to_owned(), why })
     }
 
-    /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward), `<forward(x), dy> = <x, backward(dy)>`.
-    /// Since resizing is linear, the gradient of this with respect to `dy` is [`forward`](Self::forward) again.
-    /// Extrapolated pixels are constants and give nothing back.
+    /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward),
+    /// `<forward(x), dy> = <x, backward(dy)>`. Since resizing is linear, the gradient of this with respect to `dy` is
+    /// [`forward`](Self::forward) again. Extrapolated pixels are constants and give nothing back.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), with `dy` of the plan's output size.

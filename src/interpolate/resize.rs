@@ -13,10 +13,11 @@ use super::taps::{TapRule, Taps, TorchPositions};
 
 /// The description of a resize: a method and its conventions, of any rank. [`plan`](Self::plan) computes its weights for given sizes.
 ///
-/// **When to choose it:** to enlarge without learning, and inside networks where nothing is to be learned about it. Nearest is jagged and keeps values as they are, so it is for labels;
-/// bilinear blurs and never overshoots; bicubic is sharper and overshoots edges. Undoing a halving of the test card (example `learn`), bilinear reaches 17.98 dB PSNR, bicubic 18.57, a learned 8×8
-/// [`ConvTranspose`](crate::ConvTranspose) 18.97. None draws a checkerboard. For 64 channels of 64×64 pixels to 128×128 in `f32`, one thread: nearest 0.16 ms, bilinear 0.55, bicubic 0.94,
-/// a transposed convolution 4×4 5.9. The crate's [front page](crate) compares all.
+/// **When to choose it:** to enlarge without learning, and inside networks where nothing is to be learned about it. Nearest is jagged and
+/// keeps values as they are, so it is for labels; bilinear blurs and never overshoots; bicubic is sharper and overshoots edges. Undoing a
+/// halving of the test card (example `learn`), bilinear reaches 17.98 dB PSNR, bicubic 18.57, a learned 8×8
+/// [`ConvTranspose`](crate::ConvTranspose) 18.97. None draws a checkerboard. For 64 channels of 64×64 pixels to 128×128 in `f32`, one
+/// thread: nearest 0.16 ms, bilinear 0.55, bicubic 0.94, a transposed convolution 4×4 5.9. The crate's [front page](crate) compares all.
 ///
 /// Every option that is not set is as PyTorch has it, or as the framework named by [`profile`](Self::profile) does.
 ///
@@ -174,7 +175,8 @@ impl Resize {
         self
     }
 
-    /// The coefficient `a` of the cubic filter: its slope at distance 1. Other methods have none and stay as they are. ONNX `cubic_coeff_a`.
+    /// The coefficient `a` of the cubic filter: its slope at distance 1. Other methods have none and stay as they are. ONNX
+    /// `cubic_coeff_a`.
     #[must_use]
     pub fn cubic_coefficient(mut self, a: f64) -> Self {
         if matches!(self.method, Method::Cubic | Method::Filter(Filter::Cubic { .. })) {
@@ -316,8 +318,9 @@ impl Resize {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ZeroSize`], [`Error::InvalidScale`], [`Error::ScaleTooSmall`], [`Error::SizeOverflow`], [`Error::TooLarge`] for sizes without
-    /// meaning, [`Error::AxisCount`] for per-axis options of another rank, [`Error::InvalidParameter`] for options that are not numbers,
+    /// [`Error::ZeroSize`], [`Error::InvalidScale`], [`Error::ScaleTooSmall`], [`Error::SizeOverflow`], [`Error::TooLarge`] for sizes
+    /// without meaning, [`Error::AxisCount`] for per-axis options of another rank, [`Error::InvalidParameter`] for options that are not
+    /// numbers,
     /// [`Error::Unsupported`] for options that exclude each other, [`Error::OutOfMemory`] when the tables do not fit.
     pub fn plan<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<ResizePlan<RANK>, Error> {
         let geometry = self.geometry(input, target.into())?;

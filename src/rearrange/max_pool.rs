@@ -12,9 +12,10 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, 
 
 /// Max pooling with indices: the encoder's half of unpooling.
 ///
-/// Of `n` pixels the result has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`, `⌈…⌉ + 1` with [`ceil_mode`](Self::ceil_mode): `k` is the
-/// kernel, `s` the stride, `d` the dilation, `p` the padding. Padding is never the maximum. Of equal maxima the first is taken; NaN is larger than everything, and of several NaN the last is
-/// taken: the values and the indices are those of PyTorch's `max_pool1d`, `2d` and `3d` with `return_indices=True`.
+/// Of `n` pixels the result has `⌊(n + p_begin + p_end - d·(k - 1) - 1) / s⌋ + 1`, `⌈…⌉ + 1` with [`ceil_mode`](Self::ceil_mode): `k` is
+/// the kernel, `s` the stride, `d` the dilation, `p` the padding. Padding is never the maximum. Of equal maxima the first is taken; NaN is
+/// larger than everything, and of several NaN the last is taken: the values and the indices are those of PyTorch's `max_pool1d`, `2d` and
+/// `3d` with `return_indices=True`.
 ///
 /// ```
 /// use ndarray::array;
@@ -131,7 +132,7 @@ impl<const RANK: usize> MaxPool<RANK> {
         MaxUnpool::to(input).index_space(self.index_space)
     }
 
-    /// The maxima, and the index of each.
+    /// The maxima of `x`, N×C×spatial, and the index of each, both N×C×[`output_size`](Self::output_size).
     ///
     /// # Errors
     /// Those of [`output_size`](Self::output_size), and the errors of taking memory.

@@ -34,9 +34,10 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, 
 /// # Ok::<(), upsample::Error>(())
 /// ```
 ///
-/// **When to choose it:** in the decoder of a network whose encoder pools by maximum, to have edges where they were: a mean IoU of 0.871 in the
-/// example `segment`, transposed convolution 0.866, bilinear 0.857. It learns nothing, and three quarters of its output are zeros, so convolutions have to
-/// follow. For 64 channels of 64×64 pixels to 128×128 in `f32`, one thread, it takes 0.31 ms, bilinear 0.55 ms. The crate's [front page](crate) compares all.
+/// **When to choose it:** in the decoder of a network whose encoder pools by maximum, to have edges where they were: a mean IoU of 0.871 in
+/// the example `segment`, transposed convolution 0.866, bilinear 0.857. It learns nothing, and three quarters of its output are zeros, so
+/// convolutions have to follow. For 64 channels of 64×64 pixels to 128×128 in `f32`, one thread, it takes 0.31 ms, bilinear 0.55 ms. The
+/// crate's [front page](crate) compares all.
 ///
 /// Sources: Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, 2014; Badrinarayanan, Kendall and Cipolla,
 /// *SegNet*, 2017.
@@ -67,7 +68,7 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         Self { counted: size, ..self }
     }
 
-    /// The unpooled picture.
+    /// The unpooled picture, N×C×size, of the values `x` and their indices, both N×C×spatial.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] unless `indices` has the shape of `x`, [`Error::IndexOutOfRange`], [`Error::InvalidAxisParameter`]

@@ -21,8 +21,8 @@
 //!
 //! A call takes the memory of its output and nothing besides: no scratch, whatever the sizes. The exceptions are those that follow indices:
 //!
-//! - the gradient of unpooling notes for each pixel of the large picture whether its value has been taken, a bit each; a `dy` that does not lie
-//!   row by row is copied first;
+//! - the gradient of unpooling notes for each pixel of the large picture whether its value has been taken, a bit each; a `dy` that does not
+//!   lie row by row is copied first;
 //! - unpooling, and the gradient of pooling, into an array of yours that does not lie row by row are made in a copy;
 //! - the gradient of pooling keeps the sums of `f16` and `bf16` in `f32`, all of them at a time.
 //!

@@ -37,9 +37,10 @@ pub enum ChannelOrder {
 /// has windows that do not overlap, but a convolution of any size can come before it. Its weights are best begun with
 /// [`icnr`](crate::initial_weights::icnr).
 ///
-/// **When to choose it:** as the last layer of super-resolution, where the convolutions before it should run on the small picture. For 64 channels of 64×64 pixels to 128×128 in `f32`, one thread,
-/// the shuffle itself takes 0.33 ms and with a 3×3 convolution before it 12.9 ms, as much as a 6×6 transposed convolution can express; a 4×4 one takes 5.9 ms.
-/// Random weights make a checkerboard here, too, unless they are those of `icnr`. The crate's [front page](crate) compares all.
+/// **When to choose it:** as the last layer of super-resolution, where the convolutions before it should run on the small picture. For 64
+/// channels of 64×64 pixels to 128×128 in `f32`, one thread, the shuffle itself takes 0.33 ms and with a 3×3 convolution before it 12.9 ms,
+/// as much as a 6×6 transposed convolution can express; a 4×4 one takes 5.9 ms. Random weights make a checkerboard here, too, unless they
+/// are those of `icnr`. The crate's [front page](crate) compares all.
 ///
 /// `block` is one number or one for each spatial axis. The gradient with respect to `x` is [`pixel_unshuffle`] of the output's gradient.
 ///

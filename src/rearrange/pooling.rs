@@ -89,7 +89,8 @@ impl<A: Copy + PartialOrd> Kernel for Pool<'_, '_, A> {
     }
 }
 
-/// Takes one row of pixels, the first of them numbered `first`, into the maxima of a row of windows; where these are `fresh`, it begins them.
+/// Takes one row of pixels, the first of them numbered `first`, into the maxima of a row of windows; where these are `fresh`, it begins
+/// them.
 #[inline(always)]
 fn pool_row<A: Copy + PartialOrd>(window: &Window, row: &[A], first: usize, best: &mut [A], index: &mut [i64], fresh: bool) {
     let seen = taps(window, row.len(), 0..=best.len() - 1);

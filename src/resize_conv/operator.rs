@@ -19,8 +19,8 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 /// [The module](crate::resize_conv) explains it, and how it is swapped for a transposed convolution.
 ///
 /// The resize is nearest neighbour unless [`resize`](Self::resize) names another; by integer factors it is fused into the convolution.
-/// The output has `m + p_begin + p_end - d·(k - 1)` pixels, `m` being the enlarged size, `p` the padding, `d` the dilation and `k` the taps of the
-/// kernel.
+/// The output has `m + p_begin + p_end - d·(k - 1)` pixels, `m` being the enlarged size, `p` the padding, `d` the dilation and `k` the taps
+/// of the kernel.
 ///
 /// ```
 /// use ndarray::{Array1, Array4};
@@ -187,7 +187,8 @@ impl ResizeConv {
     ///
     /// # Errors
     /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, factor or
-    /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::NoOutput`] if the kernel does not fit the padded, enlarged picture;
+    /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::NoOutput`] if the kernel does not fit the padded, enlarged
+    /// picture;
     /// [`Error::ZeroSize`], [`Error::SizeOverflow`]; and the errors of [`Resize::plan`].
     pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error> {
         let windows = self.parameters.windows(kernel)?;
@@ -261,8 +262,8 @@ impl ResizeConv {
 
 /// One call each. Sizes come from the arguments.
 impl ResizeConv {
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
-    /// an entry for each output channel.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
     /// Those of [`plan`](Self::plan) and of [`ResizeConvPlan::forward`].
@@ -321,11 +322,12 @@ impl ResizeConv {
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
 
-    /// The gradient of the input, given that of the output.
+    /// The gradient of the input, N×C_in×spatial, given that of the output, N×C_out×spatial.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
-    /// [`scale`](Self::scale) and [`size`](Self::size), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
+    /// [`scale`](Self::scale) and [`size`](Self::size), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans
+    /// know which.
     pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
@@ -372,7 +374,7 @@ impl ResizeConv {
         self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
     }
 
-    /// The gradient of the weights of a kernel of the given size.
+    /// The gradient of the weights of a kernel of the given size, `C_in × C_out/groups × kernel`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -423,7 +425,7 @@ impl ResizeConv {
         self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].

@@ -208,12 +208,12 @@ impl<const RANK: usize> ResizeConvPlan<RANK>
 where
     Spatial<RANK>: SpatialRank,
 {
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the bias has
-    /// an entry for each output channel.
+    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the
+    /// bias has an entry for each output channel.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not divide
-    /// the input channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
+    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not
+    /// divide the input channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
     pub fn forward<'x, 'w, A: FloatElement>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
@@ -225,7 +225,8 @@ where
         self.run_packed(&self.pack(Direction::Expand, &weight)?, &x, bias)
     }
 
-    /// The gradient of the input, given that of the output: the exact adjoint, `<forward(x), dy> = <x, input_gradient(dy)>`.
+    /// The gradient of the input, N×C_in×spatial, given that of the output, `dy`, N×C_out×spatial: the exact adjoint,
+    /// `<forward(x), dy> = <x, input_gradient(dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -243,7 +244,8 @@ where
         }
     }
 
-    /// The gradient of the weights: `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
+    /// The gradient of the weights, in their shape, given input and gradient of the output:
+    /// `<forward(x, w), dy> = <w, weight_gradient(x, dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); the groups must divide the channels of `x` and of `dy`.
@@ -259,7 +261,7 @@ where
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dw))
     }
 
-    /// The gradient of the bias: the sum of `dy` over batch and space, for each channel.
+    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
@@ -416,7 +418,8 @@ where
 
 /// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
 impl<const RANK: usize> ResizeConvPlan<RANK> {
-    /// What [`forward`](Self::forward) takes of memory at most: packed weights, and the enlarged picture where there is to be one, included.
+    /// What [`forward`](Self::forward) takes of memory at most: packed weights, and the enlarged picture where there is to be one,
+    /// included.
     ///
     /// ```
     /// use ndarray::Array4;

@@ -36,8 +36,8 @@ impl Spread {
         self.lead + self.step * (self.kernel - 1 - tap)
     }
 
-    /// The axis of a convolution of `input` pixels, each repeated `factor` times, and the window of the transposed convolution that equals it.
-    /// `window` has been checked to fit the enlarged picture.
+    /// The axis of a convolution of `input` pixels, each repeated `factor` times, and the window of the transposed convolution that equals
+    /// it. `window` has been checked to fit the enlarged picture.
     fn new(axis: Axis, factor: usize, window: &Window) -> Result<(Self, Window), Error> {
         let overflow = || Error::SizeOverflow { argument: "spread kernel", axis };
         let Window { kernel, padding_begin, padding_end, .. } = *window;

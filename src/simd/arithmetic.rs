@@ -198,8 +198,8 @@ impl FewBits {
     /// Fractional bits of a weight.
     pub(crate) const FRACTION_BITS: u32 = 7;
 
-    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference. Instructions
-    /// that multiply pairs want them to fit a signed byte, and the sum of each pair not to leave 16 bits.
+    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference.
+    /// Instructions that multiply pairs want them to fit a signed byte, and the sum of each pair not to leave 16 bits.
     pub(crate) fn holds(weights: impl Iterator<Item = i32>) -> bool {
         const UNIT: i32 = 1 << (FRACTION_BITS - FewBits::FRACTION_BITS);
         let (mut reach, mut of_pair) = (0, [0; 2]);

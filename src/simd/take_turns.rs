@@ -1,4 +1,5 @@
-//! Rows that take turns in one row: taken out of it, and joined again. To be called from a [`Kernel`](super::Kernel), whose instructions they use.
+//! Rows that take turns in one row: taken out of it, and joined again. To be called from a [`Kernel`](super::Kernel), whose instructions
+//! they use.
 
 use std::mem::MaybeUninit;
 

@@ -1,4 +1,5 @@
-//! Depthwise, and groups of very few channels: there is no matrix to speak of, and what counts is to touch each pixel of the fine grid once.
+//! Depthwise, and groups of very few channels: there is no matrix to speak of, and what counts is to touch each pixel of the fine grid
+//! once.
 //!
 //! Along a fine row every pixel meets one tap of each of a few *layers*: pixel `s·m + phase` meets the j-th tap of its phase and coarse
 //! pixel `m + origin`. So a layer is the coarse row spread out to the length of the fine one, times the weights of its taps, which repeat

@@ -1,4 +1,5 @@
-//! F(2, 3) where one side has few channels: a row of tiles at a time, straight from neighbouring pixels and straight to neighbouring outputs.
+//! F(2, 3) where one side has few channels: a row of tiles at a time, straight from neighbouring pixels and straight to neighbouring
+//! outputs.
 //!
 //! With few rows of products, or few summands, evaluating pixels and the way back cost as much as the products. So tiles are not gathered
 //! first: registers hold neighbouring pixels, and those at even and at odd places are parted and joined there.

@@ -5,8 +5,8 @@
 //! dimensions a tile of 4 × 4 pixels costs 16 products in place of 36. All phases and output channels share the evaluated pixels, and
 //! all products at one point are one matrix product over the source channels, which the strips' inner loop computes.
 //!
-//! Phases that differ by a tap (kernel 3, stride 2) are filters with a tap that is 0. At 0 a filter is its first tap, at ∞ its last: where that
-//! is the missing one nothing is multiplied, so that 1 tap next to 2 costs the 3 products it has by definition.
+//! Phases that differ by a tap (kernel 3, stride 2) are filters with a tap that is 0. At 0 a filter is its first tap, at ∞ its last: where
+//! that is the missing one nothing is multiplied, so that 1 tap next to 2 costs the 3 products it has by definition.
 //!
 //! Winograd, *Arithmetic Complexity of Computations* (1980); Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
 

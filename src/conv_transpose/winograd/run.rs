@@ -409,7 +409,8 @@ impl<T: Real> Finish<'_, T> {
     }
 }
 
-/// The first output that is at place `at` of a tile, and how many tiles before its own have none: positions before the shift are no outputs.
+/// The first output that is at place `at` of a tile, and how many tiles before its own have none: positions before the shift are no
+/// outputs.
 fn first_output(axis: &AxisPhases, phase: usize, at: usize, outputs: usize) -> (usize, usize) {
     let AxisPhase { residue, shift, .. } = axis.phases[phase];
     let skipped = usize::from(at < shift);

@@ -217,7 +217,8 @@ impl Scheme {
 }
 
 impl Scheme {
-    /// The filters of a chunk as [`Lines`](super::Lines) reads them, the channels of all phases together: by point, panel of rows, summand, row.
+    /// The filters of a chunk as [`Lines`](super::Lines) reads them, the channels of all phases together: by point, panel of rows, summand,
+    /// row.
     fn pack_lines<A: FloatElement>(&self, weight: &ArrayView4<'_, A>, to: &mut [A::Row]) {
         let (channels, sources, _, width) = weight.dim();
         let (rows, planes) = (channels * self.phases.count(), self.depth / sources.max(1));
