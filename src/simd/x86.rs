@@ -2,9 +2,10 @@
 
 use std::mem::MaybeUninit;
 
+use std::arch::asm;
 use std::arch::x86_64::{
-    __m256, __m256d, __m512, __m512d, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
-    _mm256_stream_si256, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    __m256, __m256d, __m512, __m512d, _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps,
 };
 
 use super::group::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
@@ -115,15 +116,26 @@ fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
     const LINE: usize = 64;
     let bytes = size_of_val(from).min(size_of_val(to));
     // SAFETY: both slices have `bytes` bytes, which is a whole number of elements; every byte of the first is copied once, to the same
-    // place of the second, whatever its value. Streamed parts begin at multiples of 64 bytes of the destination; the store demands 32.
+    // place of the second, whatever its value. Streamed parts begin at multiples of 64 bytes of the destination; the store demands 32. The
+    // instructions are of AVX, a part of AVX2, whose shells alone call this.
     unsafe {
         let (from, to) = (from.as_ptr().cast::<u8>(), to.as_mut_ptr().cast::<u8>());
         let head = to.align_offset(LINE).min(bytes);
         std::ptr::copy_nonoverlapping(from, to, head);
         let mut at = head;
         while at + LINE <= bytes {
-            _mm256_stream_si256(to.add(at).cast(), _mm256_loadu_si256(from.add(at).cast()));
-            _mm256_stream_si256(to.add(at + LINE / 2).cast(), _mm256_loadu_si256(from.add(at + LINE / 2).cast()));
+            // Not by intrinsics: bytes of padding, which an element of any type may have, are no numbers that a register could be said to hold.
+            asm!(
+                "vmovups {first:y}, [{from}]",
+                "vmovups {second:y}, [{from} + 32]",
+                "vmovntps [{to}], {first:y}",
+                "vmovntps [{to} + 32], {second:y}",
+                from = in(reg) from.add(at),
+                to = in(reg) to.add(at),
+                first = out(xmm_reg) _,
+                second = out(xmm_reg) _,
+                options(nostack, preserves_flags),
+            );
             at += LINE;
         }
         std::ptr::copy_nonoverlapping(from.add(at), to.add(at), bytes - at);
