@@ -1,8 +1,6 @@
 //! Pictures resized by Pillow and OpenCV, tensors by JAX and TensorFlow, and the profiles that reproduce them.
 
-mod common;
-
-use common::{Reference, difference, numbers};
+use crate::common::{Reference, difference, numbers};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;
