@@ -82,12 +82,18 @@ impl<T: Copy> Kernel for StreamRow<'_, T> {
 /// The cache line amid which the rows that were streamed so far have ended.
 ///
 /// Lines have to be streamed whole: measured on Zen 4, one that is stored in part beside streamed ones takes as long as streaming 12 KiB,
-/// and most rows begin and end amid a line. So the end of a row waits here for the beginning of the next.
+/// and most rows begin and end amid a line. So the end of a row waits here for the beginning of the next. A line that is whole then waits for
+/// the next one: to read at once what two stores have written means to wait for these and all stores before, those past the caches too,
+/// which was measured to take as long as the rest of a row.
 #[repr(align(64))]
 pub(crate) struct Carry {
-    /// Room for two lines: whole registers may be written past the end of the first.
-    line: [MaybeUninit<u8>; 2 * LINE],
-    /// The bytes of the line that wait here; those before belong to someone else.
+    /// Each with room for two lines: whole registers may be written past the end of the first.
+    lines: [[MaybeUninit<u8>; 2 * LINE]; 2],
+    /// Which of them waits for its rest.
+    open: usize,
+    /// The byte of the output that follows the other one, if that is whole and waits.
+    whole: Option<usize>,
+    /// The bytes of the open line that wait here; those before belong to someone else.
     held: Range<usize>,
     /// The byte of the output that follows them.
     end: usize,
@@ -95,7 +101,7 @@ pub(crate) struct Carry {
 
 impl Carry {
     pub(crate) fn new() -> Self {
-        Self { line: [MaybeUninit::uninit(); 2 * LINE], held: 0..0, end: usize::MAX }
+        Self { lines: [[MaybeUninit::uninit(); 2 * LINE]; 2], open: 0, whole: None, held: 0..0, end: usize::MAX }
     }
 
     /// Makes ready for elements from `begin` of `out` on, and tells how many of them complete the line; 0 if they begin one. What is
@@ -116,18 +122,19 @@ impl Carry {
     #[inline(always)]
     pub(super) fn room<T: Copy>(&mut self) -> &mut [MaybeUninit<T>] {
         const { assert!(LINE.is_multiple_of(size_of::<T>()) && align_of::<T>() <= size_of::<T>()) };
-        elements_mut(&mut self.line[self.held.end..])
+        elements_mut(&mut self.lines[self.open][self.held.end..])
     }
 
-    /// Counts elements that were written to the room. A line that they complete goes into `out`.
+    /// Counts elements that were written to the room. Of lines that they complete the one before the last goes into `out`.
     #[inline(always)]
     pub(super) fn advance<I: InstructionSet, T: Copy>(&mut self, count: usize, out: &mut [MaybeUninit<T>]) {
         self.held.end += count * size_of::<T>();
         self.end += count * size_of::<T>();
         if self.held == (0..LINE) {
-            let end = self.end / size_of::<T>();
-            I::stream(elements(&self.line[..LINE]), &mut out[end - LINE / size_of::<T>()..end]);
-            self.held = 0..0;
+            if let Some((from, to)) = self.take_whole(out) {
+                I::stream(from, to);
+            }
+            (self.whole, self.open, self.held) = (Some(self.end), 1 - self.open, 0..0);
         } else if self.held.end == LINE {
             self.finish(out);
         }
@@ -139,11 +146,21 @@ impl Carry {
         self.end += count * size_of::<T>();
     }
 
+    /// The line that is whole, and its place.
+    #[inline(always)]
+    fn take_whole<'o, T: Copy>(&mut self, out: &'o mut [MaybeUninit<T>]) -> Option<(&[MaybeUninit<T>], &'o mut [MaybeUninit<T>])> {
+        let end = self.whole.take()? / size_of::<T>();
+        Some((elements(&self.lines[1 - self.open][..LINE]), &mut out[end - LINE / size_of::<T>()..end]))
+    }
+
     /// Writes what is held.
     pub(crate) fn finish<T: Copy>(&mut self, out: &mut [MaybeUninit<T>]) {
+        if let Some((from, to)) = self.take_whole(out) {
+            to.copy_from_slice(from);
+        }
         let (count, end) = (self.held.len() / size_of::<T>(), self.end / size_of::<T>());
         if count > 0 {
-            out[end - count..end].copy_from_slice(elements(&self.line[self.held.clone()]));
+            out[end - count..end].copy_from_slice(elements(&self.lines[self.open][self.held.clone()]));
         }
         let next = self.held.end % LINE;
         self.held = next..next;

@@ -121,7 +121,9 @@ fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
     unsafe {
         let (from, to) = (from.as_ptr().cast::<u8>(), to.as_mut_ptr().cast::<u8>());
         let head = to.align_offset(LINE).min(bytes);
-        std::ptr::copy_nonoverlapping(from, to, head);
+        if head > 0 {
+            std::ptr::copy_nonoverlapping(from, to, head);
+        }
         let mut at = head;
         while at + LINE <= bytes {
             // Not by intrinsics: bytes of padding, which an element of any type may have, are no numbers that a register could be said to hold.
@@ -138,7 +140,9 @@ fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
             );
             at += LINE;
         }
-        std::ptr::copy_nonoverlapping(from.add(at), to.add(at), bytes - at);
+        if at < bytes {
+            std::ptr::copy_nonoverlapping(from.add(at), to.add(at), bytes - at);
+        }
     }
 }
 
