@@ -104,7 +104,7 @@ impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
 }
 
 #[inline(always)]
-pub(super) fn combine<'r, I: InstructionSet, T: Arithmetic>(
+fn combine<'r, I: InstructionSet, T: Arithmetic>(
     row: impl Fn(usize) -> &'r [T],
     weight: &[T::Weight],
     len: usize,
