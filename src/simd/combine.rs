@@ -104,12 +104,7 @@ impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
 }
 
 #[inline(always)]
-fn combine<'r, I: InstructionSet, T: Arithmetic>(
-    row: impl Fn(usize) -> &'r [T],
-    weight: &[T::Weight],
-    len: usize,
-    to: Destination<'_, T>,
-) {
+fn combine<'r, I: InstructionSet, T: Arithmetic>(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight], len: usize, to: Destination<'_, T>) {
     match *weight {
         [w0, w1] => combine_few::<I, T, 2>([row(0), row(1)], [w0, w1], len, to),
         [w0, w1, w2] => combine_few::<I, T, 3>([row(0), row(1), row(2)], [w0, w1, w2], len, to),
