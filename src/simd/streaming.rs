@@ -83,8 +83,8 @@ impl<T: Copy> Kernel for StreamRow<'_, T> {
 ///
 /// Lines have to be streamed whole: measured on Zen 4, one that is stored in part beside streamed ones takes as long as streaming 12 KiB,
 /// and most rows begin and end amid a line. So the end of a row waits here for the beginning of the next. A line that is whole then waits for
-/// the next one: to read at once what two stores have written means to wait for these and all stores before, those past the caches too,
-/// which was measured to take as long as the rest of a row.
+/// the next one: to read at once what two stores have written means to wait for these and all stores before, those past the caches too.
+/// Measured on Zen 4, that took 5 % of a bilinear enlargement.
 #[repr(align(64))]
 pub(crate) struct Carry {
     /// Each with room for two lines: whole registers may be written past the end of the first.

@@ -121,6 +121,7 @@ fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
     unsafe {
         let (from, to) = (from.as_ptr().cast::<u8>(), to.as_mut_ptr().cast::<u8>());
         let head = to.align_offset(LINE).min(bytes);
+        // Most pieces are whole lines: copying nothing would still be a call.
         if head > 0 {
             std::ptr::copy_nonoverlapping(from, to, head);
         }
