@@ -1,6 +1,8 @@
 //! Calls take the memory that their plans tell: not more, and of resizing more than half of it. Where memory cannot be had, they say so.
 //! Alone in its binary, for it counts every allocation, and refuses some.
 
+mod scratch;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -446,6 +448,8 @@ fn calls_take_what_they_tell() {
     let broken = BROKEN.lock().unwrap();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
     tables();
+    scratch::is_bounded_whatever_the_picture();
+    scratch::holds_no_enlarged_picture();
     rearranging();
     refused();
     for threads in [1, 2] {

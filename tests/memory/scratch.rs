@@ -1,54 +1,13 @@
-//! Convolutions bound their scratch memory by the caches, whatever the picture, and fused ones hold no enlarged picture. Alone in its binary,
-//! for it counts every allocation.
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Convolutions bound their scratch memory by the caches, whatever the picture, and fused ones hold no enlarged picture.
 
 use ndarray::Array4;
 use upsample::{ConvTranspose, Resize, ResizeConv};
 
-/// The system's allocator, with a count of the bytes in use and of the most there were.
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        MOST.fetch_max(IN_USE.fetch_add(layout.size(), Ordering::SeqCst) + layout.size(), Ordering::SeqCst);
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Ordering::SeqCst);
-        // SAFETY: the caller's promise is the one that is asked for.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::peak;
 
 const MIB: usize = 1 << 20;
 
-/// The most memory in use during `work`, beyond what was in use before.
-fn peak(work: impl FnOnce() + Send) -> usize {
-    let before = IN_USE.load(Ordering::SeqCst);
-    MOST.store(before, Ordering::SeqCst);
-    work();
-    MOST.load(Ordering::SeqCst) - before
-}
-
-#[test]
-fn scratch_is_bounded() {
-    // One test, since both share the count.
-    whatever_the_picture();
-    the_enlarged_picture_never_exists();
-}
-
-fn whatever_the_picture() {
+pub(crate) fn is_bounded_whatever_the_picture() {
     let deconv = ConvTranspose::new().stride(2).padding(1);
     let weight = Array4::<f32>::ones((64, 8, 4, 4));
     let weights = weight.len() * size_of::<f32>();
@@ -75,7 +34,7 @@ fn whatever_the_picture() {
     }
 }
 
-fn the_enlarged_picture_never_exists() {
+pub(crate) fn holds_no_enlarged_picture() {
     let (channels, size, factor) = (64, 192, 3);
     let x = Array4::<f32>::ones((1, channels, size, size));
     let enlarged = x.len() * factor * factor * size_of::<f32>(); // 81 MiB
