@@ -87,17 +87,17 @@ impl Need {
     /// Bytes of all buffers that a thread may come to keep. While it waits and holds some outermost ones, those of the call that it takes
     /// up meanwhile are so many places further in its list; each grows to the largest of all that have its place.
     fn kept_bytes<T>(&self) -> usize {
-        let count = self.buffers.into_iter().filter(|&len| len > 0).count();
+        let buffers: Vec<usize> = self.buffer_bytes::<T>().collect();
         // Further ones than there are buffers in a call lengthen the list by ones of the largest size.
-        let held = self.held.clamp(1, count.max(1));
-        let mut sizes = vec![0; count + held];
+        let held = self.held.clamp(1, buffers.len().max(1));
+        let mut places = vec![0; buffers.len() + held - 1];
         for waiting in 0..held {
-            for (place, bytes) in self.buffer_bytes::<T>().enumerate() {
-                sizes[waiting + place] = bytes.max(sizes[waiting + place]);
+            for (place, &bytes) in places[waiting..].iter_mut().zip(&buffers) {
+                *place = bytes.max(*place);
             }
         }
-        let largest = sizes.iter().copied().max().unwrap_or(0);
-        sizes.into_iter().fold(largest.saturating_mul(self.held.saturating_sub(held)), usize::saturating_add)
+        let largest = buffers.iter().copied().max().unwrap_or(0);
+        places.into_iter().fold(largest.saturating_mul(self.held.saturating_sub(held)), usize::saturating_add)
     }
 
     /// What a plan tells of a call whose buffers are of type `T`.

@@ -45,10 +45,7 @@ impl<T: Real> SumRows<'_, T> {
         assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.out.len() / self.period * self.period;
         let (fresh, initial) = (first && self.initial.is_some(), T::Vector::<I>::splat(self.initial.unwrap_or_else(T::zero)));
-        let mut rows: [&[T]; TERMS] = [&[]; TERMS];
-        for term in 0..TERMS {
-            rows[term] = &self.rows[terms[term].0..][..len];
-        }
+        let rows = rows_of(self.rows, terms, len);
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
             let mut patterns = [T::Vector::<I>::splat(T::zero()); TERMS];
             for term in 0..TERMS {
@@ -66,6 +63,16 @@ impl<T: Real> SumRows<'_, T> {
             }
         }
     }
+}
+
+/// The row of each term, cut to `len`.
+#[inline(always)]
+fn rows_of<'a, T, const TERMS: usize>(all: &'a [T], terms: &[(usize, usize); TERMS], len: usize) -> [&'a [T]; TERMS] {
+    let mut rows: [&[T]; TERMS] = [&[]; TERMS];
+    for term in 0..TERMS {
+        rows[term] = &all[terms[term].0..][..len];
+    }
+    rows
 }
 
 /// `sums[sum + i mod period] += row[i] · others[other + i]` over the terms `(other, sum)`.
@@ -101,10 +108,7 @@ impl<T: Real> AddProducts<'_, T> {
     fn add<I: InstructionSet, const TERMS: usize>(&mut self, terms: &[(usize, usize); TERMS]) {
         assert!(self.period.is_multiple_of(T::Vector::<I>::LANES), "a period is whole vectors");
         let len = self.row.len() / self.period * self.period;
-        let mut others: [&[T]; TERMS] = [&[]; TERMS];
-        for term in 0..TERMS {
-            others[term] = &self.others[terms[term].0..][..len];
-        }
+        let others = rows_of(self.others, terms, len);
         for start in (0..self.period).step_by(T::Vector::<I>::LANES) {
             let mut sums = [T::Vector::<I>::splat(T::zero()); TERMS];
             for term in 0..TERMS {

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 };
 
 use super::group::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
-use super::{Backend, InstructionSet, Kernel, SQUARE};
+use super::{Backend, InstructionSet, Kernel, LINE, SQUARE};
 
 /// AVX2, FMA and F16C.
 pub(crate) struct Avx2;
@@ -113,7 +113,6 @@ fn transpose_square(square: &mut [[f32; SQUARE]; SQUARE]) {
 #[inline(always)]
 fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
     // Whole cache lines only: a line of which one part is streamed and another stored has to be read back from memory.
-    const LINE: usize = 64;
     let bytes = size_of_val(from).min(size_of_val(to));
     // SAFETY: both slices have `bytes` bytes, which is a whole number of elements; every byte of the first is copied once, to the same
     // place of the second, whatever its value. Streamed parts begin at multiples of 64 bytes of the destination; the store demands 32. The
