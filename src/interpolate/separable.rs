@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, CombineRows, Destination, FewBits, Gather, GatherRows, How, ResizeRows, Ring, RingRows, Table,
-    as_maybe_uninit_mut, prefetch, reserve, with_scratch, with_tags,
+    Arithmetic, Backend, Combine, CombinePairs, CombineRows, Destination, FewBits, Gather, GatherRows, How, ResizeRows, Ring, RingRows,
+    Table, as_maybe_uninit_mut, halves, prefetch, reserve, with_scratch, with_tags,
 };
 
 use super::lines::{
@@ -426,6 +426,19 @@ impl Engine<'_> {
         let Some(table) = gather else {
             return self.combine_into(&mut lines, y, place, ring, last);
         };
+        let height = &self.passes.axes[1];
+        if let (false, 1, Some(inputs)) = (height.identity, inner, lines.all())
+            && let Some(pair) = halves(height.table(), table, output, self.backend)
+        {
+            let height = height.table();
+            for first in place.rows.clone().step_by(ROWS) {
+                let group = first..place.rows.end.min(first + ROWS);
+                let outputs = place.height + group.start..place.height + group.end;
+                let halve = |out: &mut [MaybeUninit<T>]| self.backend.run(CombinePairs { inputs, height, outputs, pair, out });
+                put_stored_rows(y, place.sink_depth, group, last, halve);
+            }
+            return;
+        }
         if inner > 1 || place.rows.len() <= ROWS / 4 || table.has_lanes(inner, self.backend) {
             for first in place.rows.clone().step_by(BATCH) {
                 let group = first..place.rows.end.min(first + BATCH);

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 mod arithmetic;
 mod combine;
+mod combine_pairs;
 mod copy_pixels;
 mod gather;
 mod group;
@@ -28,6 +29,7 @@ mod winograd;
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_scratch, with_tags};
 pub(crate) use combine::{Combine, CombineRows, CombineSlices};
+pub(crate) use combine_pairs::{CombinePairs, halves};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub(crate) use gather::{Gather, GatherRows};
 pub use group::{Group, RowGroup};

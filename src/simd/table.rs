@@ -112,6 +112,16 @@ impl<T: Arithmetic> Table<T> {
         (&self.index[range.clone()], &self.weight[range])
     }
 
+    /// The weights of the two neighbours that every output pixel takes, where the width is halved and they are the same everywhere.
+    pub(crate) fn pair(&self) -> Option<[T::Weight; 2]> {
+        let pair = *self.weight.first_chunk::<2>()?;
+        let (indices, _) = self.index.as_chunks::<2>();
+        let all = || indices.iter().zip((0..).step_by(2)).all(|(&[first, second], at)| (first, second) == (at, at + 1));
+        let (weights, _) = self.weight.as_chunks::<2>();
+        (self.width == 2 && self.exact.is_none() && self.empty.is_empty() && weights.iter().all(|&other| other == pair) && all())
+            .then_some(pair)
+    }
+
     /// The table for output pixel `o`, where that is another one.
     #[inline(always)]
     pub(crate) fn exact_row(&self, o: usize) -> Option<&Table<T::Exact>> {

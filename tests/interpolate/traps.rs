@@ -2,8 +2,8 @@
 
 use ndarray::{Array1, Array3, Array4, array, s};
 use upsample::{
-    Axis, Coordinates, Element, Error, Filter, NearestRule, PerAxis, Profile, Resize, ResizePlan, Rounding, Target, Tensor4, Tensor4Mut,
-    ndarray,
+    Axis, Backend, Coordinates, Element, Error, Filter, FloatElement, NearestRule, PerAxis, Profile, Resize, ResizePlan, Rounding,
+    StreamingStores, Target, Tensor4, Tensor4Mut, ndarray,
 };
 
 fn line<A: Element>(plan: &ResizePlan<1>, x: &[A]) -> Vec<A> {
@@ -169,6 +169,39 @@ fn layouts_agree_to_the_last_bit() {
             assert_eq!(plain, into.permuted_axes([0, 3, 1, 2]), "{resize:?} {size:?}");
         }
     }
+}
+
+/// A halved width has a loop of its own, where rows can be read as they lie.
+#[test]
+fn halving_in_one_pass_is_both_passes_to_the_last_bit() {
+    fn halve<A: FloatElement + num_traits::Float>(number: impl Fn(usize) -> A) {
+        for (height_factor, height, width) in
+            [(1, 5, 16), (2, 3, 8), (2, 4, 17), (2, 9, 31), (3, 4, 33), (4, 2, 40), (5, 3, 16), (2, 3, 3), (2, 40, 64)]
+        {
+            let (small, large) = ([height, width], [height * height_factor, width * 2]);
+            let x = Array4::from_shape_fn((2, 3, large[0], large[1]), |(n, c, h, w)| number(n * 131 + c * 37 + h * 17 + w * 5));
+            let mut wide = Array4::zeros((2, 3, large[0], 2 * large[1]));
+            wide.slice_mut(s![.., .., .., ..;-2]).assign(&x);
+            let apart = wide.slice(s![.., .., .., ..;-2]);
+            for backend in Backend::available() {
+                for streaming in [StreamingStores::Always, StreamingStores::Never] {
+                    let options = |resize: Resize| resize.backend(backend).streaming(streaming);
+                    let area = options(Resize::area()).plan(large, small).unwrap();
+                    let name = format!("{small:?} {large:?} {backend:?} {streaming:?}");
+                    assert_eq!(area.forward(&x).unwrap(), area.forward(apart).unwrap(), "area, {name}");
+                    let nearest = options(Resize::nearest()).plan(small, large).unwrap();
+                    let dx = nearest.backward(&x).unwrap();
+                    assert_eq!(dx, nearest.backward(apart).unwrap(), "gradient of nearest, {name}");
+                    let mut sum = dx.mapv(|value| value + A::one());
+                    let expected = ndarray::Zip::from(&sum).and(&dx).map_collect(|&sum, &dx| sum + dx);
+                    nearest.backward_add_into(&x, &mut sum).unwrap();
+                    assert_eq!(sum, expected, "added, {name}");
+                }
+            }
+        }
+    }
+    halve(|i| (i % 29) as f32 / 7.0 - 2.0);
+    halve(|i| (i % 31) as f64 / 7.0 - 2.0);
 }
 
 /// Every error of planning and running, with its numbers.

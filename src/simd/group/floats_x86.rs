@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 use super::{Group, GroupSums, RowGroup};
+use crate::simd::Vector;
 
 // Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or `Avx512` alone, whose kernels only run in
 // the shells that enable those instruction sets' features (AVX-512 includes AVX2).
@@ -43,6 +44,14 @@ macro_rules! float_group {
                 let from = &from[..$lanes];
                 // SAFETY: the features are there, see the top; the slice is as long as the register.
                 unsafe { $multiply_add(weight, $load(from.as_ptr()), self) }
+            }
+
+            const PAIRS: bool = true;
+
+            #[inline(always)]
+            fn of_pairs(self, next: Self, weights: [$register; 2]) -> Self {
+                let (even, odd) = self.deinterleave(next);
+                odd.multiply_add(weights[1], even.multiply_add(weights[0], Self::start()))
             }
 
             const STREAMS: bool = true;

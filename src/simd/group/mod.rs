@@ -38,6 +38,15 @@ pub trait RowGroup<T: Arithmetic>: GroupSums<T> {
         self.accumulate_row(first, weights[0]).accumulate_row(second, weights[1])
     }
 
+    /// Whether there is [`of_pairs`](Self::of_pairs).
+    const PAIRS: bool = false;
+
+    /// Of the lanes of two groups one after the other, rounded, every two neighbours weighted and added: the sums of one group.
+    #[inline(always)]
+    fn of_pairs(self, _next: Self, _weights: [Self::RowWeight; 2]) -> Self {
+        self
+    }
+
     /// Whether [`stream`](Self::stream) goes past the caches.
     const STREAMS: bool = false;
 
