@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::streaming::{Carry, Destination, as_bytes, as_bytes_mut, elements_mut, stream_on};
+use super::streaming::{Carry, Destination, as_bytes, as_bytes_mut, as_maybe_uninit, elements_mut, stream_on};
 use super::{InstructionSet, Kernel};
 
 /// Nearest along a row: pixel `o` is pixel `index[o]` of the input row, each of `inner` elements.
@@ -26,7 +26,7 @@ impl<A: Copy> Kernel for CopyRow<'_, A> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        self.pixels.copy(self.row, 0, self.out);
+        self.pixels.copy::<I, A>(self.row, 0, self.out);
     }
 }
 
@@ -49,7 +49,7 @@ impl<A: Copy> Kernel for CopyRows<'_, A> {
         let Self { pixels, x, row, heights, to: Destination { out, begin, carry } } = self;
         let size = heights.len() * pixels.index.len() * pixels.inner;
         match carry {
-            None => pixels.store_rows(x, row, heights, &mut out[begin..][..size]),
+            None => pixels.store_rows::<I, A>(x, row, heights, &mut out[begin..][..size]),
             Some(carry) => pixels.stream_rows::<I, A>(x, row, heights, out, begin, carry),
         }
     }
@@ -73,14 +73,15 @@ impl CopyPixels<'_> {
         Stage::BYTES.checked_div(size_of::<A>() * self.inner).map_or(0, |pixels| pixels / times * times)
     }
 
-    /// Equal rows are copied from the first of them.
+    /// Equal rows are copied from the first of them, unless they are made as fast: reading what has just been written waits for it.
     #[inline(always)]
-    fn store_rows<A: Copy>(self, x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
+    fn store_rows<I: InstructionSet, A: Copy>(self, x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
+        let doubles = matches!((self.inner, self.repeats), (1 | 2 | 4, 2));
         let mut above: Option<(u32, &[MaybeUninit<A>])> = None;
         for (to, &h) in out.chunks_exact_mut(self.index.len() * self.inner).zip(heights) {
             match above {
-                Some((same, from)) if same == h => to.copy_from_slice(from),
-                _ => self.copy(&x[h as usize * row..][..row], 0, to),
+                Some((same, from)) if same == h && !doubles => to.copy_from_slice(from),
+                _ => self.copy::<I, A>(&x[h as usize * row..][..row], 0, to),
             }
             above = Some((h, to));
         }
@@ -108,7 +109,7 @@ impl CopyPixels<'_> {
                 let index = &index[first..index.len().min(first + together)];
                 let piece = &mut stage[..index.len() * inner];
                 if staged != Some((h, first)) {
-                    CopyPixels { index, ..self }.copy(from, first, piece);
+                    CopyPixels { index, ..self }.copy::<I, A>(from, first, piece);
                     staged = Some((h, first));
                 }
                 let bytes = as_bytes(piece);
@@ -120,7 +121,7 @@ impl CopyPixels<'_> {
 
     /// The output pixels from `first` on, a multiple of the repeats; the index begins with that pixel, too.
     #[inline(always)]
-    fn copy<A: Copy>(self, row: &[A], first: usize, out: &mut [MaybeUninit<A>]) {
+    fn copy<I: InstructionSet, A: Copy>(self, row: &[A], first: usize, out: &mut [MaybeUninit<A>]) {
         let Self { index, repeats, inner } = self;
         let repeated = &row[first.checked_div(repeats).unwrap_or_default() * inner..];
         match (inner, repeats) {
@@ -129,12 +130,13 @@ impl CopyPixels<'_> {
                     slot.write(value);
                 }
             }
-            (1, 2) => repeat_each::<A, 2>(repeated, out),
             (1, 3) => repeat_each::<A, 3>(repeated, out),
             (1, 4) => repeat_each::<A, 4>(repeated, out),
-            (3, 2) => repeat_pixels::<A, 3, 2>(repeated, out),
+            (1, 2) => double_pixels::<I, A, 1>(repeated, out),
+            (2, 2) => double_pixels::<I, A, 2>(repeated, out),
+            (4, 2) => double_pixels::<I, A, 4>(repeated, out),
+            (3, 2) => double_pixels::<I, A, 3>(repeated, out),
             (3, 4) => repeat_pixels::<A, 3, 4>(repeated, out),
-            (4, 2) => repeat_pixels::<A, 4, 2>(repeated, out),
             (4, 4) => repeat_pixels::<A, 4, 4>(repeated, out),
             (1, _) => copy_pixels::<A, 1>(row, index, out),
             (2, _) => copy_pixels::<A, 2>(row, index, out),
@@ -148,6 +150,16 @@ impl CopyPixels<'_> {
                 }
             }
         }
+    }
+}
+
+/// Every pixel of `INNER` elements twice.
+#[inline(always)]
+fn double_pixels<I: InstructionSet, A: Copy, const INNER: usize>(row: &[A], out: &mut [MaybeUninit<A>]) {
+    let (pixels, _) = as_maybe_uninit(&row[..out.len() / 2]).as_chunks::<INNER>();
+    let (slots, _) = out.as_chunks_mut::<INNER>();
+    if !I::double(pixels, slots) {
+        repeat_pixels::<A, INNER, 2>(row, out);
     }
 }
 

@@ -11,6 +11,8 @@ mod arithmetic;
 mod combine;
 mod combine_pairs;
 mod copy_pixels;
+#[cfg(target_arch = "x86_64")]
+mod double;
 mod gather;
 mod group;
 mod prefetch;
@@ -170,6 +172,13 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         to.copy_from_slice(from);
+    }
+
+    /// Writes every element of `from` twice, one after the other, to all of `to`, or nothing where there is no loop for so few elements or for
+    /// elements of that size. Tells whether it did.
+    #[inline(always)]
+    fn double<T: Copy>(_from: &[T], _to: &mut [T]) -> bool {
+        false
     }
 
     /// Rows become columns.

@@ -8,6 +8,7 @@ use std::arch::x86_64::{
     _mm256_unpacklo_ps,
 };
 
+use super::double::{double_256, double_512};
 use super::group::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
 use super::{Backend, InstructionSet, Kernel, LINE, SQUARE};
 
@@ -42,6 +43,11 @@ impl InstructionSet for Avx2 {
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         stream_bytes(from, to);
     }
+
+    #[inline(always)]
+    fn double<T: Copy>(from: &[T], to: &mut [T]) -> bool {
+        double_256(from, to)
+    }
 }
 
 /// AVX-512 F, BW, DQ and VL.
@@ -74,6 +80,11 @@ impl InstructionSet for Avx512 {
     #[inline(always)]
     fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
         stream_bytes(from, to);
+    }
+
+    #[inline(always)]
+    fn double<T: Copy>(from: &[T], to: &mut [T]) -> bool {
+        double_512(from, to)
     }
 }
 
