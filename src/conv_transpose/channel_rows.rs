@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, s};
 
-use super::strips::copy_row;
+use super::fill::copy_row;
 use crate::element::FloatElement;
 use crate::simd::{Backend, InstructionSet, Kernel, Transpose};
 

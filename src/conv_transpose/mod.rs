@@ -93,6 +93,7 @@ pub(crate) mod bias_gradient;
 mod channel_rows;
 mod correlate;
 mod few_channels;
+mod fill;
 mod gather;
 mod operator;
 mod pair;

@@ -5,8 +5,9 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, s};
 use num_traits::Zero;
 
+use super::fill::are_last;
 use super::phases::Phases;
-use super::strips::{Strips, are_last};
+use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, Transpose, Vector, as_maybe_uninit, join_rows};
 

@@ -6,8 +6,8 @@ use ndarray::{ArrayView3, Axis, s};
 
 use super::{Factors, Tile};
 use crate::conv_transpose::channel_rows::copy_rows;
+use crate::conv_transpose::fill::inside;
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::strips::inside;
 use crate::conv_transpose::winograd::{AxisScheme, TILE, filters};
 use crate::element::FloatElement;
 use crate::memory::Need;

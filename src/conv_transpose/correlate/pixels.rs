@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayView5, Axis, s};
 
-use crate::conv_transpose::strips::are_last;
+use crate::conv_transpose::fill::are_last;
 use crate::element::FloatElement;
 use crate::simd::{Backend, SQUARE, Transpose};
 

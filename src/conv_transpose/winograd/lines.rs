@@ -10,9 +10,9 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Arr
 
 use super::{Scheme, TILE};
 use crate::conv_transpose::channel_rows::copy_rows;
+use crate::conv_transpose::fill::inside;
 use crate::conv_transpose::phases::AxisPhases;
 use crate::conv_transpose::store::{Slot, put_pixels};
-use crate::conv_transpose::strips::inside;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};

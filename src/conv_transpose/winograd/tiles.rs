@@ -3,8 +3,8 @@
 use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
+use crate::conv_transpose::fill::{Span, copy_every, inside};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::strips::{Span, copy_every, inside};
 use crate::element::FloatElement;
 use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
 

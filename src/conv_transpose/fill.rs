@@ -1,0 +1,195 @@
+//! Copying pixels of the input into strips.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, s};
+
+use super::strips::Strips;
+use crate::element::FloatElement;
+use crate::simd::{Backend, InstructionSet, Kernel, Transpose, prefetch, take_every};
+
+impl Strips {
+    /// Copies what the block of `size` positions from `start` on reads of `channels`, one channel after the other.
+    pub(crate) fn fill<A: FloatElement>(
+        &self,
+        source: &ArrayView5<'_, A>,
+        channels: Range<usize>,
+        start: [usize; 4],
+        size: [usize; 4],
+        backend: Backend,
+        strip: &mut [A::Row],
+    ) {
+        backend.run(Fill { strips: self, source, channels, start, size, strip });
+    }
+}
+
+/// The copies of some channels for a block.
+struct Fill<'a, 'x, A: FloatElement> {
+    strips: &'a Strips,
+    source: &'a ArrayView5<'x, A>,
+    channels: Range<usize>,
+    start: [usize; 4],
+    size: [usize; 4],
+    strip: &'a mut [A::Row],
+}
+
+impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { strips, source, channels, start, size, strip } = self;
+        let (step, width) = (strips.source_strides[2], source.dim().4);
+        let (first, len) = (step * start[3], strips.computed(size)[3] + strips.planes[2].halo);
+        let origins = strips.planes[2].origins.iter();
+        let spans: Vec<Span> = origins.map(|&w0| Span::new(w0 + first.cast_signed(), step, len, width)).collect();
+        // Where the channels of a pixel are side by side, all together.
+        if are_last(source.dim().1, source.strides()[1]) {
+            return strips.fill_channels::<A, I, true>(source, channels, (start, size), &spans, strip);
+        }
+        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
+            strips.fill_channels::<A, I, false>(source, channel..channel + 1, (start, size), &spans, of_channel);
+        }
+    }
+}
+
+impl Strips {
+    #[inline(always)]
+    fn fill_channels<'a, A: FloatElement, I: InstructionSet, const TOGETHER: bool>(
+        &self,
+        source: &'a ArrayView5<'_, A>,
+        channels: Range<usize>,
+        (start, size): ([usize; 4], [usize; 4]),
+        spans: &[Span],
+        strip: &mut [A::Row],
+    ) {
+        let computed = self.computed(size);
+        let len: [usize; 3] = std::array::from_fn(|axis| computed[axis + 1] + self.planes[axis].halo);
+        let [depths, heights, _] = self.planes.each_ref().map(|axis| axis.origins.as_slice());
+        let strip = &mut strip[..channels.len() * self.channel_len];
+        let zeroed = TOGETHER || spans.iter().any(|span| span.count < len[2]);
+        if zeroed {
+            strip.fill(A::Row::default());
+        }
+        let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
+        let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
+        for ([d0, h0], first_plane) in lines.zip((0..).step_by((self.plane_len * spans.len()).max(1))) {
+            for n in 0..size[0] {
+                let picture = source.index_axis(Axis(0), start[0] + n);
+                let volume = picture.index_axis_move(Axis(0), channels.start);
+                let next = (channels.end < picture.dim().0).then(|| picture.index_axis_move(Axis(0), channels.end));
+                for d in 0..len[0] {
+                    let depth = inside(first(0, d0), d * self.source_strides[0], volume.dim().0);
+                    for h in 0..len[1] {
+                        let line = depth.zip(inside(first(1, h0), h * self.source_strides[1], volume.dim().1));
+                        let row_of =
+                            |volume: ArrayView3<'a, A>| line.map(|(d, h)| volume.index_axis_move(Axis(0), d).index_axis_move(Axis(0), h));
+                        if let Some(next) = next.and_then(row_of) {
+                            prefetch(next.to_slice().unwrap_or_default());
+                        }
+                        // A row is read for all of its planes while it is near.
+                        let (from, at) = (row_of(volume), n * self.strides[0] + d * self.strides[1] + h * self.strides[2]);
+                        for (number, span) in spans.iter().enumerate() {
+                            let to = &mut strip[first_plane + number * self.plane_len + at..];
+                            match (from, line) {
+                                (Some(from), _) if !TOGETHER => span.copy(from, &mut to[span.before..][..span.count]),
+                                (_, Some((d, h))) => {
+                                    let pixels = picture.index_axis_move(Axis(1), d).index_axis_move(Axis(1), h);
+                                    span.copy_pixels::<A, I>(pixels, channels.clone(), &mut to[span.before..], self.channel_len);
+                                }
+                                _ if zeroed => {}
+                                _ => to[..len[2]].fill(A::Row::default()),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The pixel `first + steps`, if it is in `0..len`.
+pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
+    usize::try_from(first + steps.cast_signed()).ok().filter(|&index| index < len)
+}
+
+/// Of the pixels `first`, `first + step`, … those that are inside a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    /// How many are outside before them.
+    pub(super) before: usize,
+    start: usize,
+    pub(super) count: usize,
+    step: usize,
+}
+
+impl Span {
+    /// Of `len` pixels, in a row of `width`.
+    pub(super) fn new(first: isize, step: usize, len: usize, width: usize) -> Self {
+        let before = if first < 0 { first.unsigned_abs().div_ceil(step).min(len) } else { 0 };
+        let start = (first + (before * step).cast_signed()).max(0).cast_unsigned();
+        let count = width.saturating_sub(start).div_ceil(step).min(len - before);
+        Self { before, start, count, step }
+    }
+
+    /// Copies them to the front of `to`.
+    #[inline(always)]
+    pub(super) fn copy<A: FloatElement>(self, from: ArrayView1<'_, A>, to: &mut [A::Row]) {
+        let Self { start, count, step, .. } = self;
+        let to = &mut to[..count];
+        match from.to_slice() {
+            _ if count == 0 => {}
+            Some(from) => copy_every(&from[start..], step, to),
+            None => to.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
+        }
+    }
+}
+
+impl Span {
+    /// Copies those of some channels, `from` being all channels × pixels with the channels of a pixel side by side, to rows `pitch` apart.
+    #[inline(always)]
+    fn copy_pixels<A: FloatElement, I: InstructionSet>(
+        self,
+        from: ArrayView2<'_, A>,
+        channels: Range<usize>,
+        to: &mut [A::Row],
+        pitch: usize,
+    ) {
+        let Self { start, count, step, .. } = self;
+        match from.reversed_axes().to_slice().and_then(A::as_rows).filter(|_| count > 0) {
+            Some(all) => {
+                let (from, from_pitch) = (&all[start * from.dim().0 + channels.start..], step * from.dim().0);
+                Transpose { from, from_pitch, rows: count, columns: channels.len(), to, to_pitch: pitch }.run::<I>();
+            }
+            None => {
+                for (row, channel) in channels.enumerate() {
+                    self.copy(from.index_axis_move(Axis(0), channel), &mut to[row * pitch..]);
+                }
+            }
+        }
+    }
+}
+
+/// Whether so many channels of a pixel are neighbours in memory.
+pub(super) fn are_last(channels: usize, stride: isize) -> bool {
+    channels > 1 && stride == 1
+}
+
+/// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
+#[inline(always)]
+pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
+    let span = Span::new(first, step, row.len(), from.len());
+    row[..span.before].fill(A::Row::default());
+    span.copy(from, &mut row[span.before..]);
+    row[span.before + span.count..].fill(A::Row::default());
+}
+
+/// Copies the first pixel of every `step`, as many as `to` has room for.
+#[inline(always)]
+pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, to: &mut [A::Row]) {
+    match A::as_rows(from) {
+        _ if step == 1 => A::widen(&from[..to.len()], to),
+        Some(from) => take_every(from, step, to),
+        None => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
+    }
+}
