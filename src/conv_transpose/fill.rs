@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Transpose, prefetch, take_every};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, Transpose, prefetch, take_every};
 
 impl Strips {
     /// Copies what the block of `size` positions from `start` on reads of `channels`, one channel after the other.
@@ -47,9 +47,119 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
         if are_last(source.dim().1, source.strides()[1]) {
             return strips.fill_channels::<A, I, true>(source, channels, (start, size), &spans, strip);
         }
+        if let Some(all) = source.to_slice().and_then(A::as_rows) {
+            let copies = Copies::new(strips, source.dim(), (start, size), &spans);
+            return copies.run::<A::Row>(all, channels, strips.channel_len, strip);
+        }
         for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
             strips.fill_channels::<A, I, false>(source, channel..channel + 1, (start, size), &spans, of_channel);
         }
+    }
+}
+
+/// The copies of a channel of a source without gaps, listed once for all channels: to find a short row takes longer than to copy it.
+struct Copies {
+    rows: Vec<RowCopy>,
+    /// From pixel to pixel of a row.
+    step: usize,
+    /// What is 0 because it is outside; everything, where rows have ends outside.
+    zeros: Vec<Range<usize>>,
+    /// Pixels of a source channel.
+    channel: usize,
+}
+
+/// Some pixels of a row, or of several where these follow each other without gaps, here and there.
+struct RowCopy {
+    /// The first one, in channel 0 of the source.
+    from: usize,
+    /// Its place in the channel's strip.
+    to: usize,
+    count: usize,
+}
+
+impl Copies {
+    fn new(
+        strips: &Strips,
+        (_, channels, depth, height, width): (usize, usize, usize, usize, usize),
+        (start, size): ([usize; 4], [usize; 4]),
+        spans: &[Span],
+    ) -> Self {
+        let len: [usize; 3] = std::array::from_fn(|axis| strips.computed(size)[axis + 1] + strips.planes[axis].halo);
+        let [depths, heights, _] = strips.planes.each_ref().map(|axis| axis.origins.as_slice());
+        let first = |axis: usize, origin: isize| origin + (strips.source_strides[axis] * start[axis + 1]).cast_signed();
+        let (channel, step) = (depth * height * width, strips.source_strides[2]);
+        let zeroed = spans.iter().any(|span| span.count < len[2]);
+        let (mut rows, mut zeros): (Vec<RowCopy>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
+        if zeroed {
+            zeros.push(0..strips.channel_len);
+        }
+        let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
+        let planes = lines.flat_map(|line| spans.iter().map(move |span| (line, span)));
+        for (([d0, h0], span), plane) in planes.zip((0..).step_by(strips.plane_len.max(1))) {
+            for [n, d, h] in indices([size[0], len[0], len[1]]) {
+                let to = plane + n * strips.strides[0] + d * strips.strides[1] + h * strips.strides[2];
+                let d = inside(first(0, d0), d * strips.source_strides[0], depth);
+                let h = inside(first(1, h0), h * strips.source_strides[1], height);
+                let Some((d, h)) = d.zip(h) else {
+                    if !zeroed {
+                        zeros.push(to..to + len[2]);
+                    }
+                    continue;
+                };
+                let from = (start[0] + n) * channels * channel + (d * height + h) * width + span.start;
+                let (to, count) = (to + span.before, span.count);
+                match rows.last_mut() {
+                    Some(last) if step == 1 && (last.from + last.count, last.to + last.count) == (from, to) => last.count += count,
+                    _ if count == 0 => {}
+                    _ => rows.push(RowCopy { from, to, count }),
+                }
+            }
+        }
+        Self { rows, step, zeros, channel }
+    }
+
+    /// The strips of some channels, one after the other.
+    #[inline(always)]
+    fn run<T: Real>(&self, all: &[T], channels: Range<usize>, channel_len: usize, strip: &mut [T]) {
+        for (number, to) in channels.zip(strip.chunks_exact_mut(channel_len.max(1))) {
+            for zeros in &self.zeros {
+                to[zeros.clone()].fill(T::zero());
+            }
+            let (of_channel, next) = (&all[number * self.channel..], all.get((number + 1) * self.channel..).unwrap_or_default());
+            for &RowCopy { from, to: at, count } in &self.rows {
+                let extent = (count - 1) * self.step + 1;
+                prefetch(next.get(from..from + extent).unwrap_or_default());
+                let (from, to) = (&of_channel[from..from + extent], &mut to[at..at + count]);
+                if self.step == 1 { copy_short(from, to) } else { take_every(from, self.step, to) }
+            }
+        }
+    }
+}
+
+/// All indices below `size`, the last one the fastest.
+fn indices([n, d, h]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
+    (0..n).flat_map(move |n| (0..d).flat_map(move |d| (0..h).map(move |h| [n, d, h])))
+}
+
+/// Copies a row, most often of a few registers: to call a function would take longer.
+#[inline(always)]
+fn copy_short<T: Copy>(from: &[T], to: &mut [T]) {
+    const GROUP: usize = 8;
+    /// Longer rows are worth the call.
+    const SHORT: usize = 16 * GROUP;
+    let len = to.len();
+    match len {
+        ..GROUP => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
+        GROUP..=SHORT => {
+            let (groups, _) = from.as_chunks::<GROUP>();
+            let (to_groups, _) = to.as_chunks_mut::<GROUP>();
+            for (to, from) in to_groups.iter_mut().zip(groups) {
+                *to = *from;
+            }
+            // The last group is moved to end with the row.
+            to[len - GROUP..].copy_from_slice(&from[len - GROUP..]);
+        }
+        _ => to.copy_from_slice(from),
     }
 }
 
