@@ -73,14 +73,19 @@ impl CopyPixels<'_> {
         Stage::BYTES.checked_div(size_of::<A>() * self.inner).map_or(0, |pixels| pixels / times * times)
     }
 
-    /// Equal rows are copied from the first of them, unless they are made as fast: reading what has just been written waits for it.
+    /// Equal rows are copied from the first of them, unless they are made as fast: to read what has just been written waits for it.
     #[inline(always)]
     fn store_rows<I: InstructionSet, A: Copy>(self, x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
-        let doubles = matches!((self.inner, self.repeats), (1 | 2 | 4, 2));
+        match (self.inner, self.repeats) {
+            (1, 2) => return double_rows::<I, A, 1>(x, row, heights, out),
+            (2, 2) => return double_rows::<I, A, 2>(x, row, heights, out),
+            (4, 2) => return double_rows::<I, A, 4>(x, row, heights, out),
+            _ => {}
+        }
         let mut above: Option<(u32, &[MaybeUninit<A>])> = None;
         for (to, &h) in out.chunks_exact_mut(self.index.len() * self.inner).zip(heights) {
             match above {
-                Some((same, from)) if same == h && !doubles => to.copy_from_slice(from),
+                Some((same, from)) if same == h => to.copy_from_slice(from),
                 _ => self.copy::<I, A>(&x[h as usize * row..][..row], 0, to),
             }
             above = Some((h, to));
@@ -150,6 +155,14 @@ impl CopyPixels<'_> {
                 }
             }
         }
+    }
+}
+
+/// Rows of which every pixel of `INNER` elements comes twice.
+#[inline(always)]
+fn double_rows<I: InstructionSet, A: Copy, const INNER: usize>(x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
+    for (to, &h) in out.chunks_exact_mut(2 * row).zip(heights) {
+        double_pixels::<I, A, INNER>(&x[h as usize * row..][..row], to);
     }
 }
 

@@ -309,6 +309,40 @@ fn nearest_writes_every_pixel() {
     }
 }
 
+/// Pixels of 1, 2, 3, 4 and 8 bytes are doubled whole registers at a time, others one by one; rows end anywhere.
+#[test]
+fn doubling_writes_every_pixel_twice() {
+    /// Three bytes and one of padding.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Padded(u16, u8);
+
+    fn double<A: Copy + PartialEq + std::fmt::Debug + Send + Sync + 'static>(number: impl Fn(usize) -> A) {
+        for width in (1..20).chain([31, 32, 33, 47, 48, 63, 64, 65, 100]) {
+            for backend in Backend::available() {
+                for streaming in [StreamingStores::Always, StreamingStores::Never] {
+                    let plan = Resize::nearest().backend(backend).streaming(streaming).plan([3, width], 2.0).unwrap();
+                    for channels in 1..=5 {
+                        let x = Array4::from_shape_fn((2, 3, width, channels), |(n, h, w, c)| number(n * 1000 + h * 317 + w * 5 + c));
+                        let x = x.view().permuted_axes([0, 3, 1, 2]);
+                        let name = format!("{width} × {channels}, {backend:?} {streaming:?}");
+                        let expected = Array4::from_shape_fn((2, channels, 6, 2 * width), |(n, c, h, w)| x[[n, c, h / 2, w / 2]]);
+                        assert_eq!(plan.forward_any(x).unwrap(), expected, "channels last, {name}");
+                        assert_eq!(plan.forward_any(&x.as_standard_layout()).unwrap(), expected, "planes, {name}");
+                    }
+                }
+            }
+        }
+    }
+    double(|i| i as u8);
+    double(|i| i as u16);
+    double(|i| i as f32);
+    double(|i| i as f64);
+    double(|i| [i as u8, (i / 3) as u8, 7]);
+    double(|i| [i; 2]);
+    double(|i| Padded(i as u16, (i / 5) as u8));
+    double(|i| (i % 2 == 0).then_some(i as u32));
+}
+
 #[test]
 fn a_scale_that_keeps_the_size_copies_as_pytorch_does() {
     // 13 pixels at scale 1.06 are 13 again: PyTorch copies them, except in bicubic.
