@@ -2,7 +2,8 @@
 //!
 //! Enlarging, a row is first resized along its width into a small ring of rows that stays in the cache; ring rows are then combined
 //! over the height straight into the output, and for volumes the resulting slices over the depth. Shrinking, the order is turned
-//! round (depth, height, width), so that the costlier pass along the width sees the fewest rows. Gradients are the transposed tables
+//! round (depth, height, width), so that the costlier pass along the width sees the fewest rows; where the width is halved from pairs of
+//! neighbours, both of the last passes are one loop. Gradients are the transposed tables
 //! run by the same code: sums are gathered, never scattered, so the result does not depend on the number of threads.
 
 use std::mem::MaybeUninit;

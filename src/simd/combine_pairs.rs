@@ -63,6 +63,7 @@ impl<T: Arithmetic> CombinePairs<'_, T> {
     #[inline(always)]
     fn rows<I: InstructionSet, const TAPS: usize>(&mut self) {
         let (len, lanes) = (self.out.len() / self.outputs.len(), T::Rows::<I>::LANES);
+        assert!(len >= lanes, "a row is a group at least");
         let pair = [T::Rows::<I>::weight(self.pair[0]), T::Rows::<I>::weight(self.pair[1])];
         for (o, out) in self.outputs.clone().zip(self.out.chunks_exact_mut(len)) {
             self.inputs.prefetch(self.height, o);

@@ -76,14 +76,15 @@ impl CopyPixels<'_> {
     /// Equal rows are copied from the first of them, unless they are made as fast: to read what has just been written waits for it.
     #[inline(always)]
     fn store_rows<I: InstructionSet, A: Copy>(self, x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
+        let len = self.index.len() * self.inner;
         match (self.inner, self.repeats) {
-            (1, 2) => return double_rows::<I, A, 1>(x, row, heights, out),
-            (2, 2) => return double_rows::<I, A, 2>(x, row, heights, out),
-            (4, 2) => return double_rows::<I, A, 4>(x, row, heights, out),
+            (1, 2) => return double_rows::<I, A, 1>(x, row, heights, out, len),
+            (2, 2) => return double_rows::<I, A, 2>(x, row, heights, out, len),
+            (4, 2) => return double_rows::<I, A, 4>(x, row, heights, out, len),
             _ => {}
         }
         let mut above: Option<(u32, &[MaybeUninit<A>])> = None;
-        for (to, &h) in out.chunks_exact_mut(self.index.len() * self.inner).zip(heights) {
+        for (to, &h) in out.chunks_exact_mut(len).zip(heights) {
             match above {
                 Some((same, from)) if same == h => to.copy_from_slice(from),
                 _ => self.copy::<I, A>(&x[h as usize * row..][..row], 0, to),
@@ -158,15 +159,21 @@ impl CopyPixels<'_> {
     }
 }
 
-/// Rows of which every pixel of `INNER` elements comes twice.
+/// Rows of `len` elements, in which every pixel of `INNER` elements comes twice.
 #[inline(always)]
-fn double_rows<I: InstructionSet, A: Copy, const INNER: usize>(x: &[A], row: usize, heights: &[u32], out: &mut [MaybeUninit<A>]) {
-    for (to, &h) in out.chunks_exact_mut(2 * row).zip(heights) {
+fn double_rows<I: InstructionSet, A: Copy, const INNER: usize>(
+    x: &[A],
+    row: usize,
+    heights: &[u32],
+    out: &mut [MaybeUninit<A>],
+    len: usize,
+) {
+    for (to, &h) in out.chunks_exact_mut(len).zip(heights) {
         double_pixels::<I, A, INNER>(&x[h as usize * row..][..row], to);
     }
 }
 
-/// Every pixel of `INNER` elements twice.
+/// Every pixel of `INNER` elements twice; of a region that is doubled, the row has more.
 #[inline(always)]
 fn double_pixels<I: InstructionSet, A: Copy, const INNER: usize>(row: &[A], out: &mut [MaybeUninit<A>]) {
     let (pixels, _) = as_maybe_uninit(&row[..out.len() / 2]).as_chunks::<INNER>();

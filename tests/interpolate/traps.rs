@@ -309,6 +309,19 @@ fn nearest_writes_every_pixel() {
     }
 }
 
+/// A region of the input that is doubled leaves some of its pixels out.
+#[test]
+fn a_doubled_region_is_narrower_than_twice_the_input() {
+    let region = Coordinates::TfCropAndResize { start: 0.002, end: 0.497 }; // of 101 pixels, from 0.2 on in steps of 0.5
+    let nearest = Resize::nearest().profile(Profile::Onnx).rounding(Rounding::Floor).coordinates(region);
+    for streaming in [StreamingStores::Always, StreamingStores::Never] {
+        let plan = nearest.clone().streaming(streaming).plan([101, 101], [100, 100]).unwrap();
+        let x = Array4::from_shape_fn((1, 2, 101, 101), |(_, c, h, w)| (c * 7919 + h * 101 + w) as f32);
+        let expected = Array4::from_shape_fn((1, 2, 100, 100), |(_, c, h, w)| x[[0, c, h / 2, w / 2]]);
+        assert_eq!(plan.forward(&x).unwrap(), expected, "{streaming:?}");
+    }
+}
+
 /// Pixels of 1, 2, 3, 4 and 8 bytes are doubled whole registers at a time, others one by one; rows end anywhere.
 #[test]
 fn doubling_writes_every_pixel_twice() {
