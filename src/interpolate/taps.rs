@@ -231,6 +231,7 @@ impl Taps {
             empty: Vec::new(),
             span: 1,
             input: self.input,
+            pair: None,
             exact: None,
             lanes: Default::default(),
         }
@@ -260,6 +261,7 @@ impl Taps {
         }
         // A power of two: places in the ring are then found without a division.
         table.span = table.span.next_power_of_two();
+        table.pair = table.find_pair();
         table
     }
 }

@@ -42,9 +42,10 @@ const MOST_TAPS: usize = 4;
 
 /// The weights of the two neighbours, if [`CombinePairs`] can make rows of `len` elements by these tables.
 pub(crate) fn halves<T: Arithmetic>(height: &Table<T>, width: &Table<T>, len: usize, backend: Backend) -> Option<[T::Weight; 2]> {
-    let few = matches!(height.width, 1..=MOST_TAPS) && height.empty.is_empty() && height.exact.is_none();
+    let pair = width.pair?;
+    let few = matches!(height.width, 1..=MOST_TAPS) && height.empty.is_empty();
     let lanes = backend.run(AskLanes::<T>(PhantomData))?;
-    width.pair().filter(|_| few && len >= lanes)
+    (few && height.exact.is_none() && width.exact.is_none() && len >= lanes).then_some(pair)
 }
 
 /// Asks for the elements of a group, if there are sums of pairs.

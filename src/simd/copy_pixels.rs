@@ -136,12 +136,12 @@ impl CopyPixels<'_> {
                     slot.write(value);
                 }
             }
-            (1, 3) => repeat_each::<A, 3>(repeated, out),
-            (1, 4) => repeat_each::<A, 4>(repeated, out),
             (1, 2) => double_pixels::<I, A, 1>(repeated, out),
             (2, 2) => double_pixels::<I, A, 2>(repeated, out),
-            (4, 2) => double_pixels::<I, A, 4>(repeated, out),
             (3, 2) => double_pixels::<I, A, 3>(repeated, out),
+            (4, 2) => double_pixels::<I, A, 4>(repeated, out),
+            (1, 3) => repeat_each::<A, 3>(repeated, out),
+            (1, 4) => repeat_each::<A, 4>(repeated, out),
             (3, 4) => repeat_pixels::<A, 3, 4>(repeated, out),
             (4, 4) => repeat_pixels::<A, 4, 4>(repeated, out),
             (1, _) => copy_pixels::<A, 1>(row, index, out),

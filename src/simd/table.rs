@@ -24,6 +24,8 @@ pub struct Table<T: Arithmetic> {
     pub(crate) span: usize,
     /// Input pixels.
     pub(crate) input: usize,
+    /// The weights of the two neighbours that every output pixel takes, where the size is halved and they are the same everywhere.
+    pub(crate) pair: Option<[T::Weight; 2]>,
     /// Given where the arithmetic has not the weights of all output pixels.
     pub(crate) exact: Option<Box<Exact<T>>>,
     /// The same for groups of output elements, for pixels of 1 to 4 interleaved elements; made when first asked for.
@@ -112,14 +114,13 @@ impl<T: Arithmetic> Table<T> {
         (&self.index[range.clone()], &self.weight[range])
     }
 
-    /// The weights of the two neighbours that every output pixel takes, where the width is halved and they are the same everywhere.
-    pub(crate) fn pair(&self) -> Option<[T::Weight; 2]> {
+    /// Looks for the [`pair`](Self::pair).
+    pub(crate) fn find_pair(&self) -> Option<[T::Weight; 2]> {
         let pair = *self.weight.first_chunk::<2>()?;
         let (indices, _) = self.index.as_chunks::<2>();
         let all = || indices.iter().zip((0..).step_by(2)).all(|(&[first, second], at)| (first, second) == (at, at + 1));
         let (weights, _) = self.weight.as_chunks::<2>();
-        (self.width == 2 && self.exact.is_none() && self.empty.is_empty() && weights.iter().all(|&other| other == pair) && all())
-            .then_some(pair)
+        (self.width == 2 && self.empty.is_empty() && weights.iter().all(|&other| other == pair) && all()).then_some(pair)
     }
 
     /// The table for output pixel `o`, where that is another one.
@@ -253,7 +254,8 @@ mod tests {
         let shape = GroupShape { lanes: 8, window: 8, fold: 1 };
         let input = 1_usize << 30; // pixels, the last of which all outputs take
         let (index, weight) = (vec![input as u32 - 1; 8], vec![1.0; 8]);
-        let table = Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, exact: None, lanes: Default::default() };
+        let table =
+            Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, pair: None, exact: None, lanes: Default::default() };
         assert!(table.lanes(4, shape).is_none());
         assert_eq!(table.lanes(3, shape).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
     }
