@@ -9,6 +9,19 @@ use crate::element::FloatElement;
 use crate::simd::{Backend, InstructionSet, Kernel, Real, Transpose, prefetch, take_every};
 
 impl Strips {
+    /// Bytes of the lists that filling a block keeps its books in.
+    pub(crate) fn fill_list_bytes(&self) -> usize {
+        let spans = self.planes[2].origins.len();
+        spans
+            .saturating_mul(size_of::<Span>())
+            .saturating_add(self.lines().saturating_mul(size_of::<RowCopy>() + size_of::<Range<usize>>()))
+    }
+
+    /// Rows of a channel's strip.
+    fn lines(&self) -> usize {
+        self.channel_len / self.strides[2].max(1)
+    }
+
     /// Copies what the block of `size` positions from `start` on reads of `channels`, one channel after the other.
     pub(crate) fn fill<A: FloatElement>(
         &self,
@@ -89,7 +102,9 @@ impl Copies {
         let first = |axis: usize, origin: isize| origin + (strips.source_strides[axis] * start[axis + 1]).cast_signed();
         let (channel, step) = (depth * height * width, strips.source_strides[2]);
         let zeroed = spans.iter().any(|span| span.count < len[2]);
-        let (mut rows, mut zeros): (Vec<RowCopy>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
+        let lines = strips.lines();
+        let mut rows: Vec<RowCopy> = Vec::with_capacity(lines);
+        let mut zeros: Vec<Range<usize>> = Vec::with_capacity(if zeroed { 1 } else { lines });
         if zeroed {
             zeros.push(0..strips.channel_len);
         }

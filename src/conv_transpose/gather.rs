@@ -72,7 +72,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
         let outputs = self.packed.channels.out * self.packed.channels.groups;
         let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
-        let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes);
+        let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes).saturating_add(self.strips.fill_list_bytes());
         Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
     }
 

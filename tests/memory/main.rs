@@ -92,8 +92,10 @@ fn peak(work: impl FnOnce()) -> usize {
     MOST.load(Ordering::SeqCst) - before
 }
 
-/// What a call may use of a thread's or rayon's own memory.
+/// What a call may use of a thread's or rayon's own memory, on several threads.
 const SLACK: usize = 16 * 1024;
+/// And on one: small, for with several threads a list that was not told shows only where two of them hold it at once.
+const SLACK_OF_ONE: usize = 1024;
 
 /// `held` bytes of what was told are there already.
 fn assert_kept(name: &str, told: MemoryUse, held: usize, threads: usize, taken: usize) {
@@ -110,7 +112,8 @@ static BROKEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 fn takes(name: &str, what: &str, told: MemoryUse, held: usize, threads: usize, work: impl FnOnce() + Send) {
     let taken = on_fresh_threads(threads, || peak(work));
     let most = told.output_bytes + told.scratch_bytes(threads) - held;
-    let kept = taken <= most + SLACK && (threads > 1 || 3 * (taken + SLACK) >= most);
+    let slack = if threads > 1 { SLACK } else { SLACK_OF_ONE };
+    let kept = taken <= most + slack && (threads > 1 || 3 * (taken + SLACK) >= most);
     if !kept {
         BROKEN.lock().unwrap().push(format!("{name}, {what}, {threads} threads: takes {taken} bytes, told {most}: {told:?}"));
     }

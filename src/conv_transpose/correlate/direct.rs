@@ -41,6 +41,7 @@ impl Direct {
         let positions: usize = self.strips.block.iter().product();
         let rows = grown_bytes::<usize>(fine * self.tap_offsets.len());
         let list_bytes = rows + 3 * positions * size_of::<usize>() + pitch / lanes::<A::Row>(backend) * size_of::<Positions>();
+        let list_bytes = list_bytes.saturating_add(self.strips.fill_list_bytes());
         let need = Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch).iter().sum(), 0, 0], false) };
         need.with_shared(2 * bytes_of(&self.tap_offsets))
     }

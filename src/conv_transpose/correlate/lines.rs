@@ -89,7 +89,8 @@ impl Lines {
     pub(crate) fn need<A: FloatElement>(&self, fine: usize) -> Need {
         let summands = fine * self.filters.len();
         let list_bytes = (summands + CHANNELS) * size_of::<usize>();
-        Need { list_bytes, ..Need::of_buffers([self.lens::<A::Row>(summands).iter().sum(), 0, 0], false) }
+        let need = Need { list_bytes, ..Need::of_buffers([self.lens::<A::Row>(summands).iter().sum(), 0, 0], false) };
+        need.with_shared(self.phases.list_bytes())
     }
 
     /// Adds the products of some blocks to the sums: by point, coarse channel, fine channel, plane.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::pixels::PixelBlock;
 use super::{Factors, Tile};
 use crate::conv_transpose::phases::Phases;
-use crate::conv_transpose::winograd::{AxisScheme, Filter, Live, PlaneSource, TILE, Tiles, block_of, filters, tile_counts};
+use crate::conv_transpose::winograd::{AxisScheme, Filter, Live, PlaneSource, TILE, Tiles, block_of, filters, planes_of, tile_counts};
 use crate::element::FloatElement;
 use crate::memory::{Need, grown_bytes};
 use crate::simd::{
@@ -74,10 +74,12 @@ impl Reduced {
     /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
     pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
         let lanes = lanes::<A::Row>(backend);
-        let tiles = tile_counts((&self.phases, &self.axes), self.block).iter().product::<usize>();
-        let list_bytes =
-            fine * self.filters.len() * size_of::<usize>() + 2 * grown_bytes::<usize>(tiles) + pitch / lanes * size_of::<Positions>();
-        Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch, lanes).iter().sum(), 0, 0], false) }
+        let tiles = Tiles::new((&self.phases, &self.axes), self.block, lanes, lanes);
+        let lists = fine * self.filters.len() * size_of::<usize>() + 2 * grown_bytes::<usize>(tiles.all());
+        let sources = PlaneSource::list_bytes(planes_of(&self.axes), &tiles);
+        let list_bytes = lists + sources + pitch / lanes * size_of::<Positions>();
+        let need = Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch, lanes).iter().sum(), 0, 0], false) };
+        need.with_shared(self.phases.list_bytes())
     }
 
     /// The outputs of one plane, on their way to the taps.
@@ -198,8 +200,4 @@ impl Reduced {
             }
         });
     }
-}
-
-fn planes_of(axes: &[AxisScheme; 2]) -> usize {
-    axes[0].planes.len() * axes[1].planes.len()
 }

@@ -103,9 +103,14 @@ pub(crate) fn schemes<A: FloatElement>(
     (rows >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
 }
 
+/// The planes of height and width together.
+pub(crate) fn planes_of(axes: &[AxisScheme; 2]) -> usize {
+    axes[0].planes.len() * axes[1].planes.len()
+}
+
 /// Rows of products, and the summands of each.
 fn rows_and_summands(phases: &Phases, schemes: &[AxisScheme; 2], (out, source): (usize, usize)) -> (usize, usize) {
-    (out * phases.count(), source * schemes[0].planes.len() * schemes[1].planes.len())
+    (out * phases.count(), source * planes_of(schemes))
 }
 
 /// The same where rows or summands are too few for [`schemes`], but enough for [`Lines`].

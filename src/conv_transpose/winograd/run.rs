@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
-use super::{SOURCES, Scheme};
+use super::{SOURCES, Scheme, planes_of};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
 use crate::conv_transpose::store::{PutColumns, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
@@ -110,6 +110,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let block = Block { run: self, group: 0, tiles: self.tiles(sizes), start: [0; 3] };
         let inside = block.evaluate_lens().iter().sum::<usize>().max(block.product_lens(channels.chunk).iter().sum::<usize>() + filters);
         let lists = 2 * grown_bytes::<usize>(self.scheme.depth) + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
+        let lists = lists + PlaneSource::list_bytes(planes_of(&self.scheme.axes), &block.tiles);
         let held = if channels.chunks > self.part { blocks_of(self.positions, self.block) * channels.groups } else { 1 };
         let need = Need { list_bytes: lists, held, ..Need::of_buffers([block.points_len(), inside, packing], self.threads) };
         need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
@@ -191,7 +192,7 @@ struct Block<'r, 'w, 'x, A: FloatElement> {
 impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// Planes of a source channel.
     fn planes(&self) -> usize {
-        self.run.scheme.axes[0].planes.len() * self.run.scheme.axes[1].planes.len()
+        planes_of(&self.run.scheme.axes)
     }
 
     /// Source channels whose points are stored together: by point, panel of tiles, summand, tile.

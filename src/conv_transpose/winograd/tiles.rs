@@ -6,6 +6,7 @@ use super::{AxisScheme, TILE};
 use crate::conv_transpose::fill::{Span, copy_every, inside};
 use crate::conv_transpose::phases::Phases;
 use crate::element::FloatElement;
+use crate::memory::grown_bytes;
 use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
 
 /// Rows of up to so many tiles are not read as rows.
@@ -220,6 +221,14 @@ impl<'t> PlaneSource<'t> {
         let begin = (row * tiles.reach[1] + column) * tiles.column_pitch();
         let columns = std::array::from_fn(inside_of);
         Self { tiles, first_picture: start[0], first, columns, begin, fills: !shared || number == 0, pixels }
+    }
+
+    /// Bytes of the lists of so many planes, for blocks of at most such tiles.
+    pub(crate) fn list_bytes(planes: usize, tiles: &Tiles) -> usize {
+        let [_, rows, columns] = tiles.counts;
+        // Tiles are apart where they are few; a smaller block at the end may be of that kind.
+        let apart = ELEMENTS * rows.min(tiles.lanes / 2) * columns.min(FEW_COLUMNS);
+        planes * (size_of::<Self>() + grown_bytes::<usize>(apart))
     }
 
     /// Of every plane.

@@ -6,7 +6,7 @@ use ndarray::{ArrayView4, ArrayView5, Axis, s};
 
 use super::super::panels::{Channels, reserve_weights};
 use super::super::phases::{Direction, Geometry, Phases};
-use super::{AxisScheme, TILE, schemes, schemes_by_lines};
+use super::{AxisScheme, TILE, planes_of, schemes, schemes_by_lines};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::Need;
@@ -88,7 +88,7 @@ impl Scheme {
         let by_lines = by_tiles.is_none();
         let axes = by_tiles.or_else(|| schemes_by_lines::<A>(geometry, &phases, (out, source), FEWEST_SAVED))?;
         let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
-        let depth = source * axes[0].planes.len() * axes[1].planes.len();
+        let depth = source * planes_of(&axes);
         let filters = filters(&axes, geometry.axes[2].kernel);
         let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
         Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
@@ -108,7 +108,7 @@ impl Scheme {
     /// The number of a summand: those of a plane and of neighbouring source channels are side by side.
     pub(crate) fn summand(&self, source: usize, plane: usize) -> usize {
         let (first, place) = (source / SOURCES * SOURCES, source % SOURCES);
-        let planes = self.axes[0].planes.len() * self.axes[1].planes.len();
+        let planes = planes_of(&self.axes);
         first * planes + plane * SOURCES.min(self.channels.source - first) + place
     }
 
