@@ -208,17 +208,29 @@ fn pack_row_group<A: FloatElement>(
     }
     let kernel: Vec<[usize; 3]> =
         group.phases.iter().flat_map(|&phase| group.taps.iter().map(move |&tap| phases.kernel_index(phase, tap))).collect();
+    // Weights that are a part of memory without gaps, in whatever order, are read by their places in it.
+    let places = weight.strides().iter().map(|&stride| usize::try_from(stride).ok()).collect::<Option<Vec<usize>>>();
+    let in_memory = weight.as_slice_memory_order().zip(places);
+    let in_memory = in_memory.map(|(all, strides)| {
+        let kernel: Vec<usize> = kernel.iter().map(|[d, h, w]| d * strides[2] + h * strides[3] + w * strides[4]).collect();
+        (all, [strides[0], strides[1]], kernel)
+    });
     for first in (0..source).step_by(CHANNELS_AT_ONCE) {
         let (mut start, mut row) = (0, 0);
         for height in panel_heights(group.phases.len() * channels.len()) {
             let panel = &mut panels[start..start + depth * height];
             for lane in 0..height {
-                let (phase, channel) = ((row + lane) / channels.len(), (row + lane) % channels.len());
-                let of_channel = weight.slice(s![channels.start + channel, .., .., .., ..]);
-                for c in first..source.min(first + CHANNELS_AT_ONCE) {
-                    for (tap, &[d, h, w]) in kernel[phase * taps..][..taps].iter().enumerate() {
-                        panel[(c * taps + tap) * height + lane] = of_channel[[c, d, h, w]].to_row();
-                    }
+                let (phase, channel) = ((row + lane) / channels.len(), channels.start + (row + lane) % channels.len());
+                let sources = first..source.min(first + CHANNELS_AT_ONCE);
+                let lane = panel[first * taps * height + lane..].iter_mut().step_by(height);
+                if let Some((all, [of_channel, of_source], kernel)) = &in_memory {
+                    let kernel = &kernel[phase * taps..][..taps];
+                    let weights = sources.flat_map(|c| kernel.iter().map(move |tap| channel * of_channel + c * of_source + tap));
+                    lane.zip(weights).for_each(|(to, place)| *to = all[place].to_row());
+                } else {
+                    let kernel = &kernel[phase * taps..][..taps];
+                    let weights = sources.flat_map(|c| kernel.iter().map(move |&[d, h, w]| [channel, c, d, h, w]));
+                    lane.zip(weights).for_each(|(to, place)| *to = weight[place].to_row());
                 }
             }
             start += depth * height;
