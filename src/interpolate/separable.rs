@@ -118,7 +118,8 @@ impl Separable {
         let order = if is_interleaved(&y) { [0, 5, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4, 5] };
         let x = x.insert_axis(Axis(5)).permuted_axes(order);
         let y = y.insert_axis(Axis(5)).permuted_axes(order);
-        let cut = Cut { longest_row: engine.longest_row::<T>(), width_splits_input: self.axes[2].identity };
+        let (longest_row, fewest_rows) = (engine.longest_row::<T>(), engine.fewest_rows());
+        let cut = Cut { longest_row, fewest_rows, width_splits_input: self.axes[2].identity };
         divide(x, y, [0; 3], cut, move |x, y, origin| task(engine, x, y, origin));
         Ok(())
     }
@@ -189,6 +190,8 @@ fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
 struct Cut {
     /// Longer rows are cut, so that the ring stays in the first-level cache.
     longest_row: usize,
+    /// Tasks of fewer rows would make too many of the input rows twice.
+    fewest_rows: usize,
     /// The width is an identity: the input is cut with the output.
     width_splits_input: bool,
 }
@@ -210,7 +213,7 @@ where
         // Slices follow each other in memory; the halves of all of them would not.
         let spatial = if len(2) >= LEAST_SLICES { [2, 3] } else { [3, 2] };
         let order = [Some(0), Some(1), long.then_some(4), Some(spatial[0]), Some(spatial[1])];
-        order.into_iter().flatten().find(|&axis| len(axis) > 1)
+        order.into_iter().flatten().find(|&axis| len(axis) > 1 && (axis != 3 || len(axis) >= 2 * cut.fewest_rows))
     } else {
         None
     };
@@ -407,6 +410,20 @@ impl Engine<'_> {
     /// Elements of the longest row of a task.
     fn longest_row<T: Arithmetic>(self) -> usize {
         if self.widen_first { (ROW_BYTES / size_of::<T>()).max(Gather::<T>::PIXELS) } else { usize::MAX }
+    }
+
+    /// The fewest output rows of a task. Where the width comes first a task makes the input rows that its first output rows share with the
+    /// task before once more: that is to cost at most an eighth of its work, in taps, of which one along the width costs about three.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate, and `as` saturates
+    fn fewest_rows(self) -> usize {
+        let [_, height, width] = &self.passes.axes;
+        if !self.widen_first || height.identity || width.identity {
+            return 1;
+        }
+        let row = 3.0 * width.longest_row as f64;
+        let shared = height.longest_row.saturating_sub(1) as f64;
+        let of_output_row = height.longest_row as f64 + row * height.taps.input as f64 / height.taps.output() as f64;
+        (8.0 * shared * row / of_output_row).ceil().max(1.0) as usize
     }
 
     /// Rows on their way to the output at a time, where it cannot take them as they are.

@@ -127,7 +127,7 @@ impl Arithmetic for u8 {
     type Weight = i32;
     type Sum = i32;
     type Group<I: InstructionSet> = I::ByteGroup;
-    type Rows<I: InstructionSet> = I::ByteGroup;
+    type Rows<I: InstructionSet> = I::ByteRows;
     type Exact = Self;
 
     fn exact(row: &[Self]) -> &[Self] {

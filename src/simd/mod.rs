@@ -159,7 +159,9 @@ pub trait InstructionSet: 'static {
     /// The same for `f64`.
     type DoubleGroup: Group<f64> + RowGroup<f64>;
     /// The same for bytes.
-    type ByteGroup: Group<u8> + RowGroup<u8>;
+    type ByteGroup: Group<u8>;
+    /// The same over rows.
+    type ByteRows: RowGroup<u8>;
     /// The same for bytes that are weighted in 16 bits.
     type FewBitsGroup: Group<FewBits>;
     /// The same over rows.
@@ -211,6 +213,7 @@ impl InstructionSet for Portable {
     type SingleGroup = group::Sums<f32, Self, 8>;
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
+    type ByteRows = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
     type FewBitsRows = group::Sums<FewBits, Self, 16>;
 
@@ -233,6 +236,7 @@ impl InstructionSet for Neon {
     type SingleGroup = group::Sums<f32, Self, 8>;
     type DoubleGroup = group::Sums<f64, Self, 4>;
     type ByteGroup = group::Sums<u8, Self, 16>;
+    type ByteRows = group::Sums<u8, Self, 16>;
     type FewBitsGroup = group::Sums<FewBits, Self, 16>;
     type FewBitsRows = group::Sums<FewBits, Self, 16>;
 

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 };
 
 use super::double::{double_256, double_512};
-use super::group::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
+use super::group::{ByteRows256, ByteRows512, Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
 use super::{Backend, InstructionSet, Kernel, LINE, SQUARE};
 
 /// AVX2, FMA and F16C.
@@ -25,6 +25,7 @@ impl InstructionSet for Avx2 {
     type SingleGroup = __m256;
     type DoubleGroup = __m256d;
     type ByteGroup = Bytes256;
+    type ByteRows = ByteRows256;
     type FewBitsGroup = FewBits256;
     type FewBitsRows = FewBitsRows256;
 
@@ -63,6 +64,7 @@ impl InstructionSet for Avx512 {
     type SingleGroup = __m512;
     type DoubleGroup = __m512d;
     type ByteGroup = Bytes512;
+    type ByteRows = ByteRows512;
     type FewBitsGroup = FewBits256;
     type FewBitsRows = FewBitsRows512;
 

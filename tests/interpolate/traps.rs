@@ -204,6 +204,37 @@ fn halving_in_one_pass_is_both_passes_to_the_last_bit() {
     halve(|i| (i % 31) as f64 / 7.0 - 2.0);
 }
 
+/// Sums over rows of bytes take whole registers of two rows at a time: of 2, 3, 4, 6 and 8 taps, the last register beyond the row or not.
+#[test]
+fn bytes_are_the_same_on_every_backend_streamed_or_not() {
+    let lanczos = |lobes| Resize::filter(Filter::Lanczos { lobes });
+    let methods: [(&str, Resize, [usize; 2]); 6] = [
+        ("2 taps", Resize::linear(), [23, 1]),
+        ("3 taps", Resize::area(), [3, 1]),
+        ("4 taps", lanczos(2), [19, 1]),
+        ("6 taps", lanczos(3), [19, 2]),
+        ("8 taps", lanczos(4), [21, 1]),
+        ("11 taps", Resize::cubic().antialias(true), [4, 1]),
+    ];
+    for (name, resize, [height, factor]) in methods {
+        for (channels, width) in [(1, 5), (1, 64), (1, 191), (3, 43), (4, 50)] {
+            // Steps between extremes make sums that have to be cut to a byte.
+            let extremes = |(_, c, h, w): (usize, usize, usize, usize)| [0, 255, 31, 254, 255, 0, 128][(h * h + c + w / 2) % 7];
+            let x = Array4::<u8>::from_shape_fn((1, channels, 9, width), extremes);
+            let pixels = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned().permuted_axes([0, 3, 1, 2]);
+            let size = [height, width * factor];
+            let expected = resize.clone().backend(Backend::Portable).plan([9, width], size).unwrap().forward(&x).unwrap();
+            for backend in Backend::available() {
+                for streaming in [StreamingStores::Always, StreamingStores::Never] {
+                    let plan = resize.clone().backend(backend).streaming(streaming).plan([9, width], size).unwrap();
+                    let found = plan.forward(&pixels).unwrap();
+                    assert_eq!(found, expected, "{name}, {channels} channels, {width} pixels, {backend:?}, {streaming:?}");
+                }
+            }
+        }
+    }
+}
+
 /// Every error of planning and running, with its numbers.
 #[test]
 fn errors_name_the_argument_the_axis_and_the_numbers() {

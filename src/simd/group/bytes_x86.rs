@@ -10,7 +10,7 @@ use crate::simd::arithmetic::{Arithmetic, FRACTION_BITS, FewBits, LOW_BITS};
 // the shells that enable those instruction sets' features (AVX-512 includes AVX2).
 
 /// Half of what a sum of bytes is rounded to.
-const HALF: i32 = 1 << (FRACTION_BITS - 1);
+pub(super) const HALF: i32 = 1 << (FRACTION_BITS - 1);
 
 /// Sixteen bytes. Weights of 22 bits are cut in two of 16, which are summed apart.
 #[derive(Clone, Copy)]
@@ -38,26 +38,6 @@ impl GroupSums<u8> for Bytes512 {
             // Not by the instruction that narrows a whole register: into memory, as compilers have it, it takes Zen 4 ten times as long.
             let halves = [_mm512_castsi512_si256(rounded), _mm512_extracti64x4_epi64::<1>(rounded)];
             _mm_storeu_si128(to.as_mut_ptr().cast(), saturated(halves));
-        }
-    }
-}
-
-impl RowGroup<u8> for Bytes512 {
-    type RowWeight = __m512i;
-
-    #[inline(always)]
-    fn weight(weight: i32) -> __m512i {
-        // SAFETY: the features are there, see the top.
-        unsafe { _mm512_set1_epi32(weight) }
-    }
-
-    #[inline(always)]
-    fn accumulate_row(self, from: &[u8], weight: __m512i) -> Self {
-        let from = &from[..16];
-        // SAFETY: the features are there, see the top; the slice has 16 bytes.
-        unsafe {
-            let values = _mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()));
-            Self { low: _mm512_add_epi32(self.low, _mm512_mullo_epi32(weight, values)), ..self }
         }
     }
 }
@@ -135,29 +115,6 @@ impl GroupSums<u8> for Bytes256 {
             }
             _mm_storeu_si128(to.as_mut_ptr().cast(), saturated(words));
         }
-    }
-}
-
-impl RowGroup<u8> for Bytes256 {
-    type RowWeight = __m256i;
-
-    #[inline(always)]
-    fn weight(weight: i32) -> __m256i {
-        // SAFETY: the features are there, see the top.
-        unsafe { _mm256_set1_epi32(weight) }
-    }
-
-    #[inline(always)]
-    fn accumulate_row(mut self, from: &[u8], weight: __m256i) -> Self {
-        let from = &from[..16];
-        for half in 0..2 {
-            // SAFETY: the features are there, see the top; the slice has 16 bytes, 8 are read at a time.
-            unsafe {
-                let values = _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().add(8 * half).cast()));
-                self.low[half] = _mm256_add_epi32(self.low[half], _mm256_mullo_epi32(weight, values));
-            }
-        }
-        self
     }
 }
 

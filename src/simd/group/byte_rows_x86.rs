@@ -1,0 +1,148 @@
+//! Sums over rows of bytes whose weights have 22 bits: two rows at a time, by the instructions that multiply pairs and add them.
+
+use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
+
+use super::bytes_x86::HALF;
+use super::{GroupSums, RowGroup};
+use crate::simd::arithmetic::{FRACTION_BITS, LOW_BITS};
+
+// Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or `Avx512` alone, whose kernels only run in
+// the shells that enable those instruction sets' features (AVX-512 includes AVX2).
+
+/// Both of two weights' lower bits, and both of their higher ones, as the words of a number.
+#[allow(clippy::cast_possible_truncation)] // cut in two on purpose
+const fn words([first, second]: [i32; 2]) -> [i32; 2] {
+    const LOW: i32 = (1 << LOW_BITS) - 1;
+    let low = first & LOW | (second & LOW) << 16;
+    let high = (first >> LOW_BITS) & 0xFFFF | second >> LOW_BITS << 16;
+    [low, high]
+}
+
+/// Weights are cut in two, which are summed apart. The sums of neighbouring elements are where interleaving two rows, and then widening
+/// them, leaves their elements; packing undoes it.
+macro_rules! byte_rows {
+    ($name:ident, $register:ident, $lanes:literal, $splat:ident, $zero:ident, $load:ident, $store:ident, $stream:ident,
+     $unpack_low:ident, $unpack_high:ident, $multiply:ident, $add:ident, $pack:ident, $pack_bytes:ident,
+     |$sums:ident| $round:expr) => {
+        #[derive(Clone, Copy)]
+        pub(crate) struct $name {
+            low: [$register; 4],
+            high: [$register; 4],
+        }
+
+        impl $name {
+            #[inline(always)]
+            fn bytes(self) -> $register {
+                // SAFETY: the features are there, see the top.
+                unsafe {
+                    let mut rounded = self.low;
+                    for quarter in 0..4 {
+                        let $sums = (self.low[quarter], self.high[quarter]);
+                        rounded[quarter] = $round;
+                    }
+                    $pack_bytes($pack(rounded[0], rounded[1]), $pack(rounded[2], rounded[3]))
+                }
+            }
+        }
+
+        impl GroupSums<u8> for $name {
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            fn start() -> Self {
+                // SAFETY: the features are there, see the top.
+                unsafe { Self { low: [$splat(HALF); 4], high: [$zero(); 4] } }
+            }
+
+            #[inline(always)]
+            fn finish(self, to: &mut [MaybeUninit<u8>]) {
+                let to = &mut to[..$lanes];
+                // SAFETY: the features are there, see the top; the slice is as long as the register.
+                unsafe { $store(to.as_mut_ptr().cast(), self.bytes()) }
+            }
+        }
+
+        impl RowGroup<u8> for $name {
+            type RowWeight = i32;
+
+            #[inline(always)]
+            fn weight(weight: i32) -> i32 {
+                weight
+            }
+
+            #[inline(always)]
+            fn accumulate_row(self, from: &[u8], weight: i32) -> Self {
+                self.accumulate_pair([from, from], [weight, 0])
+            }
+
+            #[inline(always)]
+            fn accumulate_pair(mut self, [first, second]: [&[u8]; 2], weights: [i32; 2]) -> Self {
+                let (first, second) = (&first[..$lanes], &second[..$lanes]);
+                // SAFETY: the features are there, see the top; both slices are as long as the register.
+                unsafe {
+                    let [low, high] = words(weights);
+                    let (low, high) = ($splat(low), $splat(high));
+                    let (first, second) = ($load(first.as_ptr().cast()), $load(second.as_ptr().cast()));
+                    let halves = [$unpack_low(first, second), $unpack_high(first, second)];
+                    for half in 0..2 {
+                        let quarters = [$unpack_low(halves[half], $zero()), $unpack_high(halves[half], $zero())];
+                        for quarter in 0..2 {
+                            let place = 2 * half + quarter;
+                            self.low[place] = $add(self.low[place], $multiply(quarters[quarter], low));
+                            self.high[place] = $add(self.high[place], $multiply(quarters[quarter], high));
+                        }
+                    }
+                }
+                self
+            }
+
+            const STREAMS: bool = true;
+
+            #[inline(always)]
+            fn stream(self, to: &mut [MaybeUninit<u8>]) {
+                let to = &mut to[..$lanes];
+                if !to.as_ptr().addr().is_multiple_of($lanes) {
+                    return self.finish(to);
+                }
+                // SAFETY: the features are there, see the top; the slice is as long as the register and begins at a multiple of its size.
+                unsafe { $stream(to.as_mut_ptr().cast(), self.bytes()) }
+            }
+        }
+    };
+}
+
+byte_rows!(
+    ByteRows256,
+    __m256i,
+    32,
+    _mm256_set1_epi32,
+    _mm256_setzero_si256,
+    _mm256_loadu_si256,
+    _mm256_storeu_si256,
+    _mm256_stream_si256,
+    _mm256_unpacklo_epi8,
+    _mm256_unpackhi_epi8,
+    _mm256_madd_epi16,
+    _mm256_add_epi32,
+    _mm256_packs_epi32,
+    _mm256_packus_epi16,
+    |sums| _mm256_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm256_add_epi32(sums.0, _mm256_slli_epi32::<{ LOW_BITS as i32 }>(sums.1)))
+);
+byte_rows!(
+    ByteRows512,
+    __m512i,
+    64,
+    _mm512_set1_epi32,
+    _mm512_setzero_si512,
+    _mm512_loadu_si512,
+    _mm512_storeu_si512,
+    _mm512_stream_si512,
+    _mm512_unpacklo_epi8,
+    _mm512_unpackhi_epi8,
+    _mm512_madd_epi16,
+    _mm512_add_epi32,
+    _mm512_packs_epi32,
+    _mm512_packus_epi16,
+    |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
+);
