@@ -41,8 +41,8 @@ const PIECE: usize = 1 << 12;
 /// would stay in the first, but begin and end amid a cache line of the output, each of them.
 const ROW_BYTES: usize = 1 << 17;
 
-/// Elements of rows that are made several at a time.
-const SHORT_ROW: usize = 1 << 10;
+/// Bytes of rows that are made several at a time.
+const SHORT_ROW: usize = 1 << 12;
 
 /// Buffers begin at multiples of this many elements: of whole cache lines, whatever the type.
 const ALIGNMENT: usize = 64;
@@ -299,7 +299,7 @@ impl Engine<'_> {
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
         let made = self.widen_first || !depth.identity;
-        let ahead = if made && line <= SHORT_ROW { BATCH - 1 } else { 0 };
+        let ahead = if made && line.saturating_mul(size_of::<T>()) <= SHORT_ROW { BATCH - 1 } else { 0 };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input.saturating_mul(depth_table.width.max(batch));

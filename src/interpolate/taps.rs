@@ -232,6 +232,7 @@ impl Taps {
             span: 1,
             input: self.input,
             pair: None,
+            neighbours: 0..0,
             exact: None,
             lanes: Default::default(),
         }
@@ -262,6 +263,7 @@ impl Taps {
         // A power of two: places in the ring are then found without a division.
         table.span = table.span.next_power_of_two();
         table.pair = table.find_pair();
+        table.neighbours = table.find_neighbours();
         table
     }
 }

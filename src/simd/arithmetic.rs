@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 use super::group::{Group, RowGroup};
-use super::{InstructionSet, Table, Tables};
+use super::{Gather, InstructionSet, Table, Tables};
 use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
@@ -50,6 +50,12 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
 
     /// The same to write.
     fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self::Exact>];
+
+    /// Resizes rows pixel by pixel, or gives them back where there is no loop for that but the one for any type.
+    #[inline(always)]
+    fn gather_pixels<I: InstructionSet>(gather: Gather<'_, Self>) -> Option<Gather<'_, Self>> {
+        Some(gather)
+    }
 
     /// Puts weights of pairs of taps, `[lane][2]`, in the form that groups of pairs take: as many numbers, some without a meaning.
     fn fold(_: &mut [Self::Weight]) {}
@@ -136,6 +142,11 @@ impl Arithmetic for u8 {
 
     fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self>] {
         row
+    }
+
+    #[inline(always)]
+    fn gather_pixels<I: InstructionSet>(gather: Gather<'_, Self>) -> Option<Gather<'_, Self>> {
+        I::gather_bytes(gather)
     }
 
     /// The low bits of all lanes, then the high ones; of each the pair in one number.

@@ -285,6 +285,9 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
     for t in 0..listed.len() {
         rows[t] = &row(t)[first..][..out.len()];
     }
+    if T::Rows::<I>::TAKES_PAIRS && further.is_empty() && out.len() >= T::Rows::<I>::LANES {
+        return combine_pairs::<I, T>(&rows[..listed.len()], listed, out);
+    }
     let whole = out.len() / BLOCK * BLOCK;
     let (blocks, rest) = out.split_at_mut(whole);
     for (number, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
@@ -305,6 +308,21 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
             sum = T::accumulate::<I>(sum, weight, row(t)[first + i]);
         }
         slot.write(T::finish(sum));
+    }
+}
+
+/// Whole groups, the last of which is moved to end with the row, two rows at a time.
+#[inline(always)]
+fn combine_pairs<I: InstructionSet, T: Arithmetic>(rows: &[&[T]], weight: &[T::Weight], out: &mut [MaybeUninit<T>]) {
+    let lanes = T::Rows::<I>::LANES;
+    for group in 0..out.len().div_ceil(lanes) {
+        let place = (group * lanes).min(out.len() - lanes);
+        let mut sums = T::Rows::<I>::start();
+        for (rows, weights) in rows.chunks(2).zip(weight.chunks(2)) {
+            let weights = [weights[0], weights.get(1).copied().unwrap_or_default()].map(T::Rows::<I>::weight);
+            sums = sums.accumulate_pair([&rows[0][place..], &rows[rows.len() - 1][place..]], weights);
+        }
+        sums.finish(&mut out[place..]);
     }
 }
 

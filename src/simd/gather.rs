@@ -11,7 +11,7 @@ use super::{Arithmetic, CombineRows, InstructionSet, Kernel, Table};
 
 /// Along rows of pixels of `inner` interleaved elements:
 /// `out[o·inner + c] = Σ_t weight[o][t] · row[index[o][t]·inner + c]` for the output pixels `pixels`, for each row. Writes all of them.
-pub(crate) struct Gather<'a, T: Arithmetic> {
+pub struct Gather<'a, T: Arithmetic> {
     /// A few rows: the table is then fetched once for all of them.
     pub(crate) rows: &'a [&'a [T]],
     pub(crate) table: &'a Table<T>,
@@ -47,8 +47,11 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
                 _ => gather_lanes::<I, T, 0>(rows, lanes, first, len, out, starts),
             },
             None => {
-                for (row, &start) in rows.iter().zip(starts) {
-                    I::call(GatherEach { row, table, inner, first: pixels.start, out: &mut out[start..][..len] });
+                let gather = Gather { rows, table, inner, pixels: pixels.clone(), out: &mut *out, starts };
+                if let Some(Gather { out, .. }) = T::gather_pixels::<I>(gather) {
+                    for (row, &start) in rows.iter().zip(starts) {
+                        I::call(GatherEach { row, table, inner, first: pixels.start, out: &mut out[start..][..len] });
+                    }
                 }
             }
         }
@@ -247,7 +250,7 @@ fn gather_planes<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
 
 /// A few elements a pixel, their number known to the compiler.
 #[inline(always)]
-fn gather_pixels<I: InstructionSet, T: Arithmetic, const INNER: usize>(
+pub(super) fn gather_pixels<I: InstructionSet, T: Arithmetic, const INNER: usize>(
     row: &[T],
     table: &Table<T>,
     first: usize,

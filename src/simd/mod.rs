@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 mod arithmetic;
+#[cfg(target_arch = "x86_64")]
+mod byte_pixels;
 mod combine;
 mod combine_pairs;
 mod copy_pixels;
@@ -33,7 +35,8 @@ pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_sc
 pub(crate) use combine::{Combine, CombineRows, CombineSlices};
 pub(crate) use combine_pairs::{CombinePairs, halves};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
-pub(crate) use gather::{Gather, GatherRows};
+pub use gather::Gather;
+pub(crate) use gather::GatherRows;
 pub use group::{Group, RowGroup};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
@@ -181,6 +184,12 @@ pub trait InstructionSet: 'static {
     #[inline(always)]
     fn double<T: Copy>(_from: &[T], _to: &mut [T]) -> bool {
         false
+    }
+
+    /// Resizes rows of bytes, or gives them back where there is no loop for that.
+    #[inline(always)]
+    fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
+        Some(gather)
     }
 
     /// Rows become columns.

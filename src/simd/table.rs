@@ -26,6 +26,8 @@ pub struct Table<T: Arithmetic> {
     pub(crate) input: usize,
     /// The weights of the two neighbours that every output pixel takes, where the size is halved and they are the same everywhere.
     pub(crate) pair: Option<[T::Weight; 2]>,
+    /// The output pixels around the middle whose taps of a weight are neighbours, in order.
+    pub(crate) neighbours: Range<usize>,
     /// Given where the arithmetic has not the weights of all output pixels.
     pub(crate) exact: Option<Box<Exact<T>>>,
     /// The same for groups of output elements, for pixels of 1 to 4 interleaved elements; made when first asked for.
@@ -121,6 +123,18 @@ impl<T: Arithmetic> Table<T> {
         let all = || indices.iter().zip((0..).step_by(2)).all(|(&[first, second], at)| (first, second) == (at, at + 1));
         let (weights, _) = self.weight.as_chunks::<2>();
         (self.width == 2 && self.empty.is_empty() && weights.iter().all(|&other| other == pair) && all()).then_some(pair)
+    }
+
+    /// Looks for the [`neighbours`](Self::neighbours).
+    pub(crate) fn find_neighbours(&self) -> Range<usize> {
+        let (output, nothing) = (self.index.len() / self.width, T::Weight::default());
+        let follow = |o: &usize| {
+            let (index, weight) = self.row(*o);
+            index.iter().zip(weight).zip(index[0]..).all(|((&index, &weight), place)| index == place || weight == nothing)
+        };
+        let middle = output / 2;
+        let begin = (0..middle).rev().take_while(follow).last().unwrap_or(middle);
+        begin..(middle..output).take_while(follow).last().map_or(middle, |last| last + 1)
     }
 
     /// The table for output pixel `o`, where that is another one.
@@ -254,8 +268,18 @@ mod tests {
         let shape = GroupShape { lanes: 8, window: 8, fold: 1 };
         let input = 1_usize << 30; // pixels, the last of which all outputs take
         let (index, weight) = (vec![input as u32 - 1; 8], vec![1.0; 8]);
-        let table =
-            Table::<f32> { width: 1, index, weight, empty: Vec::new(), span: 1, input, pair: None, exact: None, lanes: Default::default() };
+        let table = Table::<f32> {
+            width: 1,
+            index,
+            weight,
+            empty: Vec::new(),
+            span: 1,
+            input,
+            pair: None,
+            neighbours: 0..0,
+            exact: None,
+            lanes: Default::default(),
+        };
         assert!(table.lanes(4, shape).is_none());
         assert_eq!(table.lanes(3, shape).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
     }

@@ -8,9 +8,10 @@ use std::arch::x86_64::{
     _mm256_unpacklo_ps,
 };
 
+use super::byte_pixels::gather_bytes;
 use super::double::{double_256, double_512};
 use super::group::{ByteRows256, ByteRows512, Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
-use super::{Backend, InstructionSet, Kernel, LINE, SQUARE};
+use super::{Backend, Gather, InstructionSet, Kernel, LINE, SQUARE};
 
 /// AVX2, FMA and F16C.
 pub(crate) struct Avx2;
@@ -33,6 +34,12 @@ impl InstructionSet for Avx2 {
     fn call<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
         unsafe { avx2(kernel) }
+    }
+
+    #[inline(always)]
+    fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
+        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+        unsafe { gather_bytes::<Self>(gather) }
     }
 
     #[inline(always)]
@@ -72,6 +79,12 @@ impl InstructionSet for Avx512 {
     fn call<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
         unsafe { avx512(kernel) }
+    }
+
+    #[inline(always)]
+    fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
+        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+        unsafe { gather_bytes::<Self>(gather) }
     }
 
     #[inline(always)]

@@ -235,6 +235,39 @@ fn bytes_are_the_same_on_every_backend_streamed_or_not() {
     }
 }
 
+/// Many taps of a byte are summed pixel by pixel, for four rows together and then one by one; at the borders as for any type.
+#[test]
+fn shrunk_bytes_are_the_same_on_every_backend() {
+    let antialiased = |filter| Resize::filter(filter).antialias(true);
+    let methods = [
+        ("linear", Resize::linear().antialias(true)),
+        ("cubic", Resize::cubic().antialias(true)),
+        ("Lanczos", antialiased(Filter::Lanczos { lobes: 3 })),
+        ("area", Resize::area()),
+        ("Pillow's Lanczos", antialiased(Filter::Lanczos { lobes: 3 }).profile(Profile::Pillow)),
+        ("cubic, aligned corners", Resize::cubic().coordinates(Coordinates::AlignCorners)),
+    ];
+    for (name, resize) in methods {
+        for ([height, width], size) in
+            [([11, 191], [9, 40]), ([5, 50], [5, 21]), ([9, 17], [4, 3]), ([14, 300], [13, 7]), ([1, 90], [1, 31]), ([3, 700], [2, 500])]
+        {
+            for channels in 1..=5 {
+                let extremes =
+                    |(_, c, h, w): (usize, usize, usize, usize)| [0, 255, 31, 254, 255, 0, 128, 7, 255][(h * h + c + w * w / 3) % 9];
+                let x = Array4::<u8>::from_shape_fn((1, channels, height, width), extremes);
+                let pixels = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned().permuted_axes([0, 3, 1, 2]);
+                let expected = resize.clone().backend(Backend::Portable).plan([height, width], size).unwrap().forward(&x).unwrap();
+                for backend in Backend::available() {
+                    let plan = resize.clone().backend(backend).plan([height, width], size).unwrap();
+                    let name = format!("{name}, {channels} channels, {height} × {width} → {size:?}, {backend:?}");
+                    assert_eq!(plan.forward(&pixels).unwrap(), expected, "{name}");
+                    assert_eq!(plan.forward(&x).unwrap(), expected, "{name}, planes");
+                }
+            }
+        }
+    }
+}
+
 /// Every error of planning and running, with its numbers.
 #[test]
 fn errors_name_the_argument_the_axis_and_the_numbers() {

@@ -97,6 +97,8 @@ macro_rules! byte_rows {
                 self
             }
 
+            const TAKES_PAIRS: bool = true;
+
             const STREAMS: bool = true;
 
             #[inline(always)]

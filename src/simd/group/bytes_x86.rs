@@ -10,7 +10,7 @@ use crate::simd::arithmetic::{Arithmetic, FRACTION_BITS, FewBits, LOW_BITS};
 // the shells that enable those instruction sets' features (AVX-512 includes AVX2).
 
 /// Half of what a sum of bytes is rounded to.
-pub(super) const HALF: i32 = 1 << (FRACTION_BITS - 1);
+pub(crate) const HALF: i32 = 1 << (FRACTION_BITS - 1);
 
 /// Sixteen bytes. Weights of 22 bits are cut in two of 16, which are summed apart.
 #[derive(Clone, Copy)]
@@ -318,6 +318,8 @@ macro_rules! few_bits_rows {
                     ])
                 }
             }
+
+            const TAKES_PAIRS: bool = true;
 
             const STREAMS: bool = true;
 

@@ -38,6 +38,9 @@ pub trait RowGroup<T: Arithmetic>: GroupSums<T> {
         self.accumulate_row(first, weights[0]).accumulate_row(second, weights[1])
     }
 
+    /// Whether two rows are added at a time, which sums of many rows are then best made by.
+    const TAKES_PAIRS: bool = false;
+
     /// Whether there is [`of_pairs`](Self::of_pairs).
     const PAIRS: bool = false;
 
@@ -180,4 +183,4 @@ mod floats_x86;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
+pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512, HALF};

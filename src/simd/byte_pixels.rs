@@ -1,0 +1,211 @@
+//! Sums along a row of bytes, pixel by pixel: for taps so many that those of a group of output elements do not fit into a window, as where
+//! a picture is shrunk. All channels of a pixel are summed at once, two taps by each multiplication.
+
+use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
+
+use super::arithmetic::{FRACTION_BITS, LOW_BITS};
+use super::gather::gather_pixels;
+use super::group::HALF;
+use super::{Gather, InstructionSet, Table};
+
+/// Bytes that are loaded at a time, of which a step takes those of its taps.
+const LOADED: usize = 16;
+
+/// Rows that take the same weights together.
+const ROWS: usize = 4;
+
+/// Rows of pixels of `INNER` bytes.
+struct BytePixels<'a, const INNER: usize> {
+    table: &'a Table<u8>,
+}
+
+impl<const INNER: usize> BytePixels<'_, INNER> {
+    /// Taps of a step: as many as make 8 pairs, over all channels with a place for a fourth.
+    const TAPS: usize = if INNER <= 2 { 8 } else { 4 };
+
+    /// Which of the loaded bytes, as words, become the pairs of taps by channel; 0x80 is none, which gives 0.
+    const PAIRS: [u8; 32] = {
+        let mut pick = [0x80; 32];
+        let mut tap = 0;
+        while tap < Self::TAPS {
+            // Half of the pairs are in each half of the register.
+            let (half, pair) = (tap / (Self::TAPS / 2), tap % (Self::TAPS / 2) / 2);
+            let mut channel = 0;
+            while channel < INNER {
+                pick[16 * half + 4 * (pair * INNER + channel) + 2 * (tap % 2)] = (tap * INNER + channel) as u8;
+                channel += 1;
+            }
+            tap += 1;
+        }
+        pick
+    };
+
+    /// Which of a half's two pairs of weights, the low bits of which come first, belong to each place; and the same of the high bits.
+    const WEIGHTS: [[u8; 32]; 2] = {
+        let mut pick = [[0x80; 32]; 2];
+        let mut place = 0;
+        while place < 32 {
+            let (half, pair) = (place / 16, place % 16 / 4 / INNER);
+            // With taps of 4 both halves have the same weights, and each takes its own pair of them.
+            let pair = if Self::TAPS == 4 { half } else { pair };
+            if pair < 2 {
+                pick[0][place] = (4 * pair + place % 4) as u8;
+                pick[1][place] = (8 + 4 * pair + place % 4) as u8;
+            }
+            place += 1;
+        }
+        pick
+    };
+
+    /// Output pixel `o` of some rows, which is written to `to` of each; `false` where its taps are not neighbours or too near to the end.
+    ///
+    /// # Safety
+    /// AVX2 is there.
+    #[inline(always)]
+    unsafe fn put<const ROWS: usize>(&self, o: usize, rows: [&[u8]; ROWS], out: &mut [MaybeUninit<u8>], to: [usize; ROWS]) -> bool {
+        let (width, steps) = (self.table.width, self.table.width.div_ceil(Self::TAPS));
+        let begin = self.table.index[o * width] as usize * INNER;
+        let bytes = begin..begin + (steps - 1) * Self::TAPS * INNER + LOADED;
+        let Some(weights) = self.table.weight.get(o * width..o * width + steps * Self::TAPS) else { return false };
+        if bytes.end > rows[0].len() || !self.table.neighbours.contains(&o) {
+            return false;
+        }
+        let mut taps = rows;
+        for row in 0..ROWS {
+            taps[row] = &rows[row][bytes.clone()];
+        }
+        // SAFETY: the caller's promise; both have what all steps take.
+        let sums = unsafe { self.sums(taps, weights) };
+        for row in 0..ROWS {
+            let pixel = &mut out[to[row]..][..INNER];
+            for channel in 0..INNER {
+                pixel[channel] = MaybeUninit::new(sums[row][channel]);
+            }
+        }
+        true
+    }
+
+    /// The same pixel of some rows.
+    ///
+    /// # Safety
+    /// AVX2 is there. `bytes` have those of all steps, and 16 of the last; `weights` has those of whole steps.
+    #[inline(always)]
+    unsafe fn sums<const ROWS: usize>(&self, bytes: [&[u8]; ROWS], weights: &[i32]) -> [[u8; 4]; ROWS] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let load = |pick: &[u8; 32]| _mm256_loadu_si256(pick.as_ptr().cast());
+            let (pairs, [of_low, of_high]) = (load(&Self::PAIRS), [load(&Self::WEIGHTS[0]), load(&Self::WEIGHTS[1])]);
+            let (mut low, mut high) = ([_mm256_setzero_si256(); ROWS], [_mm256_setzero_si256(); ROWS]);
+            for (step, weights) in weights.chunks_exact(Self::TAPS).enumerate() {
+                let weights = Self::weights(weights, self.table.width - step * Self::TAPS);
+                let low_bits = _mm256_and_si256(weights, _mm256_set1_epi32((1 << LOW_BITS) - 1));
+                let words = _mm256_packs_epi32(low_bits, _mm256_srai_epi32::<{ LOW_BITS as i32 }>(weights));
+                let (of_low, of_high) = (_mm256_shuffle_epi8(words, of_low), _mm256_shuffle_epi8(words, of_high));
+                for row in 0..ROWS {
+                    let bytes = _mm_loadu_si128(bytes[row].as_ptr().add(step * Self::TAPS * INNER).cast());
+                    let chosen = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), pairs);
+                    low[row] = _mm256_add_epi32(low[row], _mm256_madd_epi16(chosen, of_low));
+                    high[row] = _mm256_add_epi32(high[row], _mm256_madd_epi16(chosen, of_high));
+                }
+            }
+            let mut rounded = [[0; 4]; ROWS];
+            for row in 0..ROWS {
+                rounded[row] = Self::rounded(_mm256_add_epi32(low[row], _mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[row])));
+            }
+            rounded
+        }
+    }
+
+    /// The weights of a step, of which `taps` are this pixel's and those behind the next one's.
+    ///
+    /// # Safety
+    /// AVX2 is there. There are as many weights as a step has.
+    #[inline(always)]
+    unsafe fn weights(weights: &[i32], taps: usize) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (loaded, number) = if Self::TAPS == 4 {
+                let weights = _mm256_broadcastsi128_si256(_mm_loadu_si128(weights.as_ptr().cast()));
+                (weights, _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3))
+            } else {
+                (_mm256_loadu_si256(weights.as_ptr().cast()), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+            };
+            if taps >= Self::TAPS {
+                return loaded;
+            }
+            _mm256_and_si256(loaded, _mm256_cmpgt_epi32(_mm256_set1_epi32(taps as i32), number))
+        }
+    }
+
+    /// The channels, from their sums over the pairs of each place.
+    ///
+    /// # Safety
+    /// AVX2 is there.
+    #[inline(always)]
+    unsafe fn rounded(sums: __m256i) -> [u8; 4] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+            if Self::TAPS == 8 {
+                // Two pairs of a channel are in each half, as far apart as it has channels.
+                let other = if INNER == 2 { _mm_srli_si128::<8>(sums) } else { _mm_srli_si128::<4>(sums) };
+                sums = _mm_add_epi32(sums, other);
+            }
+            let rounded = _mm_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm_add_epi32(sums, _mm_set1_epi32(HALF)));
+            let words = _mm_packs_epi32(rounded, rounded);
+            _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes()
+        }
+    }
+}
+
+/// Resizes rows of pixels of 1 to 4 bytes; gives others back.
+///
+/// # Safety
+/// AVX2 is there.
+#[inline(always)]
+pub(super) unsafe fn gather_bytes<I: InstructionSet>(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match gather.inner {
+            1 => gather_of::<I, 1>(gather),
+            2 => gather_of::<I, 2>(gather),
+            3 => gather_of::<I, 3>(gather),
+            4 => gather_of::<I, 4>(gather),
+            _ => return Some(gather),
+        }
+    }
+    None
+}
+
+/// Some rows together, then one by one. What [`BytePixels`] leaves is done as for any type.
+///
+/// # Safety
+/// AVX2 is there.
+#[inline(always)]
+unsafe fn gather_of<I: InstructionSet, const INNER: usize>(gather: Gather<'_, u8>) {
+    let Gather { rows, table, pixels, out, starts, .. } = gather;
+    let engine = BytePixels::<'_, INNER> { table };
+    let (fours, _) = rows.as_chunks::<ROWS>();
+    let (starts_of_fours, _) = starts.as_chunks::<ROWS>();
+    for (rows, starts) in fours.iter().zip(starts_of_fours) {
+        for (number, o) in pixels.clone().enumerate() {
+            let to = starts.map(|start| start + number * INNER);
+            // SAFETY: the caller's promise.
+            if !unsafe { engine.put(o, *rows, out, to) } {
+                for (row, to) in rows.iter().zip(to) {
+                    gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
+                }
+            }
+        }
+    }
+    for (row, start) in rows.iter().zip(starts).skip(fours.len() * ROWS) {
+        for (number, o) in pixels.clone().enumerate() {
+            let to = start + number * INNER;
+            // SAFETY: the caller's promise.
+            if !unsafe { engine.put(o, [row], out, [to]) } {
+                gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
+            }
+        }
+    }
+}
