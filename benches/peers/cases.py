@@ -130,6 +130,16 @@ def pictures():
         yield make(f"rgb32-{name}", 3, method, "f32", 1.3, rivals)
 
 
+def thumbnails():
+    """1920×1080 → 640×360. OpenCV, whose bicubic does not antialias, computes something else."""
+    for name, method in [("bilinear", "linear"), ("bicubic", "cubic"), ("lanczos3", "lanczos")]:
+        yield Case(
+            name=f"rgb8-shrink-{name}", group="Pictures, 1920×1080 → 640×360", operator="resize", input=(1, 3, 1080, 1920),
+            output=(1, 3, 360, 640), method=method, dtype="u8", layout="channels_last", profile="pillow",
+            peers=(FAST_IMAGE_RESIZE, PIC_SCALE, PILLOW),
+        )  # fmt: skip
+
+
 # name, input, output channels, kernel, stride, padding, output padding, groups, ratios of forward, dX, dW
 CONVOLUTIONS = [
     ("k4s2-512-256", (16, 512, 8, 8), 256, 4, 2, 1, 0, 1, (1.5, 1.4, 1.4)),
@@ -158,4 +168,4 @@ def convolutions():
             )  # fmt: skip
 
 
-CASES = [*tensors(), *pictures(), *convolutions()]
+CASES = [*tensors(), *pictures(), *thumbnails(), *convolutions()]
