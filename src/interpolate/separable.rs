@@ -289,7 +289,7 @@ impl Engine<'_> {
 
     /// How large the buffers of a task are, whose rows have `input` and `output` elements, `inner` of them interleaved.
     fn sizes<T: Arithmetic>(self, input: usize, output: usize, inner: usize, heights: usize) -> Sizes {
-        let [depth, height, _] = &self.passes.axes;
+        let [depth, height, width] = &self.passes.axes;
         let (height_table, depth_table) = (height.table::<T>(), depth.table::<T>());
         let line = if self.widen_first { output } else { input };
         let slices = if self.widen_first && !depth.identity { depth_table.span } else { 0 };
@@ -299,7 +299,10 @@ impl Engine<'_> {
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
         let made = self.widen_first || !depth.identity;
-        let ahead = if made && line.saturating_mul(size_of::<T>()) <= SHORT_ROW { BATCH - 1 } else { 0 };
+        // Bytes that are summed pixel by pixel have their weights prepared for all of them together.
+        let by_pixel = size_of::<T>() == 1 && !width.identity && !width.table::<T>().has_lanes(inner, self.backend);
+        let longest = if by_pixel { 4 * SHORT_ROW } else { SHORT_ROW };
+        let ahead = if made && line.saturating_mul(size_of::<T>()) <= longest { BATCH - 1 } else { 0 };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input.saturating_mul(depth_table.width.max(batch));

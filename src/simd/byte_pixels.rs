@@ -13,7 +13,7 @@ use super::{Gather, InstructionSet, Table};
 const LOADED: usize = 16;
 
 /// Rows that take the same weights together.
-const ROWS: usize = 4;
+const MOST_ROWS: usize = 4;
 
 /// Rows of pixels of `INNER` bytes.
 struct BytePixels<'a, const INNER: usize> {
@@ -58,12 +58,20 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
         pick
     };
 
-    /// Output pixel `o` of some rows, which is written to `to` of each; `false` where its taps are not neighbours or too near to the end.
+    /// Output pixel `o` of some rows, which is written to `to` of each, and what a fourth channel would be behind it where there is `more`
+    /// to come; `false` where its taps are not neighbours or too near to the end.
     ///
     /// # Safety
     /// AVX2 is there.
     #[inline(always)]
-    unsafe fn put<const ROWS: usize>(&self, o: usize, rows: [&[u8]; ROWS], out: &mut [MaybeUninit<u8>], to: [usize; ROWS]) -> bool {
+    unsafe fn put<const ROWS: usize>(
+        &self,
+        o: usize,
+        rows: [&[u8]; ROWS],
+        out: &mut [MaybeUninit<u8>],
+        to: [usize; ROWS],
+        more: bool,
+    ) -> bool {
         let (width, steps) = (self.table.width, self.table.width.div_ceil(Self::TAPS));
         let begin = self.table.index[o * width] as usize * INNER;
         let bytes = begin..begin + (steps - 1) * Self::TAPS * INNER + LOADED;
@@ -78,20 +86,22 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
         // SAFETY: the caller's promise; both have what all steps take.
         let sums = unsafe { self.sums(taps, weights) };
         for row in 0..ROWS {
-            let pixel = &mut out[to[row]..][..INNER];
-            for channel in 0..INNER {
-                pixel[channel] = MaybeUninit::new(sums[row][channel]);
+            let pixel = sums[row].map(MaybeUninit::new);
+            if more && INNER == 3 {
+                out[to[row]..][..4].copy_from_slice(&pixel);
+            } else {
+                out[to[row]..][..INNER].copy_from_slice(&pixel[..INNER]);
             }
         }
         true
     }
 
-    /// The same pixel of some rows.
+    /// The same pixel of some rows; beyond them there is anything.
     ///
     /// # Safety
     /// AVX2 is there. `bytes` have those of all steps, and 16 of the last; `weights` has those of whole steps.
     #[inline(always)]
-    unsafe fn sums<const ROWS: usize>(&self, bytes: [&[u8]; ROWS], weights: &[i32]) -> [[u8; 4]; ROWS] {
+    unsafe fn sums<const ROWS: usize>(&self, bytes: [&[u8]; ROWS], weights: &[i32]) -> [[u8; 4]; MOST_ROWS] {
         // SAFETY: the caller's promise.
         unsafe {
             let load = |pick: &[u8; 32]| _mm256_loadu_si256(pick.as_ptr().cast());
@@ -109,11 +119,15 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
                     high[row] = _mm256_add_epi32(high[row], _mm256_madd_epi16(chosen, of_high));
                 }
             }
-            let mut rounded = [[0; 4]; ROWS];
             for row in 0..ROWS {
-                rounded[row] = Self::rounded(_mm256_add_epi32(low[row], _mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[row])));
+                low[row] = _mm256_add_epi32(low[row], _mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[row]));
             }
-            rounded
+            // Of fewer rows the last is taken again.
+            let mut four = [low[0]; MOST_ROWS];
+            for place in 1..MOST_ROWS {
+                four[place] = low[place.min(ROWS - 1)];
+            }
+            Self::rounded(four)
         }
     }
 
@@ -138,25 +152,47 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
         }
     }
 
-    /// The channels, from their sums over the pairs of each place.
+    /// The channels of four rows, from their sums over the pairs of each place.
     ///
     /// # Safety
     /// AVX2 is there.
     #[inline(always)]
-    unsafe fn rounded(sums: __m256i) -> [u8; 4] {
+    unsafe fn rounded([a, b, c, d]: [__m256i; MOST_ROWS]) -> [[u8; 4]; MOST_ROWS] {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut sums = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-            if Self::TAPS == 8 {
-                // Two pairs of a channel are in each half, as far apart as it has channels.
-                let other = if INNER == 2 { _mm_srli_si128::<8>(sums) } else { _mm_srli_si128::<4>(sums) };
-                sums = _mm_add_epi32(sums, other);
-            }
-            let rounded = _mm_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm_add_epi32(sums, _mm_set1_epi32(HALF)));
-            let words = _mm_packs_epi32(rounded, rounded);
-            _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes()
+            let words = _mm256_packs_epi32(Self::folded(a, b), Self::folded(c, d));
+            let bytes = _mm256_packus_epi16(words, words);
+            let a_c = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes)).to_le_bytes();
+            let b_d = _mm_cvtsi128_si64(_mm256_extracti128_si256::<1>(bytes)).to_le_bytes();
+            let ([a, c], [b, d]) = (halves(a_c), halves(b_d));
+            [a, b, c, d]
         }
     }
+
+    /// The rounded sums of two rows, the first in the lower half, the second in the upper one.
+    ///
+    /// # Safety
+    /// AVX2 is there.
+    #[inline(always)]
+    unsafe fn folded(first: __m256i, second: __m256i) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (lower, upper) = (_mm256_permute2x128_si256::<0x20>(first, second), _mm256_permute2x128_si256::<0x31>(first, second));
+            let mut sums = _mm256_add_epi32(lower, upper);
+            if Self::TAPS == 8 {
+                // Two pairs of a channel are in each half, as far apart as it has channels.
+                let other = if INNER == 2 { _mm256_srli_si256::<8>(sums) } else { _mm256_srli_si256::<4>(sums) };
+                sums = _mm256_add_epi32(sums, other);
+            }
+            _mm256_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm256_add_epi32(sums, _mm256_set1_epi32(HALF)))
+        }
+    }
+}
+
+/// The first four bytes, and the last.
+#[inline(always)]
+fn halves([a, b, c, d, e, f, g, h]: [u8; 8]) -> [[u8; 4]; 2] {
+    [[a, b, c, d], [e, f, g, h]]
 }
 
 /// Resizes rows of pixels of 1 to 4 bytes; gives others back.
@@ -186,24 +222,24 @@ pub(super) unsafe fn gather_bytes<I: InstructionSet>(gather: Gather<'_, u8>) -> 
 unsafe fn gather_of<I: InstructionSet, const INNER: usize>(gather: Gather<'_, u8>) {
     let Gather { rows, table, pixels, out, starts, .. } = gather;
     let engine = BytePixels::<'_, INNER> { table };
-    let (fours, _) = rows.as_chunks::<ROWS>();
-    let (starts_of_fours, _) = starts.as_chunks::<ROWS>();
+    let (fours, _) = rows.as_chunks::<MOST_ROWS>();
+    let (starts_of_fours, _) = starts.as_chunks::<MOST_ROWS>();
     for (rows, starts) in fours.iter().zip(starts_of_fours) {
         for (number, o) in pixels.clone().enumerate() {
             let to = starts.map(|start| start + number * INNER);
             // SAFETY: the caller's promise.
-            if !unsafe { engine.put(o, *rows, out, to) } {
+            if !unsafe { engine.put(o, *rows, out, to, o + 1 < pixels.end) } {
                 for (row, to) in rows.iter().zip(to) {
                     gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
                 }
             }
         }
     }
-    for (row, start) in rows.iter().zip(starts).skip(fours.len() * ROWS) {
+    for (row, start) in rows.iter().zip(starts).skip(fours.len() * MOST_ROWS) {
         for (number, o) in pixels.clone().enumerate() {
             let to = start + number * INNER;
             // SAFETY: the caller's promise.
-            if !unsafe { engine.put(o, [row], out, [to]) } {
+            if !unsafe { engine.put(o, [row], out, [to], o + 1 < pixels.end) } {
                 gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
             }
         }
