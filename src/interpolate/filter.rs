@@ -131,9 +131,15 @@ impl Filter {
     }
 }
 
-/// `sin(πx) / (πx)`.
+/// `sin(πx) / (πx)`; 0 at whole numbers, where the sine of a rounded `πx` is not.
 fn sinc(x: f64) -> f64 {
-    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
+    if x == 0.0 {
+        1.0
+    } else if x.fract() == 0.0 {
+        0.0
+    } else {
+        (PI * x).sin() / (PI * x)
+    }
 }
 
 /// The cubic convolution kernel of Keys (1981) at distance `x >= 0`; `a` is its slope at 1.

@@ -21,7 +21,7 @@ struct BytePixels<'a, const INNER: usize> {
 }
 
 impl<const INNER: usize> BytePixels<'_, INNER> {
-    /// Taps of a step: as many as make 8 pairs, over all channels with a place for a fourth.
+    /// Taps of a step: of up to two channels two pairs in each half of a register, of more channels one.
     const TAPS: usize = if INNER <= 2 { 8 } else { 4 };
 
     /// Which of the loaded bytes, as words, become the pairs of taps by channel; 0x80 is none, which gives 0.

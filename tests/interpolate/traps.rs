@@ -268,6 +268,22 @@ fn shrunk_bytes_are_the_same_on_every_backend() {
     }
 }
 
+/// Interpolating filters are 0 at other whole distances, to the last bit: an axis that keeps its size costs nothing.
+#[test]
+fn an_axis_that_keeps_its_size_is_left_alone() {
+    let lanczos = |lobes| Resize::filter(Filter::Lanczos { lobes });
+    for (name, resize) in [("linear", Resize::linear()), ("cubic", Resize::cubic()), ("Lanczos 3", lanczos(3)), ("Lanczos 4", lanczos(4))] {
+        let x = Array4::from_shape_fn((1, 2, 12, 9), |(_, c, h, w)| ((c * 31 + h * 17 + w * 5) % 23) as f32 / 7.0 - 1.0);
+        for resize in [resize.clone(), resize.antialias(true)] {
+            assert_eq!(resize.plan([12, 9], [12, 9]).unwrap().forward(&x).unwrap(), x, "{name}");
+            let wide = resize.plan([12, 9], [12, 20]).unwrap().forward(&x).unwrap();
+            let rows = x.to_shape((24, 1, 9)).unwrap();
+            let alone = resize.plan([9], [20]).unwrap().forward(rows.view()).unwrap();
+            assert_eq!(wide, alone.to_shape((1, 2, 12, 20)).unwrap(), "{name}");
+        }
+    }
+}
+
 /// Every error of planning and running, with its numbers.
 #[test]
 fn errors_name_the_argument_the_axis_and_the_numbers() {
