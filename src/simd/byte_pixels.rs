@@ -3,6 +3,7 @@
 
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::arithmetic::{FRACTION_BITS, LOW_BITS};
 use super::gather::gather_pixels;
@@ -58,42 +59,63 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
         pick
     };
 
-    /// Output pixel `o` of some rows, which is written to `to` of each, and what a fourth channel would be behind it where there is `more`
-    /// to come; `false` where its taps are not neighbours or too near to the end.
+    /// Bytes that a pixel's steps read of a row, from its first tap on.
+    fn reach(&self) -> usize {
+        (self.table.width.div_ceil(Self::TAPS) - 1) * Self::TAPS * INNER + LOADED
+    }
+
+    /// Where the first tap of output pixel `o` is in a row.
+    #[inline(always)]
+    fn begin(&self, o: usize) -> usize {
+        self.table.index[o * self.table.width] as usize * INNER
+    }
+
+    /// Those of `pixels`, one after the other, whose taps are neighbours, and whose steps read neither past a row of `len` bytes nor past
+    /// the weights.
+    fn inside(&self, pixels: Range<usize>, len: usize) -> Range<usize> {
+        let Table { width, weight, neighbours, .. } = self.table;
+        let first = neighbours.start.max(pixels.start);
+        let weights = width.next_multiple_of(Self::TAPS);
+        let fits = |&o: &usize| self.begin(o) + self.reach() <= len && o * width + weights <= weight.len();
+        first..(first..neighbours.end.min(pixels.end)).take_while(fits).last().map_or(first, |last| last + 1)
+    }
+
+    /// Output pixels `inside` of some rows, the first of which is written to `to` of each.
     ///
     /// # Safety
-    /// AVX2 is there.
+    /// AVX2 is there. The pixels are [`inside`](Self::inside) rows of the shortest row's length.
     #[inline(always)]
-    unsafe fn put<const ROWS: usize>(
-        &self,
-        o: usize,
-        rows: [&[u8]; ROWS],
-        out: &mut [MaybeUninit<u8>],
-        to: [usize; ROWS],
-        more: bool,
-    ) -> bool {
-        let (width, steps) = (self.table.width, self.table.width.div_ceil(Self::TAPS));
-        let begin = self.table.index[o * width] as usize * INNER;
-        let bytes = begin..begin + (steps - 1) * Self::TAPS * INNER + LOADED;
-        let Some(weights) = self.table.weight.get(o * width..o * width + steps * Self::TAPS) else { return false };
-        if bytes.end > rows[0].len() || !self.table.neighbours.contains(&o) {
-            return false;
-        }
-        let mut taps = rows;
+    unsafe fn run<const ROWS: usize>(&self, inside: Range<usize>, rows: [&[u8]; ROWS], out: &mut [MaybeUninit<u8>], to: [usize; ROWS]) {
+        let (width, weights_len, reach) = (self.table.width, self.table.width.next_multiple_of(Self::TAPS), self.reach());
+        let len = inside.len() * INNER;
         for row in 0..ROWS {
-            taps[row] = &rows[row][bytes.clone()];
+            assert!(to[row] + len <= out.len(), "the output has room for every pixel");
         }
-        // SAFETY: the caller's promise; both have what all steps take.
-        let sums = unsafe { self.sums(taps, weights) };
-        for row in 0..ROWS {
-            let pixel = sums[row].map(MaybeUninit::new);
-            if more && INNER == 3 {
-                out[to[row]..][..4].copy_from_slice(&pixel);
-            } else {
-                out[to[row]..][..INNER].copy_from_slice(&pixel[..INNER]);
+        for (number, o) in inside.enumerate() {
+            let begin = self.begin(o);
+            // SAFETY: the caller's promise.
+            let weights = unsafe { self.table.weight.get_unchecked(o * width..o * width + weights_len) };
+            let mut bytes = rows;
+            for row in 0..ROWS {
+                // SAFETY: the caller's promise.
+                bytes[row] = unsafe { rows[row].get_unchecked(begin..begin + reach) };
+            }
+            // SAFETY: the caller's promise; both have what all steps take.
+            let sums = unsafe { self.sums(bytes, weights) };
+            let is_last = (number + 1) * INNER == len;
+            for row in 0..ROWS {
+                let at = to[row] + number * INNER;
+                let pixel = sums[row].map(MaybeUninit::new);
+                // SAFETY: there is room for every pixel. Of three channels a fourth byte is written, which belongs to the next pixel.
+                unsafe {
+                    if INNER == 3 && !is_last {
+                        out.get_unchecked_mut(at..at + 4).copy_from_slice(&pixel);
+                    } else {
+                        out.get_unchecked_mut(at..at + INNER).copy_from_slice(&pixel[..INNER]);
+                    }
+                }
             }
         }
-        true
     }
 
     /// The same pixel of some rows; beyond them there is anything.
@@ -222,26 +244,23 @@ pub(super) unsafe fn gather_bytes<I: InstructionSet>(gather: Gather<'_, u8>) -> 
 unsafe fn gather_of<I: InstructionSet, const INNER: usize>(gather: Gather<'_, u8>) {
     let Gather { rows, table, pixels, out, starts, .. } = gather;
     let engine = BytePixels::<'_, INNER> { table };
-    let (fours, _) = rows.as_chunks::<MOST_ROWS>();
-    let (starts_of_fours, _) = starts.as_chunks::<MOST_ROWS>();
+    let shortest = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+    let inside = engine.inside(pixels.clone(), shortest);
+    let place = |o: usize| (o - pixels.start) * INNER;
+    let (fours, rest) = rows.as_chunks::<MOST_ROWS>();
+    let (starts_of_fours, starts_of_rest) = starts.as_chunks::<MOST_ROWS>();
     for (rows, starts) in fours.iter().zip(starts_of_fours) {
-        for (number, o) in pixels.clone().enumerate() {
-            let to = starts.map(|start| start + number * INNER);
-            // SAFETY: the caller's promise.
-            if !unsafe { engine.put(o, *rows, out, to, o + 1 < pixels.end) } {
-                for (row, to) in rows.iter().zip(to) {
-                    gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
-                }
-            }
-        }
+        // SAFETY: the caller's promise, and no row is shorter.
+        unsafe { engine.run(inside.clone(), *rows, out, starts.map(|start| start + place(inside.start))) };
     }
-    for (row, start) in rows.iter().zip(starts).skip(fours.len() * MOST_ROWS) {
-        for (number, o) in pixels.clone().enumerate() {
-            let to = start + number * INNER;
-            // SAFETY: the caller's promise.
-            if !unsafe { engine.put(o, [row], out, [to], o + 1 < pixels.end) } {
-                gather_pixels::<I, u8, INNER>(row, table, o, &mut out[to..][..INNER]);
-            }
+    for (row, start) in rest.iter().zip(starts_of_rest) {
+        // SAFETY: the caller's promise, and no row is shorter.
+        unsafe { engine.run(inside.clone(), [row], out, [start + place(inside.start)]) };
+    }
+    for (row, start) in rows.iter().zip(starts) {
+        for part in [pixels.start..inside.start, inside.end..pixels.end] {
+            let out = &mut out[start + place(part.start)..start + place(part.end)];
+            gather_pixels::<I, u8, INNER>(row, table, part.start, out);
         }
     }
 }
