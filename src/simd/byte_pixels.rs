@@ -74,7 +74,7 @@ impl<const INNER: usize> BytePixels<'_, INNER> {
     /// the weights.
     fn inside(&self, pixels: Range<usize>, len: usize) -> Range<usize> {
         let Table { width, weight, neighbours, .. } = self.table;
-        let first = neighbours.start.max(pixels.start);
+        let first = neighbours.start.clamp(pixels.start, pixels.end);
         let weights = width.next_multiple_of(Self::TAPS);
         let fits = |&o: &usize| self.begin(o) + self.reach() <= len && o * width + weights <= weight.len();
         first..(first..neighbours.end.min(pixels.end)).take_while(fits).last().map_or(first, |last| last + 1)
@@ -262,5 +262,28 @@ unsafe fn gather_of<I: InstructionSet, const INNER: usize>(gather: Gather<'_, u8
             let out = &mut out[start + place(part.start)..start + place(part.end)];
             gather_pixels::<I, u8, INNER>(row, table, part.start, out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_a_row_beside_the_neighbours_are_left_whole() {
+        // 300 output pixels of 4 taps each, a pixel apart, of which those from 100 to 119 are said to be neighbours.
+        let index = (0..300_u32).flat_map(|o| o..o + 4).collect();
+        let neighbours = 100..120;
+        let (empty, lanes) = (Vec::new(), Default::default());
+        let table =
+            Table { width: 4, index, weight: vec![1; 1200], empty, span: 4, input: 303, pair: None, neighbours, exact: None, lanes };
+        let pixels = BytePixels::<'_, 3> { table: &table };
+        for (piece, inside) in
+            [(0..64, 64..64), (0..110, 100..110), (64..300, 100..120), (110..200, 110..120), (128..300, 128..128), (0..300, 100..120)]
+        {
+            assert_eq!(pixels.inside(piece.clone(), 909), inside, "{piece:?}");
+        }
+        // The last step of pixel 110 reads bytes 330 to 345.
+        assert_eq!(pixels.inside(0..300, 346), 100..111);
     }
 }
