@@ -129,6 +129,13 @@ pub(crate) const FRACTION_BITS: u32 = 22;
 /// Bits of a weight that are multiplied apart from the others: both halves fit into 16.
 pub(crate) const LOW_BITS: u32 = 15;
 
+/// The low bits of two weights as the two words of a number, then the high ones.
+#[inline(always)]
+pub(crate) fn cut_pair([first, second]: [i32; 2]) -> [i32; 2] {
+    const LOW: i32 = (1 << LOW_BITS) - 1;
+    [first & LOW | (second & LOW) << 16, (first >> LOW_BITS) & 0xFFFF | second >> LOW_BITS << 16]
+}
+
 impl Arithmetic for u8 {
     type Weight = i32;
     type Sum = i32;
@@ -150,15 +157,12 @@ impl Arithmetic for u8 {
     }
 
     /// The low bits of all lanes, then the high ones; of each the pair in one number.
-    #[allow(clippy::cast_possible_truncation)] // cut in two on purpose
     fn fold(weights: &mut [i32]) {
         const MOST_LANES: usize = 64;
         let (lanes, mut pairs) = (weights.len() / 2, [[0; 2]; MOST_LANES]);
         pairs[..lanes].copy_from_slice(weights.as_chunks().0);
-        let pack = |[first, second]: [i32; 2]| i32::from(first as i16) & 0xFFFF | second << 16;
-        for (lane, pair) in pairs[..lanes].iter().enumerate() {
-            weights[lane] = pack(pair.map(|weight| weight & ((1 << LOW_BITS) - 1)));
-            weights[lanes + lane] = pack(pair.map(|weight| weight >> LOW_BITS));
+        for (lane, &pair) in pairs[..lanes].iter().enumerate() {
+            [weights[lane], weights[lanes + lane]] = cut_pair(pair);
         }
     }
 

@@ -286,7 +286,7 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
         rows[t] = &row(t)[first..][..out.len()];
     }
     if T::Rows::<I>::TAKES_PAIRS && further.is_empty() && out.len() >= T::Rows::<I>::LANES {
-        return combine_pairs::<I, T>(&rows[..listed.len()], listed, out);
+        return combine_by_two::<I, T>(&rows[..listed.len()], listed, out);
     }
     let whole = out.len() / BLOCK * BLOCK;
     let (blocks, rest) = out.split_at_mut(whole);
@@ -313,7 +313,7 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
 
 /// Whole groups, the last of which is moved to end with the row, two rows at a time.
 #[inline(always)]
-fn combine_pairs<I: InstructionSet, T: Arithmetic>(rows: &[&[T]], weight: &[T::Weight], out: &mut [MaybeUninit<T>]) {
+fn combine_by_two<I: InstructionSet, T: Arithmetic>(rows: &[&[T]], weight: &[T::Weight], out: &mut [MaybeUninit<T>]) {
     let lanes = T::Rows::<I>::LANES;
     for group in 0..out.len().div_ceil(lanes) {
         let place = (group * lanes).min(out.len() - lanes);

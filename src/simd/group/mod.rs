@@ -181,6 +181,6 @@ mod bytes_x86;
 #[cfg(target_arch = "x86_64")]
 mod floats_x86;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512};
+pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512, FewBitsRows256, FewBitsRows512};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512, HALF};
+pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, HALF};
