@@ -91,13 +91,13 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
     }
 }
 
-/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn, of all pictures.
+/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn: the first one of
+/// every picture, then the second.
 pub(super) struct PutColumns<'a, 'o, A: FloatElement, S> {
     /// Their pitch is from the sums of one pixel to those of the next that has the same turn.
     pub(super) turns: Turns<'a, A::Row>,
     pub(super) pictures: ArrayViewMut3<'o, S>,
-    /// Lines that have the same turn, of a picture and, rounded up, of all.
-    pub(super) rows: usize,
+    /// Lines that have the same turn, of all pictures, rounded up.
     pub(super) column: usize,
     pub(super) bias: A::Row,
     /// Room for such lines by pixel and by line, and for a vector.
@@ -109,9 +109,9 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, rows, column, bias, scratch } = self;
+        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, column, bias, scratch } = self;
         let (lanes, zero) = (<A::Row as Real>::Vector::<I>::LANES, <A::Row as Real>::Vector::<I>::splat(A::Row::zero()));
-        let (_, height, width) = pictures.dim();
+        let (count, height, width) = pictures.dim();
         let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
         for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
             for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
@@ -125,9 +125,9 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
                 }
             }
             Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
-            for (mut picture, lines) in pictures.outer_iter_mut().zip(lines.chunks_exact(rows * width)) {
+            for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
                 let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
-                for (mut row, sums) in of_turn.zip(lines.chunks_exact(width)) {
+                for (mut row, sums) in of_turn.zip(lines.chunks_exact(width).skip(number).step_by(count)) {
                     match row.as_slice_mut() {
                         Some(row) => S::join(row, &[sums], bias),
                         None => put_turns(row, &[sums], bias),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
-use super::{SOURCES, Scheme, planes_of};
+use super::{SOURCES, Scheme, TILE, planes_of};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
 use crate::conv_transpose::store::{PutColumns, PutTurns, Slot, Turns};
 use crate::element::FloatElement;
@@ -313,6 +313,14 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         });
     }
 
+    /// The rows and columns of tiles whose products at a point a phase needs.
+    fn needed(&self, point: usize, phase: usize) -> [Range<usize>; 2] {
+        let [_, heights, widths] = &self.run.scheme.phases.axes;
+        let (row, column) = (phase / widths.phases.len(), phase % widths.phases.len());
+        let rows = self.tiles.needed(0, point / TILE, heights.phases[row].shift);
+        [rows, self.tiles.needed(1, point % TILE, widths.phases[column].shift)]
+    }
+
     /// The products of some rows at every point.
     fn multiply(&self, weights: &[A::Row], channels: usize, points: &[A::Row], products: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
@@ -322,8 +330,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let mut offsets = Vec::with_capacity(scheme.depth);
         let mut live_planes: Option<&[Option<usize>]> = None;
         let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
-        let positions: Vec<Positions> =
-            (0..tiles.all()).step_by(self.run.lanes).map(|start| Positions { from: from(start), to: start }).collect();
+        let mut positions = Vec::with_capacity(tiles.all().div_ceil(self.run.lanes));
         let of_phase = weights.chunks_exact(channels * scheme.pitch()).zip(products.chunks_exact_mut(channels * pitch));
         for (number, (weights, sums)) in of_phase.enumerate() {
             let (point, phase) = (number / scheme.phases.count(), number % scheme.phases.count());
@@ -337,6 +344,9 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
                 offsets.clear();
                 offsets.extend(scheme.summands(live).map(offset));
             }
+            let [rows, columns] = self.needed(point, phase);
+            positions.clear();
+            positions.extend(tiles.vectors(&rows, &columns).map(|start| Positions { from: from(start), to: start }));
             let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
             let (rows, offsets, positions, strip) =
                 (channels, offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
@@ -367,8 +377,7 @@ impl<T: Real> Finish<'_, T> {
             let mut pictures = out.index_axis_mut(Axis(1), channel);
             if self.tiles.is_by_column() {
                 let (turns, column) = (self.turns(outputs, 0), self.tiles.column_pitch());
-                let rows = self.tiles.counts[1];
-                self.backend.run(PutColumns::<A, S> { turns, pictures, rows, column, bias, scratch: &mut *together });
+                self.backend.run(PutColumns::<A, S> { turns, pictures, column, bias, scratch: &mut *together });
                 continue;
             }
             for (n, picture) in pictures.outer_iter_mut().enumerate() {

@@ -1,5 +1,7 @@
 //! How positions are cut into tiles and blocks of them, and the copies of pixels that tiles are evaluated from.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::{AxisScheme, TILE};
@@ -21,7 +23,7 @@ enum Order {
     Rows,
     /// Row by row, but every element of a tile has a plane of its own: rows of so few tiles would fill but a part of a vector.
     Apart,
-    /// Column by column: the same pixel of the tiles below each other, of all pictures.
+    /// Column by column, row by row, picture by picture: the same pixel of the tiles below each other, of all pictures.
     Columns,
 }
 
@@ -29,6 +31,8 @@ enum Order {
 pub(crate) struct Tiles {
     /// Pictures, and rows and columns of tiles.
     pub(crate) counts: [usize; 3],
+    /// Rows and columns of positions that the tiles cover.
+    positions: [usize; 2],
     /// Outputs of a tile along height and width.
     pub(crate) sizes: [usize; 2],
     /// From one output of a tile to the next, with room for what a vector writes past the last.
@@ -68,7 +72,8 @@ impl Tiles {
             let tiles = [1, columns][axis];
             planes + strides[axis] * (sizes[axis] * (tiles - 1) + TILE - 1) + 1
         });
-        Self { counts, sizes, pitch, lanes, order, strides, origins, reach, panel }
+        let positions = [positions[1], positions[2]];
+        Self { counts, positions, sizes, pitch, lanes, order, strides, origins, reach, panel }
     }
 
     pub(crate) fn all(&self) -> usize {
@@ -96,11 +101,40 @@ impl Tiles {
 
     /// The number of a tile.
     pub(crate) fn number(&self, [picture, row, column]: [usize; 3]) -> usize {
-        let [_, rows, columns] = self.counts;
+        let [pictures, rows, columns] = self.counts;
         match self.order {
             Order::Rows | Order::Apart => (picture * rows + row) * columns + column,
-            Order::Columns => column * self.column() + picture * rows + row,
+            Order::Columns => column * self.column() + row * pictures + picture,
         }
+    }
+
+    /// The rows (`axis` 0) or columns (1) of tiles whose products at a point of that axis are needed for the positions from `shift` on. At 0
+    /// only the first output of a tile needs them, at ∞ only the last, which the tiles at the ends may not have.
+    pub(crate) fn needed(&self, axis: usize, point: usize, shift: usize) -> Range<usize> {
+        let size = self.sizes[axis];
+        let (first, last) = [(0, 0), (0, size - 1), (0, size - 1), (size - 1, size - 1)][point];
+        let end = (shift + self.positions[axis]).saturating_sub(first).div_ceil(size);
+        shift.saturating_sub(last).div_ceil(size)..end.min(self.counts[axis + 1])
+    }
+
+    /// Where the vectors begin that have these tiles of every picture.
+    pub(crate) fn vectors(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
+        let pictures = self.counts[0];
+        // Tiles whose numbers follow each other: how many such runs, and the tiles of one.
+        let (runs, len) = match self.order {
+            Order::Rows | Order::Apart => (pictures * rows.len(), columns.len()),
+            Order::Columns => (columns.len(), rows.len() * pictures),
+        };
+        let mut end = 0;
+        (0..runs).flat_map(move |run| {
+            let first = match self.order {
+                Order::Rows | Order::Apart => self.number([run / rows.len(), rows.start + run % rows.len(), columns.start]),
+                Order::Columns => self.number([0, rows.start, columns.start + run]),
+            };
+            let start = (first / self.lanes * self.lanes).max(end);
+            end = (first + len).next_multiple_of(self.lanes).max(end);
+            (start..end).step_by(self.lanes)
+        })
     }
 
     /// Picture, row and column of every tile, in order.
@@ -294,8 +328,8 @@ impl<'t> PlaneSource<'t> {
         let (before, count) = (span.before, span.count);
         for (row, to) in planes.chunks_exact_mut(columns * pitch).enumerate().take(rows) {
             let mut lines_of = lines.chunks_exact_mut(count.max(1));
-            for picture in from.outer_iter() {
-                for (tile, line) in (0..tiles.counts[1]).zip(&mut lines_of) {
+            for tile in 0..tiles.counts[1] {
+                for (picture, line) in from.outer_iter().zip(&mut lines_of) {
                     let line = &mut line[..count];
                     match inside(first_row, row + tile * tiles.sizes[0] * tiles.strides[0], height) {
                         Some(row) => span.copy(picture.index_axis(Axis(0), row), line),
