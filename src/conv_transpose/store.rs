@@ -127,7 +127,8 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
             Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
             for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
                 let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
-                for (mut row, sums) in of_turn.zip(lines.chunks_exact(width).skip(number).step_by(count)) {
+                for (line, mut row) in of_turn.enumerate() {
+                    let sums = &lines[(line * count + number) * width..][..width];
                     match row.as_slice_mut() {
                         Some(row) => S::join(row, &[sums], bias),
                         None => put_turns(row, &[sums], bias),

@@ -164,17 +164,22 @@ impl Reduced {
     fn multiply<T: Real>(&self, tile: &Tile, tiles: &Tiles, backend: Backend, filters: &[T], points: &[T], sums: &mut [T]) {
         let (rows, pitch, of_row) = (tile.fine.len(), tile.pitch, tiles.panels() * tiles.panel);
         let row_offsets: Vec<usize> = (0..rows).map(|row| row * of_row).collect();
-        let products: Vec<usize> = (0..tiles.all()).collect();
-        let offsets: Vec<usize> = products.iter().map(|tile| tile * pitch).collect();
+        let (mut products, mut offsets) = (Vec::with_capacity(tiles.all()), Vec::with_capacity(tiles.all()));
         let positions: Vec<Positions> = (0..pitch).step_by(lanes::<T>(backend)).map(|start| Positions { from: start, to: start }).collect();
-        let of_point = filters.chunks_exact(tiles.all() * pitch).zip(&self.live);
-        let of_plane = of_point.flat_map(|(strip, live)| live.planes.iter().map(move |place| (strip, place.is_some())));
-        let (weights, sums) = (points.chunks_exact(rows * of_row), sums.chunks_exact_mut(rows * pitch));
-        for (((strip, is_live), weights), sums) in of_plane.zip(weights).zip(sums) {
-            if is_live {
-                let layout = Layout::Offsets { rows: &row_offsets, products: &products };
-                let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-                StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true }.run(backend);
+        let (mut weights, mut sums) = (points.chunks_exact(rows * of_row), sums.chunks_exact_mut(rows * pitch));
+        for (point, (strip, live)) in filters.chunks_exact(tiles.all() * pitch).zip(&self.live).enumerate() {
+            // A tile without a last coarse pixel is 0 at ∞.
+            let (heights, widths) = (tiles.needed(0, point / TILE, 0), tiles.needed(1, point % TILE, 0));
+            products.clear();
+            products.extend(tiles.numbers(&heights, &widths));
+            offsets.clear();
+            offsets.extend(products.iter().map(|tile| tile * pitch));
+            for ((place, weights), sums) in live.planes.iter().zip(&mut weights).zip(&mut sums) {
+                if place.is_some() {
+                    let layout = Layout::Offsets { rows: &row_offsets, products: &products };
+                    let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
+                    StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true }.run(backend);
+                }
             }
         }
     }

@@ -117,24 +117,33 @@ impl Tiles {
         shift.saturating_sub(last).div_ceil(size)..end.min(self.counts[axis + 1])
     }
 
-    /// Where the vectors begin that have these tiles of every picture.
-    pub(crate) fn vectors(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
+    /// The numbers of these tiles of every picture, in order: those that follow each other together.
+    fn runs(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let pictures = self.counts[0];
-        // Tiles whose numbers follow each other: how many such runs, and the tiles of one.
         let (runs, len) = match self.order {
             Order::Rows | Order::Apart => (pictures * rows.len(), columns.len()),
             Order::Columns => (columns.len(), rows.len() * pictures),
         };
-        let mut end = 0;
-        (0..runs).flat_map(move |run| {
-            let first = match self.order {
-                Order::Rows | Order::Apart => self.number([run / rows.len(), rows.start + run % rows.len(), columns.start]),
-                Order::Columns => self.number([0, rows.start, columns.start + run]),
-            };
-            let start = (first / self.lanes * self.lanes).max(end);
-            end = (first + len).next_multiple_of(self.lanes).max(end);
-            (start..end).step_by(self.lanes)
+        let first = move |run: usize| match self.order {
+            Order::Rows | Order::Apart => self.number([run / rows.len(), rows.start + run % rows.len(), columns.start]),
+            Order::Columns => self.number([0, rows.start, columns.start + run]),
+        };
+        (0..runs).map(move |run| first(run)..first(run) + len)
+    }
+
+    /// Where the vectors begin that have these tiles of every picture.
+    pub(crate) fn vectors(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
+        let (lanes, mut behind) = (self.lanes, 0);
+        self.runs(rows, columns).flat_map(move |run| {
+            let start = (run.start / lanes * lanes).max(behind);
+            behind = behind.max(run.end.next_multiple_of(lanes));
+            (start..behind).step_by(lanes)
         })
+    }
+
+    /// The numbers of these tiles of every picture.
+    pub(crate) fn numbers(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
+        self.runs(rows, columns).flatten()
     }
 
     /// Picture, row and column of every tile, in order.
