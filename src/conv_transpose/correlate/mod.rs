@@ -21,6 +21,7 @@ use crate::parallel;
 use crate::simd::{Backend, Transpose, lanes, reserve, with_scratch};
 
 mod direct;
+mod kept;
 mod lines;
 mod pixels;
 mod reduced;
@@ -31,6 +32,11 @@ const COARSE: usize = 256;
 const SUMS: usize = 1 << 20;
 /// Sums of all parts of a tile together: what splitting the positions may cost in memory.
 const PARTIAL_SUMS: usize = 1 << 20;
+/// Coarse pixels at the points that are kept for all fine channels, at most, and the sums of a tile then.
+const KEPT: usize = 2_500_000;
+const SUMS_OF_KEPT: usize = 1 << 17;
+/// Fine channels × planes of a piece of work for which they are read again.
+const FEWEST_ROWS_OF_KEPT: usize = 24;
 /// How many pieces of work there should be before positions are left whole.
 const PIECES: usize = 8;
 /// The fewest blocks of positions of a part.
@@ -51,6 +57,8 @@ pub(crate) struct Factors<'a, A> {
 enum Method {
     Direct(Direct),
     Reduced(Reduced),
+    /// With the coarse pixels kept for all fine channels.
+    Kept(Reduced),
     Lines(Lines),
 }
 
@@ -108,9 +116,17 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let by_lines = by_tiles.is_none();
         let scheme = by_tiles.or_else(|| winograd::schemes_by_lines::<A>(geometry, &phases, channels, FEWEST_SAVED));
         let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
-        let of_fine = Tiling::new(of_group_fine, SUMS / sums_of.max(1), 1);
+        let of_piece = of_group_fine.div_ceil(PIECES.div_ceil((groups * of_coarse.pieces).max(1)));
+        let keeps = !by_lines
+            && scheme.as_ref().is_some_and(|axes| {
+                let few = Reduced::coarse_points(&phases, axes, batch, of_coarse.size) <= KEPT;
+                few && of_piece * winograd::planes_of(axes) >= FEWEST_ROWS_OF_KEPT
+            });
+        let most = if keeps { (SUMS_OF_KEPT / sums_of.max(1)).min(of_piece) } else { SUMS / sums_of.max(1) };
+        let of_fine = Tiling::new(of_group_fine, most, 1);
         let method = match scheme {
             Some(axes) if by_lines => Method::Lines(Lines::new(phases, axes, batch, lanes)),
+            Some(axes) if keeps => Method::Kept(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
             Some(axes) => Method::Reduced(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
             None => Method::Direct(Direct::new(phases, batch)),
         };
@@ -119,6 +135,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             // Large blocks: at least two parts, if there are two.
             Method::Reduced(reduced) => (reduced.blocks(), FEWEST_BLOCKS.min(reduced.blocks().div_ceil(2)).max(1)),
             Method::Lines(lines) => (lines.blocks(), 1), // larger blocks, and few sums
+            Method::Kept(_) => (1, 1),                   // enough pieces without
         };
         let pieces = groups * of_coarse.pieces * of_fine.pieces;
         let most = PARTIAL_SUMS / (sums_of * of_fine.size).max(1);
@@ -130,14 +147,19 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
 
     /// What a call takes.
     pub(crate) fn need(&self) -> Need {
-        let (pitch, fine) = (self.of_coarse.size, self.of_fine.size);
-        let parts = self.parts.pieces.max(1);
-        let (add, outputs) = match &self.method {
-            Method::Direct(direct) => (direct.need::<A>(fine, pitch, self.factors.backend), 0),
-            Method::Reduced(reduced) => (reduced.need::<A>(fine, pitch, self.factors.backend), Reduced::outputs_len(pitch)),
-            Method::Lines(lines) => (lines.need::<A>(fine), 0),
+        let (pitch, fine, backend) = (self.of_coarse.size, self.of_fine.size, self.factors.backend);
+        let (parts, store_len) = (self.parts.pieces.max(1), self.store_len(pitch));
+        let sums_len = self.sums_len(fine, pitch) * parts;
+        let add = match &self.method {
+            Method::Direct(direct) => direct.need::<A>(fine, pitch, backend),
+            Method::Reduced(reduced) => reduced.need::<A>(fine, pitch, backend),
+            Method::Lines(lines) => lines.need::<A>(fine),
+            Method::Kept(reduced) => {
+                let need = reduced.need_kept::<A>((fine, pitch), (sums_len, store_len), backend);
+                return Need { held: self.groups * self.of_coarse.pieces, threads: self.threads, ..need };
+            }
         };
-        let buffers = [self.sums_len(fine, pitch) * parts, add.buffers[0].max(self.store_len(pitch)), outputs];
+        let buffers = [sums_len, add.buffers[0].max(store_len), 0];
         // A thread that waits for the sums of other parts holds its own.
         let held = if parts > 1 { self.groups * self.of_coarse.pieces * self.of_fine.pieces } else { 1 };
         Need { buffers, held, threads: self.threads, ..add }
@@ -147,15 +169,15 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
     fn sums_len(&self, fine: usize, pitch: usize) -> usize {
         let of_channel = match &self.method {
             Method::Direct(_) => self.taps,
-            Method::Reduced(reduced) => Reduced::sums_of_channel(&reduced.axes),
+            Method::Reduced(reduced) | Method::Kept(reduced) => Reduced::sums_of_channel(&reduced.axes),
             Method::Lines(lines) => Reduced::sums_of_channel(&lines.axes),
         };
         of_channel * fine * pitch
     }
 
-    /// The taps of a fine channel, and the same by coarse channel, on their way to the gradient.
+    /// The taps of a fine channel, the same by coarse channel, and the outputs of a plane, on their way to the gradient.
     fn store_len(&self, pitch: usize) -> usize {
-        2 * self.taps * pitch
+        2 * self.taps * pitch + Reduced::outputs_len(pitch)
     }
 
     /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked; an
@@ -185,6 +207,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             let (left, right) = out.split_at(Axis(0), self.first_coarse(middle) - self.first_coarse(coarse.start));
             let second = fine.clone();
             self.join(|| self.divide(left, coarse.start..middle, fine), || self.divide(right, middle..coarse.end, second));
+        } else if let Method::Kept(reduced) = &self.method {
+            self.keep(reduced, out, coarse.start);
         } else if fine.len() > 1 {
             let middle = middle_of(&fine);
             let (left, right) = out.split_at(Axis(1), (middle - fine.start) * self.of_fine.size);
@@ -200,17 +224,21 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         tile / self.of_coarse.pieces * self.of_coarse.count + self.of_coarse.range(tile % self.of_coarse.pieces).start
     }
 
-    fn tile<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, coarse: usize, fine: usize) {
+    /// The channels of a tile, by its numbers among coarse and fine ones.
+    fn tile_of(&self, coarse: usize, fine: usize) -> Tile {
         let first_fine = coarse / self.of_coarse.pieces * self.of_fine.count;
         let (first_coarse, fine) = (self.first_coarse(coarse), self.of_fine.range(fine));
-        let tile = Tile {
+        Tile {
             coarse: first_coarse..first_coarse + self.of_coarse.range(coarse % self.of_coarse.pieces).len(),
             fine: first_fine + fine.start..first_fine + fine.end,
             pitch: self.of_coarse.size,
-        };
+        }
+    }
+
+    fn tile<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, coarse: usize, fine: usize) {
+        let tile = self.tile_of(coarse, fine);
         let (len, parts) = (self.sums_len(tile.fine.len(), tile.pitch), self.parts.pieces.max(1));
         with_scratch(len * parts, |sums: &mut [A::Row]| {
-            sums.fill(A::Row::default());
             self.run_parts(&tile, sums, 0..parts);
             let (sums, others) = sums.split_at_mut(len);
             for other in others.chunks_exact(len) {
@@ -228,9 +256,10 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             return self.join(|| self.run_parts(tile, left, parts.start..middle), || self.run_parts(tile, right, middle..parts.end));
         }
         let blocks = self.parts.range(parts.start);
+        sums.fill(A::Row::default());
         match &self.method {
             Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
-            Method::Reduced(reduced) => reduced.add(&self.factors, tile, blocks, sums),
+            Method::Reduced(reduced) | Method::Kept(reduced) => reduced.add(&self.factors, tile, blocks, sums),
             Method::Lines(lines) => lines.add(&self.factors, tile, blocks, sums),
         }
     }
@@ -239,12 +268,13 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
     fn store<S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, tile: &Tile, sums: &[A::Row]) {
         let backend = self.factors.backend;
         with_scratch(self.store_len(tile.pitch), |scratch: &mut [A::Row]| {
-            let (taps, kernels) = scratch.split_at_mut(self.taps * tile.pitch);
+            let (taps, rest) = scratch.split_at_mut(self.taps * tile.pitch);
+            let (kernels, outputs) = rest.split_at_mut(self.taps * tile.pitch);
             for channel in 0..tile.fine.len() {
                 let of_channel = match &self.method {
                     Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
-                    Method::Reduced(reduced) => {
-                        reduced.taps_of(channel, tile, sums, backend, taps);
+                    Method::Reduced(reduced) | Method::Kept(reduced) => {
+                        reduced.taps_of(channel, tile, sums, backend, (&mut *taps, &mut *outputs));
                         &*taps
                     }
                     Method::Lines(lines) => {

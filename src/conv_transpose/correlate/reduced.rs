@@ -2,6 +2,9 @@
 //!
 //! The coarse pixels of a tile are what the filter is to a convolution, the taps what its outputs are. Products at the points are summed
 //! over all tiles, so the way back is taken once for a pair of channels.
+//!
+//! The coarse pixels at the points are kept for all fine channels where they are few enough ([`kept`](super::kept)). In large pictures they
+//! are evaluated block by block, and again for each tile of channels.
 
 use std::ops::Range;
 
@@ -20,6 +23,16 @@ const POINTS: usize = 1 << 20;
 const FEWEST_TILES: usize = 24;
 const MOST_TILES: usize = 144;
 
+/// A product of the pixels of a block.
+pub(super) struct Product<'a> {
+    pub(super) tile: &'a Tile,
+    pub(super) tiles: &'a Tiles,
+    /// The coarse channels of the tile that are multiplied: they alone are there.
+    pub(super) lanes: Range<usize>,
+    /// Whether to add to the sums, or to start from 0.
+    pub(super) accumulate: bool,
+}
+
 /// How the positions are cut.
 pub(crate) struct Reduced {
     phases: Phases,
@@ -28,8 +41,20 @@ pub(crate) struct Reduced {
     filters: Vec<Filter>,
     /// By point: the planes whose taps need its products.
     live: Vec<Live>,
-    positions: [usize; 3],
-    block: [usize; 3],
+    pub(super) positions: [usize; 3],
+    pub(super) block: [usize; 3],
+}
+
+/// Where a block is, and its tiles.
+pub(super) struct Block {
+    pub(super) ranges: [Range<usize>; 3],
+    pub(super) tiles: Tiles,
+}
+
+impl Block {
+    fn start(&self) -> [usize; 3] {
+        self.ranges.each_ref().map(|range| range.start)
+    }
 }
 
 impl Reduced {
@@ -47,6 +72,12 @@ impl Reduced {
         Self { phases, axes, filters, live, positions, block }
     }
 
+    /// The numbers of so many coarse channels at the points.
+    pub(crate) fn coarse_points(phases: &Phases, axes: &[AxisScheme; 2], batch: usize, channels: usize) -> usize {
+        let positions = [batch, phases.axes[1].positions(), phases.axes[2].positions()];
+        tile_counts((phases, axes), positions).iter().fold(ELEMENTS * channels, |points, &tiles| points.saturating_mul(tiles))
+    }
+
     /// The sums that a pair of channels has.
     pub(crate) fn sums_of_channel(axes: &[AxisScheme; 2]) -> usize {
         ELEMENTS * planes_of(axes)
@@ -60,26 +91,63 @@ impl Reduced {
         self.counts().iter().product()
     }
 
-    /// The filters and the points of a tile of so many fine and `pitch` coarse channels, and what they are evaluated from.
+    /// A block, by its number.
+    pub(super) fn block(&self, number: usize, lanes: usize) -> Block {
+        let [_, heights, widths] = self.counts();
+        let index = [number / (heights * widths), number / widths % heights, number % widths];
+        let ranges: [Range<usize>; 3] = std::array::from_fn(|axis| {
+            let start = index[axis] * self.block[axis];
+            start..(start + self.block[axis]).min(self.positions[axis])
+        });
+        let sizes = ranges.each_ref().map(|range| range.len());
+        Block { ranges, tiles: self.tiles(sizes, lanes) }
+    }
+
+    fn tiles(&self, sizes: [usize; 3], lanes: usize) -> Tiles {
+        Tiles::new((&self.phases, &self.axes), sizes, lanes, lanes)
+    }
+
+    /// The tiles of a block at most.
+    pub(super) fn most_tiles(&self) -> usize {
+        tile_counts((&self.phases, &self.axes), self.block).iter().product()
+    }
+
+    /// The coarse pixels of a block at the points, and what they are evaluated from: `pitch` channels.
+    pub(super) fn coarse_lens(&self, pitch: usize) -> [usize; 2] {
+        let outputs: usize = self.axes.iter().map(AxisScheme::outputs).product();
+        [ELEMENTS * self.most_tiles() * pitch, self.most_tiles() * outputs * (pitch + crate::simd::SQUARE)]
+    }
+
+    /// The same of so many fine channels.
+    pub(super) fn fine_lens(&self, fine: usize, lanes: usize) -> [usize; 2] {
+        let tiles = self.tiles(self.block, lanes);
+        let points_len = ELEMENTS * fine * self.planes() * tiles.panels() * lanes;
+        [points_len, tiles.planes_len() + ELEMENTS * tiles.pitch]
+    }
+
+    pub(super) fn planes(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// Coarse and fine pixels of a block at the points, and what either are evaluated from.
     fn lens(&self, fine: usize, pitch: usize, lanes: usize) -> [usize; 3] {
-        let tiles = Tiles::new((&self.phases, &self.axes), self.block, lanes, lanes);
-        let [_, height, width] = tile_counts((&self.phases, &self.axes), self.block);
-        let pixels = self.block[0] * height * tiles.sizes[0] * width * tiles.sizes[1];
-        let pixels_len = pixels * (pitch + crate::simd::SQUARE);
-        let planes_len = tiles.planes_len() + ELEMENTS * tiles.pitch;
-        let points_len = ELEMENTS * fine * self.filters.len() * tiles.panels() * lanes;
-        [ELEMENTS * tiles.all() * pitch, points_len, pixels_len.max(planes_len)]
+        let ([coarse_len, pixels_len], [fine_len, planes_len]) = (self.coarse_lens(pitch), self.fine_lens(fine, lanes));
+        [coarse_len, fine_len, pixels_len.max(planes_len)]
     }
 
     /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
     pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
         let lanes = lanes::<A::Row>(backend);
-        let tiles = Tiles::new((&self.phases, &self.axes), self.block, lanes, lanes);
-        let lists = fine * self.filters.len() * size_of::<usize>() + 2 * grown_bytes::<usize>(tiles.all());
+        self.need_of((fine, pitch), lanes, [self.lens(fine, pitch, lanes).iter().sum(), 0, 0])
+    }
+
+    /// These buffers, and the lists of a block.
+    pub(super) fn need_of(&self, (fine, pitch): (usize, usize), lanes: usize, buffers: [usize; 3]) -> Need {
+        let tiles = self.tiles(self.block, lanes);
+        let lists = fine * self.planes() * size_of::<usize>() + 2 * grown_bytes::<usize>(tiles.all());
         let sources = PlaneSource::list_bytes(planes_of(&self.axes), &tiles);
         let list_bytes = lists + sources + pitch / lanes * size_of::<Positions>();
-        let need = Need { list_bytes, ..Need::of_buffers([self.lens(fine, pitch, lanes).iter().sum(), 0, 0], false) };
-        need.with_shared(self.phases.list_bytes())
+        Need { list_bytes, ..Need::of_buffers(buffers, false) }.with_shared(self.phases.list_bytes())
     }
 
     /// The outputs of one plane, on their way to the taps.
@@ -90,32 +158,26 @@ impl Reduced {
     /// Adds the products of some blocks to the sums: by point, plane, fine channel, coarse channel.
     pub(crate) fn add<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let lanes = lanes::<A::Row>(factors.backend);
-        let [filters_len, points_len, rest_len] = self.lens(tile.fine.len(), tile.pitch, lanes);
-        let [_, heights, widths] = self.counts();
-        with_scratch(filters_len + points_len + rest_len, |scratch: &mut [A::Row]| {
-            let (filters, rest) = scratch.split_at_mut(filters_len);
-            let (points, rest) = rest.split_at_mut(points_len);
-            for block in blocks {
-                let index = [block / (heights * widths), block / widths % heights, block % widths];
-                let ranges: [Range<usize>; 3] = std::array::from_fn(|axis| {
-                    let start = index[axis] * self.block[axis];
-                    start..(start + self.block[axis]).min(self.positions[axis])
-                });
-                let tiles = Tiles::new((&self.phases, &self.axes), ranges.each_ref().map(|range| range.len()), lanes, lanes);
-                self.evaluate_coarse(factors, tile, &tiles, &ranges, rest, filters);
-                self.evaluate_fine(factors, tile, &tiles, ranges.each_ref().map(|range| range.start), rest, points);
-                self.multiply(tile, &tiles, factors.backend, filters, points, sums);
+        let [coarse_len, fine_len, rest_len] = self.lens(tile.fine.len(), tile.pitch, lanes);
+        with_scratch(coarse_len + fine_len + rest_len, |scratch: &mut [A::Row]| {
+            let (coarse, rest) = scratch.split_at_mut(coarse_len);
+            let (fine, rest) = rest.split_at_mut(fine_len);
+            for number in blocks {
+                let block = self.block(number, lanes);
+                self.evaluate_coarse(factors, (tile.coarse.clone(), tile.pitch), &block, rest, coarse);
+                self.evaluate_fine(factors, tile, &block, rest, fine);
+                let product = Product { tile, tiles: &block.tiles, lanes: 0..tile.pitch, accumulate: true };
+                self.multiply(&product, factors.backend, coarse, fine, sums);
             }
         });
     }
 
-    /// The coarse pixels at the points: by point, tile, channel.
-    fn evaluate_coarse<A: FloatElement>(
+    /// The coarse pixels of some channels at the points: by point, tile, channel, `pitch` of them.
+    pub(super) fn evaluate_coarse<A: FloatElement>(
         &self,
         factors: &Factors<'_, A>,
-        tile: &Tile,
-        tiles: &Tiles,
-        [n, h, w]: &[Range<usize>; 3],
+        (channels, pitch): (Range<usize>, usize),
+        Block { ranges: [n, h, w], tiles }: &Block,
         scratch: &mut [A::Row],
         out: &mut [A::Row],
     ) {
@@ -123,30 +185,30 @@ impl Reduced {
         let line = columns * width;
         let block = PixelBlock { ranges: [n.clone(), 0..1, h.clone(), w.clone()], room: [pictures, 1, rows * height, line] };
         let (lines, pixels) = scratch.split_at_mut(block.rows_len());
-        block.fill(&factors.coarse, tile.coarse.clone(), factors.backend, lines, pixels, tile.pitch);
+        block.fill(&factors.coarse, channels, factors.backend, lines, pixels, pitch);
         let first = tiles.in_order().into_iter().map(|[n, row, column]| (n * rows + row) * height * line + column * width);
-        let (first, channels, backend) = (first.collect::<Vec<usize>>(), tile.pitch, factors.backend);
+        let first: Vec<usize> = first.collect();
         let (pixels, tiles) = (&*pixels, first.as_slice());
         let taps: Vec<usize> = (0..height).flat_map(|row| (0..width).map(move |column| row * line + column)).collect();
-        let taps = taps.as_slice();
-        let points = std::array::from_fn(|point| Some(point * tiles.len() * channels));
-        EvaluateFilters { pixels, pitch: channels, channels, taps, tiles, points, out }.run([height, width], backend);
+        let points = std::array::from_fn(|point| Some(point * tiles.len() * pitch));
+        let filters = EvaluateFilters { pixels, pitch, channels: pitch, taps: &taps, tiles, points, out };
+        filters.run([height, width], factors.backend);
     }
 
     /// The fine pixels at the points: by point, plane, channel, tile.
-    fn evaluate_fine<A: FloatElement>(
+    pub(super) fn evaluate_fine<A: FloatElement>(
         &self,
         factors: &Factors<'_, A>,
         tile: &Tile,
-        tiles: &Tiles,
-        start: [usize; 3],
+        block: &Block,
         scratch: &mut [A::Row],
         points: &mut [A::Row],
     ) {
+        let tiles = &block.tiles;
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
-        let sources = PlaneSource::of_all(&self.axes, tiles, start, &factors.fine);
+        let sources = PlaneSource::of_all(&self.axes, tiles, block.start(), &factors.fine);
         let panel = tiles.panels() * tiles.panel;
-        let pitch = tile.fine.len() * self.filters.len() * panel;
+        let pitch = tile.fine.len() * self.planes() * panel;
         let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
         let in_order = &mut rest[..ELEMENTS * tiles.pitch];
         for (number, channel) in tile.fine.clone().enumerate() {
@@ -161,48 +223,63 @@ impl Reduced {
     }
 
     /// At every point, the product of fine and coarse pixels summed over the tiles.
-    fn multiply<T: Real>(&self, tile: &Tile, tiles: &Tiles, backend: Backend, filters: &[T], points: &[T], sums: &mut [T]) {
-        let (rows, pitch, of_row) = (tile.fine.len(), tile.pitch, tiles.panels() * tiles.panel);
-        let row_offsets: Vec<usize> = (0..rows).map(|row| row * of_row).collect();
+    pub(super) fn multiply<T: Real>(&self, product: &Product<'_>, backend: Backend, coarse: &[T], fine: &[T], sums: &mut [T]) {
+        let &Product { tile, tiles, ref lanes, accumulate } = product;
+        let (channels, of_row) = (tile.fine.len(), tiles.panels() * tiles.panel);
+        let row_offsets: Vec<usize> = (0..self.planes() * channels).map(|row| row * of_row).collect();
         let (mut products, mut offsets) = (Vec::with_capacity(tiles.all()), Vec::with_capacity(tiles.all()));
-        let positions: Vec<Positions> = (0..pitch).step_by(lanes::<T>(backend)).map(|start| Positions { from: start, to: start }).collect();
-        let (mut weights, mut sums) = (points.chunks_exact(rows * of_row), sums.chunks_exact_mut(rows * pitch));
-        for (point, (strip, live)) in filters.chunks_exact(tiles.all() * pitch).zip(&self.live).enumerate() {
+        let vectors = (0..lanes.len()).step_by(crate::simd::lanes::<T>(backend));
+        let positions: Vec<Positions> = vectors.map(|from| Positions { from, to: lanes.start + from }).collect();
+        let of_point = coarse.chunks_exact(tiles.all() * lanes.len()).zip(&self.live);
+        let (weights, sums) = (fine.chunks_exact(row_offsets.len() * of_row), sums.chunks_exact_mut(row_offsets.len() * tile.pitch));
+        for (point, (((strip, live), mut weights), mut sums)) in of_point.zip(weights).zip(sums).enumerate() {
             // A tile without a last coarse pixel is 0 at ∞.
             let (heights, widths) = (tiles.needed(0, point / TILE, 0), tiles.needed(1, point % TILE, 0));
             products.clear();
             products.extend(tiles.numbers(&heights, &widths));
             offsets.clear();
-            offsets.extend(products.iter().map(|tile| tile * pitch));
-            for ((place, weights), sums) in live.planes.iter().zip(&mut weights).zip(&mut sums) {
-                if place.is_some() {
-                    let layout = Layout::Offsets { rows: &row_offsets, products: &products };
-                    let (offsets, positions) = (offsets.as_slice(), positions.as_slice());
-                    StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate: true }.run(backend);
+            offsets.extend(products.iter().map(|tile| tile * lanes.len()));
+            // Planes that follow each other and are multiplied are rows of one product.
+            for planes in live.planes.chunk_by(|one, other| one.is_some() == other.is_some()) {
+                let rows = planes.len() * channels;
+                let (of_planes, other_weights) = weights.split_at(rows * of_row);
+                let (sums_of_planes, other_sums) = sums.split_at_mut(rows * tile.pitch);
+                (weights, sums) = (other_weights, other_sums);
+                if planes[0].is_some() {
+                    let layout = Layout::Offsets { rows: &row_offsets[..rows], products: &products };
+                    let (weights, offsets, positions, sums, pitch) =
+                        (of_planes, offsets.as_slice(), positions.as_slice(), sums_of_planes, tile.pitch);
+                    StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate }.run(backend);
+                } else if !accumulate {
+                    sums_of_planes.fill(T::zero());
                 }
             }
         }
     }
 
     /// The taps of one fine channel of a tile: by tap, coarse channel.
-    pub(crate) fn taps_of<T: Real>(&self, channel: usize, tile: &Tile, sums: &[T], backend: Backend, taps: &mut [T]) {
-        let planes = self.filters.len();
-        let pitch = tile.fine.len() * planes * tile.pitch;
-        with_scratch(Self::outputs_len(tile.pitch), |outputs: &mut [T]| {
-            for (plane, entries) in self.filters.iter().enumerate() {
-                let (products, tiles, out_pitch) = (&sums[(plane * tile.fine.len() + channel) * tile.pitch..], tile.pitch, tile.pitch);
-                let out = &mut *outputs;
-                match [self.axes[0].taps, self.axes[1].taps] {
-                    [2, 2] => backend.run(InterpolateTiles::<T, 2, 2> { products, pitch, tiles, out, out_pitch }),
-                    [2, 3] => backend.run(InterpolateTiles::<T, 2, 3> { products, pitch, tiles, out, out_pitch }),
-                    [3, 2] => backend.run(InterpolateTiles::<T, 3, 2> { products, pitch, tiles, out, out_pitch }),
-                    _ => backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
-                }
-                for (entry, output) in entries.iter().zip(outputs.chunks_exact(tile.pitch)) {
-                    let &Some(entry) = entry else { continue };
-                    taps[entry * tile.pitch..][..tile.pitch].copy_from_slice(output);
-                }
+    pub(crate) fn taps_of<T: Real>(
+        &self,
+        channel: usize,
+        tile: &Tile,
+        sums: &[T],
+        backend: Backend,
+        (taps, outputs): (&mut [T], &mut [T]),
+    ) {
+        let pitch = tile.fine.len() * self.planes() * tile.pitch;
+        for (plane, entries) in self.filters.iter().enumerate() {
+            let (products, tiles, out_pitch) = (&sums[(plane * tile.fine.len() + channel) * tile.pitch..], tile.pitch, tile.pitch);
+            let out = &mut *outputs;
+            match [self.axes[0].taps, self.axes[1].taps] {
+                [2, 2] => backend.run(InterpolateTiles::<T, 2, 2> { products, pitch, tiles, out, out_pitch }),
+                [2, 3] => backend.run(InterpolateTiles::<T, 2, 3> { products, pitch, tiles, out, out_pitch }),
+                [3, 2] => backend.run(InterpolateTiles::<T, 3, 2> { products, pitch, tiles, out, out_pitch }),
+                _ => backend.run(InterpolateTiles::<T, 3, 3> { products, pitch, tiles, out, out_pitch }),
             }
-        });
+            for (entry, output) in entries.iter().zip(outputs.chunks_exact(tile.pitch)) {
+                let &Some(entry) = entry else { continue };
+                taps[entry * tile.pitch..][..tile.pitch].copy_from_slice(output);
+            }
+        }
     }
 }
