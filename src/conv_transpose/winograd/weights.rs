@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView4, ArrayView5, Axis, s};
+use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::super::panels::{Channels, reserve_weights};
 use super::super::phases::{Direction, Geometry, Phases};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::output_size::element_count;
 use crate::parallel;
-use crate::simd::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, reserve, with_scratch};
+use crate::simd::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, prefetch, reserve, with_scratch};
 
 /// Rows of products (output channels × phases) that are transformed back together.
 const ROWS: usize = 48;
@@ -206,6 +206,9 @@ impl Scheme {
                 for height in panel_heights(range.len()) {
                     let of_panel = of_chunk.slice(s![row..row + height, sources.clone(), .., ..]);
                     copy_kernels(&of_panel, kernels);
+                    // The processor does not foresee the jump to the next source channels.
+                    let next = sources.end..self.channels.source.min(sources.end + SOURCES);
+                    of_chunk.slice(s![row..row + height, next, .., ..]).outer_iter().for_each(prefetch_kernels);
                     let (rows, columns, to_pitch) = (height * sources.len(), kernel_len, TOGETHER);
                     backend.run(Transpose { from: kernels, from_pitch: kernel_len, rows, columns, to: &mut *taps, to_pitch });
                     panels.add(taps, sources.clone(), row..row + height);
@@ -290,6 +293,14 @@ impl<T: Real> Panels<'_, T> {
                 filters.run(scheme.axes.each_ref().map(|axis| axis.taps), self.backend);
             }
         }
+    }
+}
+
+/// Asks for some kernels that will be read.
+fn prefetch_kernels<T>(kernels: ArrayView3<'_, T>) {
+    match kernels.to_slice() {
+        Some(kernels) => prefetch(kernels),
+        None => kernels.outer_iter().filter_map(|kernel| kernel.to_slice()).for_each(prefetch),
     }
 }
 
