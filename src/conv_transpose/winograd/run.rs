@@ -49,7 +49,7 @@ pub(crate) struct Run<'w, 'x, A: FloatElement> {
     positions: [usize; 3],
     /// Those of a block; the last ones may have fewer.
     block: [usize; 3],
-    /// Chunks of output channels that a piece of work computes.
+    /// Chunks of output channels that a piece of work computes at most.
     part: usize,
     threads: bool,
 }
@@ -173,9 +173,8 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let tiles = self.tiles(ranges.each_ref().map(|range| range.len()));
         let block = Block { run: self, group, tiles, start: ranges.each_ref().map(|range| range.start) };
         with_scratch(block.points_len(), |points: &mut [A::Row]| {
-            let parts = channels.chunks.div_ceil(self.part);
-            block.evaluate(0..block.segments(), parts > 1, points);
-            block.parts(0..parts, points, out);
+            block.evaluate(0..block.segments(), channels.chunks > self.part, points);
+            block.chunks(0..channels.chunks, points, out);
         });
     }
 }
@@ -274,19 +273,18 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         });
     }
 
-    /// The parts of the output channels, each by itself.
-    fn parts<S: Slot<A>>(&self, parts: Range<usize>, points: &[A::Row], out: ArrayViewMut4<'_, S>) {
-        let (part, channels) = (self.run.part, &self.run.scheme.channels);
-        if parts.len() > 1 {
-            let middle = parts.start + parts.len() / 2;
-            let (left, right) = out.split_at(Axis(1), (middle - parts.start) * part * channels.chunk);
-            return self.run.join(|| self.parts(parts.start..middle, points, left), || self.parts(middle..parts.end, points, right));
+    /// Some chunks of output channels, halved until a piece of work has few enough.
+    fn chunks<S: Slot<A>>(&self, chunks: Range<usize>, points: &[A::Row], mut out: ArrayViewMut4<'_, S>) {
+        let channels = &self.run.scheme.channels;
+        if chunks.len() > self.run.part {
+            let middle = chunks.start + chunks.len() / 2;
+            let (left, right) = out.split_at(Axis(1), (middle - chunks.start) * channels.chunk);
+            return self.run.join(|| self.chunks(chunks.start..middle, points, left), || self.chunks(middle..chunks.end, points, right));
         }
-        let mut out = out;
-        for chunk in parts.start * part..(parts.end * part).min(channels.chunks) {
+        let first = channels.chunk_range(chunks.start).start;
+        for chunk in chunks {
             let range = channels.chunk_range(chunk);
-            let first = range.start - parts.start * part * channels.chunk;
-            self.chunk(chunk, points, out.slice_mut(s![.., first..first + range.len(), .., ..]));
+            self.chunk(chunk, points, out.slice_mut(s![.., range.start - first..range.end - first, .., ..]));
         }
     }
 

@@ -14,8 +14,11 @@ use crate::output_size::element_count;
 use crate::parallel;
 use crate::simd::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, prefetch, reserve, with_scratch};
 
-/// Rows of products (output channels × phases) that are transformed back together.
-const ROWS: usize = 48;
+/// Rows of products (output channels × phases) that are transformed back together, at most and at least: between them, as many as have so
+/// many numbers at the points.
+const MOST_ROWS_OF_CHUNK: usize = 48;
+const FEWEST_ROWS_OF_CHUNK: usize = 24;
+const POINTS_OF_CHUNK: usize = 400_000;
 /// How many times fewer multiplications pay.
 const FEWEST_SAVED: f64 = 1.7;
 /// Source channels whose filters are evaluated together, and are side by side in a panel.
@@ -87,8 +90,9 @@ impl Scheme {
         let by_tiles = schemes::<A>(geometry, &phases, (out, source), FEWEST_SAVED);
         let by_lines = by_tiles.is_none();
         let axes = by_tiles.or_else(|| schemes_by_lines::<A>(geometry, &phases, (out, source), FEWEST_SAVED))?;
-        let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
         let depth = source * planes_of(&axes);
+        let rows = (POINTS_OF_CHUNK / ELEMENTS / depth.max(1)).clamp(FEWEST_ROWS_OF_CHUNK, MOST_ROWS_OF_CHUNK);
+        let channels = Channels::new(geometry.groups, out, source, phases.count(), rows);
         let filters = filters(&axes, geometry.axes[2].kernel);
         let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
         Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
