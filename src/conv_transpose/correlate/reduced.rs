@@ -213,6 +213,9 @@ impl Reduced {
         let in_order = &mut rest[..ELEMENTS * tiles.pitch];
         for (number, channel) in tile.fine.clone().enumerate() {
             let mut at = number * panel;
+            if channel + 1 < factors.fine.dim().1 {
+                tiles.prefetch(block.start(), &factors.fine, channel + 1);
+            }
             for source in &sources {
                 source.fill(&factors.fine, channel, factors.backend, planes);
                 let (planes, rows, tiles, out) = (&planes[source.begin..], rows.as_slice(), &mut *in_order, &mut points[at..]);

@@ -263,8 +263,12 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             let (planes, in_order) = scratch.split_at_mut(planes_len);
             let first = scheme.summand(channels.start, 0);
             for channel in channels {
+                let of_all = self.group * scheme.channels.source + channel;
+                if channel + 1 < scheme.channels.source {
+                    tiles.prefetch(self.start, &self.run.source, of_all + 1);
+                }
                 for (plane, source) in sources.iter().enumerate() {
-                    source.fill(&self.run.source, self.group * scheme.channels.source + channel, self.run.backend, planes);
+                    source.fill(&self.run.source, of_all, self.run.backend, planes);
                     let start = (scheme.summand(channel, plane) - first) * panel;
                     let (planes, out, tiles) = (&planes[source.begin..], &mut points[start..], &mut *in_order);
                     self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });

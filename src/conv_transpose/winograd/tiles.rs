@@ -9,7 +9,7 @@ use crate::conv_transpose::fill::{Span, copy_every, inside};
 use crate::conv_transpose::phases::Phases;
 use crate::element::FloatElement;
 use crate::memory::grown_bytes;
-use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose};
+use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose, prefetch};
 
 /// Rows of up to so many tiles are not read as rows.
 const FEW_COLUMNS: usize = 5;
@@ -180,6 +180,22 @@ impl Tiles {
             Order::Columns => 1,
         };
         apart.max(planes * self.plane_len()) + self.lanes + TILE + self.lines_len()
+    }
+
+    /// Asks for what the tiles of a block read of a channel, where that is in an order that the processor does not foresee.
+    pub(crate) fn prefetch<A>(&self, start: [usize; 3], source: &ArrayView5<'_, A>, channel: usize) {
+        if !self.is_by_column() {
+            return;
+        }
+        let pixels = |axis: usize| {
+            let first = self.origins[axis] + (self.strides[axis] * start[axis + 1]).cast_signed();
+            let further = [self.counts[1] - 1, 0][axis]; // the reach is that of one row of tiles, but of all columns
+            let reach = self.reach[axis] + self.strides[axis] * self.sizes[axis] * further;
+            let [first, end] = [first, first + reach.cast_signed()].map(|pixel| pixel.max(0).cast_unsigned());
+            first.min(source.len_of(Axis(axis + 3)))..end.min(source.len_of(Axis(axis + 3)))
+        };
+        let pictures = source.slice(s![start[0]..start[0] + self.counts[0], channel, 0, pixels(0), pixels(1)]);
+        pictures.rows().into_iter().filter_map(|row| row.to_slice()).for_each(prefetch);
     }
 
     /// The outputs of one phase.
