@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, s};
-use num_traits::Zero;
+use num_traits::{Float, Zero};
 
 use super::fill::are_last;
 use super::phases::Phases;
@@ -37,6 +37,42 @@ fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &
     for (turn, of_turn) in sums.iter().enumerate().take(row.len()) {
         let every = row.slice_axis_mut(Axis(0), Slice::new(turn.cast_signed(), None, sums.len().cast_signed()));
         every.into_iter().zip(*of_turn).for_each(|(to, &sum)| to.put(sum + bias));
+    }
+}
+
+/// Puts sums that take turns into a row, as fast as it allows, `bias` added to each. To be called from a kernel, whose instructions it uses.
+#[inline(always)]
+fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
+    match row.as_slice_mut() {
+        Some(row) => S::join(row, sums, bias),
+        None => put_turns(row, sums, bias),
+    }
+}
+
+/// Puts sums that take turns into a row of each channel.
+pub(super) struct PutRows<'a, 'o, A: FloatElement, S> {
+    /// By channel, pixel.
+    pub(super) rows: ArrayViewMut2<'o, S>,
+    /// By turn, those of the first channel; and how far apart those of the channels are.
+    pub(super) sums: &'a [&'a [A::Row]],
+    pub(super) pitch: usize,
+    /// Of each channel; empty without bias.
+    pub(super) bias: &'a [A::Row],
+}
+
+impl<A: FloatElement, S: Slot<A>> Kernel for PutRows<'_, '_, A, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { rows, sums, pitch, bias } = self;
+        let mut turns = Vec::with_capacity(sums.len());
+        for (channel, row) in rows.into_outer_iter_mut().enumerate() {
+            turns.clear();
+            turns.extend(sums.iter().map(|sums| &sums[channel * pitch..]));
+            let bias = bias.get(channel).copied().unwrap_or_else(A::Row::neg_zero); // which changes no sum
+            join_turns(row, &turns, bias);
+        }
     }
 }
 
@@ -79,14 +115,11 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
         let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
         let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
         // Lines in their order: memory likes to be written from front to back.
-        for (line, mut row) in picture.outer_iter_mut().enumerate() {
+        for (line, row) in picture.outer_iter_mut().enumerate() {
             let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
             turns.clear();
             turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
-            match row.as_slice_mut() {
-                Some(row) => S::join(row, &turns, bias),
-                None => put_turns(row, &turns, bias),
-            }
+            join_turns(row, &turns, bias);
         }
     }
 }
@@ -127,12 +160,8 @@ impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
             Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
             for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
                 let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
-                for (line, mut row) in of_turn.enumerate() {
-                    let sums = &lines[(line * count + number) * width..][..width];
-                    match row.as_slice_mut() {
-                        Some(row) => S::join(row, &[sums], bias),
-                        None => put_turns(row, &[sums], bias),
-                    }
+                for (line, row) in of_turn.enumerate() {
+                    join_turns(row, &[&lines[(line * count + number) * width..][..width]], bias);
                 }
             }
         }

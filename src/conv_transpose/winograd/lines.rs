@@ -10,9 +10,9 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Arr
 
 use super::{Scheme, TILE};
 use crate::conv_transpose::channel_rows::copy_rows;
-use crate::conv_transpose::fill::inside;
+use crate::conv_transpose::fill::{are_last, inside};
 use crate::conv_transpose::phases::AxisPhases;
-use crate::conv_transpose::store::{Slot, put_pixels};
+use crate::conv_transpose::store::{PutRows, Slot, put_pixels};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -72,7 +72,8 @@ impl<'w, 'x, A: FloatElement> Lines<'w, 'x, A> {
     /// What a call takes besides the packed weights.
     pub(crate) fn need(&self) -> Need {
         let channels = &self.scheme.channels;
-        let list_bytes = 2 * grown_bytes::<usize>(self.scheme.depth) + self.tiles * size_of::<Positions>();
+        let of_row = 2 * self.scheme.phases.axes[2].phases.len() * size_of::<&[A::Row]>();
+        let list_bytes = 2 * grown_bytes::<usize>(self.scheme.depth) + self.tiles * size_of::<Positions>() + of_row;
         let need = Need { list_bytes, ..Need::of_buffers([self.scratch_lens().iter().sum(), 0, 0], self.threads) };
         need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
     }
@@ -254,35 +255,61 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
 
     /// The outputs of a row of tiles into the channels' piece of the output.
     fn store<S: Slot<A>>(&self, line: usize, first: usize, outputs: &[A::Row], scratch: &mut [A::Row], mut out: ArrayViewMut3<'_, S>) {
-        let (scheme, len) = (self.run.scheme, OUTPUTS * self.run.tiles);
-        let [_, heights, widths] = &scheme.phases.axes;
-        let channels = out.dim().0;
-        let of_all = self.group * scheme.channels.out + first;
-        let bias = self.run.bias.get(of_all..of_all + channels).unwrap_or_default();
+        let heights = &self.run.scheme.phases.axes[1];
+        let of_all = self.group * self.run.scheme.channels.out + first;
+        let bias = self.run.bias.get(of_all..of_all + out.dim().0).unwrap_or_default();
         for (number_h, phase_h) in heights.phases.iter().enumerate() {
             for number in 0..OUTPUTS {
                 let Some(position) = (OUTPUTS * line + number).checked_sub(phase_h.shift) else { continue };
                 let h = position * heights.out_stride + phase_h.residue;
-                if h >= out.dim().1 {
-                    continue;
-                }
-                let mut row = out.index_axis_mut(Axis(1), h);
-                let width = row.dim().1;
-                for (number_w, phase_w) in widths.phases.iter().enumerate().filter(|(_, phase)| phase.residue < width) {
-                    let phase = scheme.phases.index([0, number_h, number_w]) * channels;
-                    let sums = &outputs[(phase * OUTPUTS + number) * len..];
-                    let every = Slice::new(phase_w.residue.cast_signed(), None, widths.out_stride.cast_signed());
-                    let every = row.slice_axis_mut(Axis(1), every);
-                    if channels > 1 && every.strides()[0] == 1 {
-                        let transposed = &mut scratch[..len * channels];
-                        let (rows, columns, from_pitch, to_pitch) = (channels, len, OUTPUTS * len, channels);
-                        self.run.backend.run(Transpose { from: sums, from_pitch, rows, columns, to: &mut *transposed, to_pitch });
-                        put_pixels(every, &transposed[phase_w.shift * channels..], bias);
+                if h < out.dim().1 {
+                    let row = out.index_axis_mut(Axis(1), h);
+                    if are_last(row.dim().0, row.strides()[0]) {
+                        self.store_pixels([number_h, number], outputs, scratch, row, bias);
                     } else {
-                        put_rows(every, &sums[phase_w.shift..], OUTPUTS * len, bias);
+                        self.store_rows([number_h, number], outputs, row, bias);
                     }
                 }
             }
+        }
+    }
+
+    /// From the outputs of a channel to those of the next.
+    fn outputs_pitch(&self) -> usize {
+        OUTPUTS * OUTPUTS * self.run.tiles
+    }
+
+    /// Where the outputs of a phase of one row begin, in the first channel.
+    fn outputs_at(&self, [number_h, number]: [usize; 2], number_w: usize, channels: usize) -> usize {
+        let phase = self.run.scheme.phases.index([0, number_h, number_w]);
+        let shift = self.run.scheme.phases.axes[2].phases[number_w].shift;
+        phase * channels * self.outputs_pitch() + number * OUTPUTS * self.run.tiles + shift
+    }
+
+    /// A row of every channel: the phases take turns.
+    fn store_rows<S: Slot<A>>(&self, place: [usize; 2], outputs: &[A::Row], rows: ArrayViewMut2<'_, S>, bias: &[A::Row]) {
+        let at = (0..self.run.scheme.phases.axes[2].phases.len()).map(|phase| self.outputs_at(place, phase, rows.dim().0));
+        let sums: Vec<&[A::Row]> = at.map(|at| &outputs[at..]).collect();
+        self.run.backend.run(PutRows::<A, S> { rows, sums: &sums, pitch: self.outputs_pitch(), bias });
+    }
+
+    /// The same where the channels of a pixel are side by side.
+    fn store_pixels<S: Slot<A>>(
+        &self,
+        place: [usize; 2],
+        outputs: &[A::Row],
+        scratch: &mut [A::Row],
+        mut row: ArrayViewMut2<'_, S>,
+        bias: &[A::Row],
+    ) {
+        let (widths, (channels, width)) = (&self.run.scheme.phases.axes[2], row.dim());
+        for (number_w, phase_w) in widths.phases.iter().enumerate().filter(|(_, phase)| phase.residue < width) {
+            let every = row.slice_axis_mut(Axis(1), Slice::new(phase_w.residue.cast_signed(), None, widths.out_stride.cast_signed()));
+            let (columns, from_pitch) = (every.dim().1, self.outputs_pitch());
+            let from = &outputs[self.outputs_at(place, number_w, channels)..];
+            let (rows, to, to_pitch) = (channels, &mut scratch[..columns * channels], channels);
+            self.run.backend.run(Transpose { from, from_pitch, rows, columns, to: &mut *to, to_pitch });
+            put_pixels(every, to, bias);
         }
     }
 }
@@ -290,17 +317,4 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
 /// Asks for the rows of some channels.
 fn prefetch_rows<A>(rows: ArrayView2<'_, A>) {
     rows.outer_iter().for_each(|row| prefetch(row.to_slice().unwrap_or_default()));
-}
-
-/// Puts rows of sums, `pitch` apart, into the rows of the channels.
-fn put_rows<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::Row], pitch: usize, bias: &[A::Row]) {
-    for (channel, mut row) in out.into_outer_iter_mut().enumerate() {
-        let sums = &sums[channel * pitch..];
-        let bias = bias.get(channel).copied();
-        let finish = |sum: A::Row| bias.map_or(sum, |bias| sum + bias);
-        match row.as_slice_mut() {
-            Some(row) => row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
-            None => row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(finish(sum))),
-        }
-    }
 }
