@@ -116,17 +116,17 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let by_lines = by_tiles.is_none();
         let scheme = by_tiles.or_else(|| winograd::schemes_by_lines::<A>(geometry, &phases, channels, FEWEST_SAVED));
         let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
-        let of_piece = of_group_fine.div_ceil(PIECES.div_ceil((groups * of_coarse.pieces).max(1)));
-        let keeps = !by_lines
-            && scheme.as_ref().is_some_and(|axes| {
-                let few = Reduced::coarse_points(&phases, axes, batch, of_coarse.size) <= KEPT;
-                few && of_piece * winograd::planes_of(axes) >= FEWEST_ROWS_OF_KEPT
-            });
-        let most = if keeps { (SUMS_OF_KEPT / sums_of.max(1)).min(of_piece) } else { SUMS / sums_of.max(1) };
-        let of_fine = Tiling::new(of_group_fine, most, 1);
+        let by_tiles = scheme.as_ref().filter(|_| !by_lines);
+        let kept = by_tiles.and_then(|axes| {
+            let points = Reduced::coarse_points(&phases, axes, batch, of_coarse.size);
+            let (rows, pieces) = (of_group_fine * winograd::planes_of(axes), PIECES.div_ceil((groups * of_coarse.pieces).max(1)));
+            let pays = points <= KEPT && rows >= pieces * FEWEST_ROWS_OF_KEPT;
+            pays.then(|| (SUMS_OF_KEPT / sums_of.max(1)).min(of_group_fine.div_ceil(pieces)))
+        });
+        let of_fine = Tiling::new(of_group_fine, kept.unwrap_or(SUMS / sums_of.max(1)), 1);
         let method = match scheme {
             Some(axes) if by_lines => Method::Lines(Lines::new(phases, axes, batch, lanes)),
-            Some(axes) if keeps => Method::Kept(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
+            Some(axes) if kept.is_some() => Method::Kept(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
             Some(axes) => Method::Reduced(Reduced::new(phases, axes, batch, (of_coarse.size, of_fine.size), lanes)),
             None => Method::Direct(Direct::new(phases, batch)),
         };

@@ -8,6 +8,9 @@
 //! Phases that differ by a tap (kernel 3, stride 2) are filters with a tap that is 0. At 0 a filter is its first tap, at ∞ its last: where
 //! that is the missing one nothing is multiplied, so that 1 tap next to 2 costs the 3 products it has by definition.
 //!
+//! The products at 0 go to the first output of a tile alone, those at ∞ to the last. So a tile at the end of an axis that lacks one of the
+//! two, as phases that are shifted onto each other do, has 3 products in place of 4.
+//!
 //! Winograd, *Arithmetic Complexity of Computations* (1980); Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
 
 use super::params::Precision;
