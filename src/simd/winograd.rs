@@ -33,16 +33,13 @@ pub(crate) struct EvaluateTiles<'a, T> {
     pub(crate) rows: &'a [usize],
     /// Tiles of a row.
     pub(crate) width: usize,
-    /// Of each point, all tiles in order, with room for a vector behind the last.
-    pub(crate) tiles: &'a mut [T],
-    /// The same by point, then panel of tiles.
+    /// By point, panel of tiles: each has the tiles in order, the last one with room for a vector behind the last.
     pub(crate) out: &'a mut [T],
-    /// The tiles of a panel: whole vectors.
+    /// The tiles of a panel: whole vectors, unless there is but one.
     pub(crate) panel: usize,
-    /// Panels of each point.
-    pub(crate) panels: usize,
-    /// From one panel to the next in `out`.
+    /// From one point and from one panel to the next in `out`.
     pub(crate) pitch: usize,
+    pub(crate) panel_pitch: usize,
 }
 
 impl<T: Real> Kernel for EvaluateTiles<'_, T> {
@@ -53,17 +50,8 @@ impl<T: Real> Kernel for EvaluateTiles<'_, T> {
         let lanes = T::Vector::<I>::LANES;
         for (row, &base) in self.rows.iter().enumerate() {
             for start in (0..self.width).step_by(lanes) {
+                // What a vector writes past the end of a row is overwritten by the next.
                 self.vector::<I>(base + start, row * self.width + start);
-            }
-        }
-        let of_point = self.tiles.len() / ELEMENTS;
-        for point in 0..ELEMENTS {
-            for panel in 0..self.panels {
-                let from = &self.tiles[point * of_point + panel * self.panel..][..self.panel];
-                let to = &mut self.out[(point * self.panels + panel) * self.pitch..][..self.panel];
-                for start in (0..self.panel).step_by(lanes) {
-                    T::Vector::<I>::load(&from[start..]).store(&mut to[start..]);
-                }
             }
         }
     }
@@ -87,11 +75,11 @@ impl<T: Real> EvaluateTiles<'_, T> {
                 lines[line][column] = points[line];
             }
         }
-        let of_point = self.tiles.len() / ELEMENTS;
+        let to = to / self.panel * self.panel_pitch + to % self.panel;
         for line in 0..4 {
             let points = evaluate::<T, I>(lines[line]);
             for column in 0..4 {
-                points[column].store(&mut self.tiles[(line * 4 + column) * of_point + to..]);
+                points[column].store(&mut self.out[(line * 4 + column) * self.pitch + to..]);
             }
         }
     }

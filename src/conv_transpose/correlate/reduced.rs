@@ -104,7 +104,7 @@ impl Reduced {
     }
 
     fn tiles(&self, sizes: [usize; 3], lanes: usize) -> Tiles {
-        Tiles::new((&self.phases, &self.axes), sizes, lanes, lanes)
+        Tiles::new((&self.phases, &self.axes), sizes, lanes, usize::MAX)
     }
 
     /// The tiles of a block at most.
@@ -121,8 +121,7 @@ impl Reduced {
     /// The same of so many fine channels.
     pub(super) fn fine_lens(&self, fine: usize, lanes: usize) -> [usize; 2] {
         let tiles = self.tiles(self.block, lanes);
-        let points_len = ELEMENTS * fine * self.planes() * tiles.panels() * lanes;
-        [points_len, tiles.planes_len() + ELEMENTS * tiles.pitch]
+        [ELEMENTS * fine * self.planes() * tiles.pitch, tiles.planes_len()]
     }
 
     pub(super) fn planes(&self) -> usize {
@@ -205,22 +204,19 @@ impl Reduced {
         points: &mut [A::Row],
     ) {
         let tiles = &block.tiles;
+        let planes = &mut scratch[..tiles.planes_len()];
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
         let sources = PlaneSource::of_all(&self.axes, tiles, block.start(), &factors.fine);
-        let panel = tiles.panels() * tiles.panel;
-        let pitch = tile.fine.len() * self.planes() * panel;
-        let (planes, rest) = scratch.split_at_mut(tiles.planes_len());
-        let in_order = &mut rest[..ELEMENTS * tiles.pitch];
+        let pitch = tile.fine.len() * self.planes() * tiles.pitch;
         for (number, channel) in tile.fine.clone().enumerate() {
-            let mut at = number * panel;
             if channel + 1 < factors.fine.dim().1 {
                 tiles.prefetch(block.start(), &factors.fine, channel + 1);
             }
-            for source in &sources {
+            for (plane, source) in sources.iter().enumerate() {
                 source.fill(&factors.fine, channel, factors.backend, planes);
-                let (planes, rows, tiles, out) = (&planes[source.begin..], rows.as_slice(), &mut *in_order, &mut points[at..]);
-                factors.backend.run(EvaluateTiles { planes, elements, rows, width, tiles, out, panel, panels: 1, pitch });
-                at += tile.fine.len() * panel;
+                let out = &mut points[(plane * tile.fine.len() + number) * tiles.pitch..];
+                let (planes, rows) = (&planes[source.begin..], rows.as_slice());
+                factors.backend.run(EvaluateTiles { planes, elements, rows, width, out, panel: tiles.pitch, pitch, panel_pitch: 0 });
             }
         }
     }
@@ -228,7 +224,7 @@ impl Reduced {
     /// At every point, the product of fine and coarse pixels summed over the tiles.
     pub(super) fn multiply<T: Real>(&self, product: &Product<'_>, backend: Backend, coarse: &[T], fine: &[T], sums: &mut [T]) {
         let &Product { tile, tiles, ref lanes, accumulate } = product;
-        let (channels, of_row) = (tile.fine.len(), tiles.panels() * tiles.panel);
+        let (channels, of_row) = (tile.fine.len(), tiles.pitch);
         let row_offsets: Vec<usize> = (0..self.planes() * channels).map(|row| row * of_row).collect();
         let (mut products, mut offsets) = (Vec::with_capacity(tiles.all()), Vec::with_capacity(tiles.all()));
         let vectors = (0..lanes.len()).step_by(crate::simd::lanes::<T>(backend));

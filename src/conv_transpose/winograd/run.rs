@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{
-    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, Layout, Positions, Real, StripProduct, lanes, reserve, tile_positions, with_scratch,
+    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, LINE, Layout, Positions, Real, StripProduct, lanes, reserve, tile_positions,
+    with_scratch,
 };
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
@@ -108,7 +109,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let channels = &self.scheme.channels;
         let sizes = std::array::from_fn(|axis| self.block[axis].min(self.positions[axis]));
         let block = Block { run: self, group: 0, tiles: self.tiles(sizes), start: [0; 3] };
-        let inside = block.evaluate_lens().iter().sum::<usize>().max(block.product_lens(channels.chunk).iter().sum::<usize>() + filters);
+        let inside = block.tiles.planes_len().max(block.product_lens(channels.chunk).iter().sum::<usize>() + filters);
         let lists = 2 * grown_bytes::<usize>(self.scheme.depth) + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
         let lists = lists + PlaneSource::list_bytes(planes_of(&self.scheme.axes), &block.tiles);
         let held = if channels.chunks > self.part { blocks_of(self.positions, self.block) * channels.groups } else { 1 };
@@ -203,9 +204,14 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         self.run.scheme.channels.source.div_ceil(self.segment_channels())
     }
 
-    /// The numbers of one point in a segment.
+    /// From one point of a segment to the next. Were they a power of two apart, all would fall into the same lines of the cache.
     fn point_len(&self) -> usize {
-        self.tiles.panels() * self.segment_channels() * self.planes() * self.tiles.panel
+        self.tiles.panels() * self.panel_len() + LINE / size_of::<A::Row>()
+    }
+
+    /// From one panel to the next.
+    fn panel_len(&self) -> usize {
+        self.segment_channels() * self.planes() * self.tiles.panel
     }
 
     fn segment_len(&self) -> usize {
@@ -215,11 +221,6 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// All pixels of the block at the points.
     fn points_len(&self) -> usize {
         self.segments() * self.segment_len()
-    }
-
-    /// The planes that pixels are evaluated from, and their points in order.
-    fn evaluate_lens(&self) -> [usize; 2] {
-        [self.tiles.planes_len(), ELEMENTS * self.tiles.pitch]
     }
 
     /// The products of so many output channels, and the outputs of one.
@@ -255,12 +256,8 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     fn evaluate_segment(&self, channels: Range<usize>, points: &mut [A::Row]) {
         let (scheme, tiles) = (self.run.scheme, &self.tiles);
         let ((rows, width), elements) = (tiles.rows(), tiles.elements());
-        let (panel, panels) = (tiles.panel, tiles.panels());
-        let pitch = self.segment_channels() * self.planes() * panel;
         let sources = PlaneSource::of_all(&scheme.axes, tiles, self.start, &self.run.source);
-        let [planes_len, in_order_len] = self.evaluate_lens();
-        with_scratch(planes_len + in_order_len, |scratch: &mut [A::Row]| {
-            let (planes, in_order) = scratch.split_at_mut(planes_len);
+        with_scratch(tiles.planes_len(), |planes: &mut [A::Row]| {
             let first = scheme.summand(channels.start, 0);
             for channel in channels {
                 let of_all = self.group * scheme.channels.source + channel;
@@ -269,9 +266,10 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
                 }
                 for (plane, source) in sources.iter().enumerate() {
                     source.fill(&self.run.source, of_all, self.run.backend, planes);
-                    let start = (scheme.summand(channel, plane) - first) * panel;
-                    let (planes, out, tiles) = (&planes[source.begin..], &mut points[start..], &mut *in_order);
-                    self.run.backend.run(EvaluateTiles { planes, elements, rows: &rows, width, tiles, out, panel, panels, pitch });
+                    let start = (scheme.summand(channel, plane) - first) * tiles.panel;
+                    let (planes, out, rows) = (&planes[source.begin..], &mut points[start..], rows.as_slice());
+                    let (panel, pitch, panel_pitch) = (tiles.panel, self.point_len(), self.panel_len());
+                    self.run.backend.run(EvaluateTiles { planes, elements, rows, width, out, panel, pitch, panel_pitch });
                 }
             }
         });
@@ -331,7 +329,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         let offset = |summand: usize| summand / of_segment * self.segment_len() + summand % of_segment * tiles.panel;
         let mut offsets = Vec::with_capacity(scheme.depth);
         let mut live_planes: Option<&[Option<usize>]> = None;
-        let from = |start: usize| start / tiles.panel * of_segment * tiles.panel + start % tiles.panel;
+        let from = |start: usize| start / tiles.panel * self.panel_len() + start % tiles.panel;
         let mut positions = Vec::with_capacity(tiles.all().div_ceil(self.run.lanes));
         let of_phase = weights.chunks_exact(channels * scheme.pitch()).zip(products.chunks_exact_mut(channels * pitch));
         for (number, (weights, sums)) in of_phase.enumerate() {

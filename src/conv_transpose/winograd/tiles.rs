@@ -35,7 +35,7 @@ pub(crate) struct Tiles {
     positions: [usize; 2],
     /// Outputs of a tile along height and width.
     pub(crate) sizes: [usize; 2],
-    /// From one output of a tile to the next, with room for what a vector writes past the last.
+    /// From the tiles at one place to those at the next: all tiles, with room for what a vector writes past the last.
     pub(crate) pitch: usize,
     lanes: usize,
     order: Order,
@@ -45,7 +45,8 @@ pub(crate) struct Tiles {
     origins: [isize; 2],
     /// How many rows of pixels a tile reads, and how many pixels of a row all tiles do.
     reach: [usize; 2],
-    /// Tiles that the inner loop takes at a time.
+    /// Tiles of a summand that are side by side: as many as the inner loop takes at a time where no vector of evaluated pixels reaches into
+    /// two such panels, else all.
     pub(crate) panel: usize,
 }
 
@@ -53,7 +54,7 @@ impl Tiles {
     /// The tiles of so many pictures, rows and columns of positions.
     pub(crate) fn new((phases, axes): (&Phases, &[AxisScheme; 2]), positions: [usize; 3], lanes: usize, panel: usize) -> Self {
         let counts = tile_counts((phases, axes), positions);
-        let pitch = counts.iter().product::<usize>().next_multiple_of(panel) + lanes;
+        let pitch = counts.iter().product::<usize>().next_multiple_of(lanes) + lanes;
         let sizes = axes.each_ref().map(AxisScheme::outputs);
         let strides = [phases.axes[1].source_stride, phases.axes[2].source_stride];
         let [pictures, rows, columns] = counts;
@@ -73,6 +74,8 @@ impl Tiles {
             planes + strides[axis] * (sizes[axis] * (tiles - 1) + TILE - 1) + 1
         });
         let positions = [positions[1], positions[2]];
+        let together = if order == Order::Columns { pictures * rows } else { columns };
+        let panel = if together % lanes == 0 { panel } else { pitch };
         Self { counts, positions, sizes, pitch, lanes, order, strides, origins, reach, panel }
     }
 
