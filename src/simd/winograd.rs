@@ -33,7 +33,7 @@ pub(crate) struct EvaluateTiles<'a, T> {
     pub(crate) rows: &'a [usize],
     /// Tiles of a row.
     pub(crate) width: usize,
-    /// By point, panel of tiles: each has the tiles in order, the last one with room for a vector behind the last.
+    /// By point, panel of tiles in order. Where there is but one, it has room for a vector behind the last.
     pub(crate) out: &'a mut [T],
     /// The tiles of a panel: whole vectors, unless there is but one.
     pub(crate) panel: usize,

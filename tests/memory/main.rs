@@ -134,12 +134,33 @@ struct Case {
 }
 
 /// Every engine, in every direction: strips, reduced multiplications with filters evaluated once or each time, row by row.
-const CASES: [Case; 12] = [
+const CASES: [Case; 15] = [
     Case { name: "k4 s2", coarse: [1, 64, 60, 70], fine: 32, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
     Case { name: "k4 s2, tiny", coarse: [16, 128, 8, 8], fine: 64, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
     Case { name: "k3 s1", coarse: [2, 32, 50, 50], fine: 48, kernel: [3, 3], stride: 1, padding: 1, dilation: 1, groups: 1 },
     Case { name: "k6 s2", coarse: [1, 48, 40, 40], fine: 32, kernel: [6, 6], stride: 2, padding: 2, dilation: 1, groups: 1 },
     Case { name: "k2 s2", coarse: [1, 128, 30, 30], fine: 64, kernel: [2, 2], stride: 2, padding: 0, dilation: 1, groups: 1 },
+    Case {
+        name: "k4 s2, batch cut unevenly",
+        coarse: [31, 128, 8, 8],
+        fine: 64,
+        kernel: [4, 4],
+        stride: 2,
+        padding: 1,
+        dilation: 1,
+        groups: 1,
+    },
+    Case {
+        name: "k4 s2, rows cut unevenly",
+        coarse: [1, 32, 8, 569],
+        fine: 8,
+        kernel: [4, 4],
+        stride: 2,
+        padding: 1,
+        dilation: 1,
+        groups: 1,
+    },
+    Case { name: "many groups", coarse: [2, 384, 16, 16], fine: 384, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 12 },
     Case { name: "many channels", coarse: [1, 300, 10, 12], fine: 260, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
     Case { name: "depthwise", coarse: [2, 60, 60, 60], fine: 1, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 60 },
     Case { name: "k16 s8, groups", coarse: [1, 21, 20, 20], fine: 1, kernel: [16, 16], stride: 8, padding: 4, dilation: 1, groups: 21 },

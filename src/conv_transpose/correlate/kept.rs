@@ -8,7 +8,7 @@ use std::ops::Range;
 use ndarray::{ArrayViewMut5, Axis};
 
 use super::reduced::{Product, Reduced};
-use super::{Correlate, Tile};
+use super::{Correlate, PIECES, Tile};
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
 use crate::memory::Need;
@@ -61,6 +61,21 @@ impl Reduced {
 }
 
 impl<A: FloatElement> Correlate<'_, A> {
+    /// Whether threads divide the work on what is kept: not where there is enough without. One that waits keeps what it has, and may take
+    /// up more.
+    pub(super) fn divides_kept(&self) -> bool {
+        self.groups * self.of_coarse.pieces < PIECES
+    }
+
+    fn join_kept(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+        if self.divides_kept() {
+            self.join(first, second);
+        } else {
+            first();
+            second();
+        }
+    }
+
     /// All fine channels of a group, with a tile of coarse ones whose points are kept.
     pub(super) fn keep<S: Slot<A>>(&self, reduced: &Reduced, out: ArrayViewMut5<'_, S>, coarse: usize) {
         let tile = self.tile_of(coarse, 0);
@@ -78,7 +93,7 @@ impl<A: FloatElement> Correlate<'_, A> {
             let at = |unit: usize| reduced.kept_at(panels, tile.pitch, unit);
             let (left, right) = kept.split_at_mut(at(middle) - at(units.start));
             let (first, second) = (units.start..middle, middle..units.end);
-            return self.join(
+            return self.join_kept(
                 || self.evaluate_kept(reduced, tile, panels, first, left),
                 || self.evaluate_kept(reduced, tile, panels, second, right),
             );
@@ -98,7 +113,7 @@ impl<A: FloatElement> Correlate<'_, A> {
         if fine.len() > 1 {
             let middle = fine.start + fine.len() / 2;
             let (left, right) = out.split_at(Axis(1), (middle - fine.start) * self.of_fine.size);
-            return self.join(
+            return self.join_kept(
                 || self.divide_kept(reduced, kept, left, coarse, fine.start..middle),
                 || self.divide_kept(reduced, kept, right, coarse, middle..fine.end),
             );

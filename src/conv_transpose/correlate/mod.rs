@@ -156,7 +156,8 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             Method::Lines(lines) => lines.need::<A>(fine),
             Method::Kept(reduced) => {
                 let need = reduced.need_kept::<A>((fine, pitch), (sums_len, store_len), backend);
-                return Need { held: self.groups * self.of_coarse.pieces, threads: self.threads, ..need };
+                let held = if self.divides_kept() { self.groups * self.of_coarse.pieces } else { 1 };
+                return Need { held, threads: self.threads, ..need };
             }
         };
         let buffers = [sums_len, add.buffers[0].max(store_len), 0];

@@ -113,7 +113,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         let lists = 2 * grown_bytes::<usize>(self.scheme.depth) + block.tiles.all() * (size_of::<usize>() + size_of::<Positions>());
         let lists = lists + PlaneSource::list_bytes(planes_of(&self.scheme.axes), &block.tiles);
         let held = if channels.chunks > self.part { blocks_of(self.positions, self.block) * channels.groups } else { 1 };
-        let need = Need { list_bytes: lists, held, ..Need::of_buffers([block.points_len(), inside, packing], self.threads) };
+        let need = Need { list_bytes: lists, held, ..Need::of_buffers([block.most_points_len(), inside, packing], self.threads) };
         need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
     }
 
@@ -221,6 +221,12 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     /// All pixels of the block at the points.
     fn points_len(&self) -> usize {
         self.segments() * self.segment_len()
+    }
+
+    /// The same of this block or a smaller one.
+    fn most_points_len(&self) -> usize {
+        let of_point = self.segment_channels() * self.planes() * self.tiles.most_of_summand() + LINE / size_of::<A::Row>();
+        self.segments() * ELEMENTS * of_point
     }
 
     /// The products of so many output channels, and the outputs of one.

@@ -87,6 +87,11 @@ impl Tiles {
         self.all().div_ceil(self.panel)
     }
 
+    /// The numbers that a summand has at a point, in these tiles or in those of a smaller block, which may be of the other kind.
+    pub(crate) fn most_of_summand(&self) -> usize {
+        (self.panels() * self.panel).max(self.pitch)
+    }
+
     /// Whether tiles below each other are side by side.
     pub(crate) fn is_by_column(&self) -> bool {
         self.order == Order::Columns
