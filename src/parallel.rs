@@ -16,6 +16,16 @@ pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     right();
 }
 
+/// Runs both halves: on two threads where the work is worth that, else one after the other.
+pub(crate) fn join_if(worth: bool, left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+    if worth {
+        join(left, right);
+    } else {
+        left();
+        right();
+    }
+}
+
 /// How many threads the caller's pool has; where it has not been started yet, how many it will have.
 #[cfg(feature = "rayon")]
 pub(crate) fn threads() -> usize {

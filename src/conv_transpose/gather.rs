@@ -101,12 +101,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         right[axis].start = middle;
         let (out_left, out_right) = out.split_at(Axis(axis), at);
         let (first, second) = (|| self.divide(out_left, left), || self.divide(out_right, right));
-        if self.threads {
-            parallel::join(first, second);
-        } else {
-            first();
-            second();
-        }
+        parallel::join_if(self.threads, first, second);
     }
 
     /// The first output of a block on an axis.

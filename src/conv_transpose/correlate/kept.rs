@@ -12,6 +12,7 @@ use super::{Correlate, PIECES, Tile};
 use crate::conv_transpose::store::Slot;
 use crate::element::FloatElement;
 use crate::memory::Need;
+use crate::parallel;
 use crate::simd::{Backend, lanes, tile_positions, with_scratch};
 
 /// Coarse channels, cut into as many as the inner loop takes at a time.
@@ -68,12 +69,7 @@ impl<A: FloatElement> Correlate<'_, A> {
     }
 
     fn join_kept(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
-        if self.divides_kept() {
-            self.join(first, second);
-        } else {
-            first();
-            second();
-        }
+        parallel::join_if(self.threads && self.divides_kept(), first, second);
     }
 
     /// All fine channels of a group, with a tile of coarse ones whose points are kept.

@@ -192,12 +192,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
     }
 
     fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
-        if self.threads {
-            parallel::join(first, second);
-        } else {
-            first();
-            second();
-        }
+        parallel::join_if(self.threads, first, second);
     }
 
     /// Halves the tiles of channels until one is left. `out` is what they cover.
@@ -260,6 +255,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         sums.fill(A::Row::default());
         match &self.method {
             Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
+            // `divide` sends what is kept to `keep`: it does not come here.
             Method::Reduced(reduced) | Method::Kept(reduced) => reduced.add(&self.factors, tile, blocks, sums),
             Method::Lines(lines) => lines.add(&self.factors, tile, blocks, sums),
         }

@@ -67,7 +67,7 @@ fn divide<A: FloatElement, S: Slot<A>>(
         let (left, right) = out.split_at(Axis(0), at);
         let first = || divide(rows, coarse_left, fine_left, middle, backend, left);
         let second = || divide(rows, coarse_right, fine_right, groups - middle, backend, right);
-        return if fine.len() >= SMALL_WORK { parallel::join(first, second) } else { in_turn(first, second) };
+        return parallel::join_if(fine.len() >= SMALL_WORK, first, second);
     }
     let of_pair = rows.patterns_len();
     with_scratch(of_pair, |sums: &mut [A::Row]| {
@@ -89,11 +89,6 @@ fn divide<A: FloatElement, S: Slot<A>>(
             }
         }
     });
-}
-
-fn in_turn(first: impl FnOnce(), second: impl FnOnce()) {
-    first();
-    second();
 }
 
 /// Taps that no fine pixel meets, since the picture is narrower than the stride.

@@ -106,12 +106,7 @@ impl<'w, 'x, A: FloatElement> Lines<'w, 'x, A> {
         left[axis].end = middle;
         right[axis].start = middle;
         let (out_left, out_right) = out.split_at(Axis(axis), at);
-        if self.threads {
-            parallel::join(|| self.divide(out_left, left), || self.divide(out_right, right));
-        } else {
-            self.divide(out_left, left);
-            self.divide(out_right, right);
-        }
+        parallel::join_if(self.threads, || self.divide(out_left, left), || self.divide(out_right, right));
     }
 
     /// From one row of pixels of the ring to the next.

@@ -133,12 +133,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     }
 
     fn join(&self, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
-        if self.threads {
-            parallel::join(first, second);
-        } else {
-            first();
-            second();
-        }
+        parallel::join_if(self.threads, first, second);
     }
 
     /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.

@@ -160,12 +160,7 @@ impl Scheme {
         let large = to.len() >= SMALL_WORK;
         let (left, right) = to.split_at_mut(self.chunk_len(first_channel(middle) - first_channel(chunks.start)));
         let (first, second) = (chunks.start..middle, middle..chunks.end);
-        if large {
-            parallel::join(|| self.pack_chunks(weight, first, backend, left), || self.pack_chunks(weight, second, backend, right));
-        } else {
-            self.pack_chunks(weight, first, backend, left);
-            self.pack_chunks(weight, second, backend, right);
-        }
+        parallel::join_if(large, || self.pack_chunks(weight, first, backend, left), || self.pack_chunks(weight, second, backend, right));
     }
 
     /// Of all weights packed, those of a chunk.
