@@ -5,6 +5,8 @@
 
 use std::arch::asm;
 
+use super::LINE;
+
 /// Elements of so many bytes that a step takes, if there is a loop for them.
 fn step(bytes: usize) -> Option<usize> {
     match bytes {
@@ -145,11 +147,23 @@ unsafe fn double_threes<T>(from: *const T, to: *mut T, steps: usize) {
 fn by_steps<T: Copy>(from: &[T], to: &mut [T], run: impl Fn(*const T, *mut T, usize)) -> bool {
     let elements = from.len();
     let Some(step) = step(size_of::<T>()).filter(|&step| elements >= step && to.len() == 2 * elements) else { return false };
-    run(from.as_ptr(), to.as_mut_ptr(), elements / step);
-    if !elements.is_multiple_of(step) {
+    // Steps that begin with a cache line write no line in two pieces, which was measured to take 12 % of the time of a whole picture.
+    let before = to_line(to).filter(|&before| elements - step >= before).unwrap_or(0);
+    if before > 0 {
+        run(from.as_ptr(), to.as_mut_ptr(), 1);
+    }
+    run(from[before..].as_ptr(), to[2 * before..].as_mut_ptr(), (elements - before) / step);
+    if !(elements - before).is_multiple_of(step) {
         // One more, moved to end with the row.
         let first = elements - step;
         run(from[first..].as_ptr(), to[2 * first..].as_mut_ptr(), 1);
     }
     true
+}
+
+/// How many elements come before those whose pairs begin a cache line, if some do: less than a step's.
+#[inline(always)]
+fn to_line<T>(to: &[T]) -> Option<usize> {
+    let bytes = to.as_ptr().addr().wrapping_neg() % LINE;
+    (LINE.is_multiple_of(2 * size_of::<T>()) && bytes.is_multiple_of(2 * size_of::<T>())).then(|| bytes / (2 * size_of::<T>()))
 }
