@@ -57,8 +57,14 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
         Some(gather)
     }
 
-    /// Puts weights of pairs of taps, `[lane][2]`, in the form that groups of pairs take: as many numbers, some without a meaning.
-    fn fold(_: &mut [Self::Weight]) {}
+    /// Puts weights of several taps, `[lane][taps]`, in the form that groups of as many at a time take: as many numbers, some without a
+    /// meaning. Tells whether all of them fit into it.
+    fn fold(_weights: &mut [Self::Weight], _taps: usize) -> bool {
+        true
+    }
+
+    /// Whether kernels over this type use instructions for bytes, see [`Kernel::BYTES`](super::Kernel::BYTES).
+    const BYTES: bool = false;
 
     /// This type's buffers of the thread's scratch memory.
     fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>>;
@@ -136,6 +142,33 @@ pub(crate) fn cut_pair([first, second]: [i32; 2]) -> [i32; 2] {
     [first & LOW | (second & LOW) << 16, (first >> LOW_BITS) & 0xFFFF | second >> LOW_BITS << 16]
 }
 
+/// The lowest bytes of four weights in one number, then the middle and the highest ones: signed, so that
+/// `low + (middle << 8) + (high << 16)` is the weight. `None` where one has more bits.
+pub(crate) fn cut_four(weights: [i32; 4]) -> Option<[i32; 3]> {
+    let mut bytes = [[0_i8; 4]; 3];
+    for (tap, &weight) in weights.iter().enumerate() {
+        let low = weight as i8;
+        let middle = (weight.checked_sub(i32::from(low))? >> 8) as i8;
+        let rest = (weight.checked_sub(i32::from(low))? >> 8).checked_sub(i32::from(middle))? >> 8;
+        (bytes[0][tap], bytes[1][tap], bytes[2][tap]) = (low, middle, i8::try_from(rest).ok()?);
+    }
+    Some(bytes.map(|bytes| i32::from_le_bytes(bytes.map(|byte| byte.cast_unsigned()))))
+}
+
+/// Weights by lane, `TAPS` each, as `PARTS` numbers of each lane, all the first ones first.
+fn fold_lanes<const TAPS: usize, const PARTS: usize>(weights: &mut [i32], cut: impl Fn([i32; TAPS]) -> Option<[i32; PARTS]>) -> bool {
+    const MOST_LANES: usize = 64;
+    let (lanes, mut of_lanes) = (weights.len() / TAPS, [[0; TAPS]; MOST_LANES]);
+    of_lanes[..lanes].copy_from_slice(weights.as_chunks().0);
+    for (lane, &taps) in of_lanes[..lanes].iter().enumerate() {
+        let Some(parts) = cut(taps) else { return false };
+        for (part, number) in parts.into_iter().enumerate() {
+            weights[part * lanes + lane] = number;
+        }
+    }
+    true
+}
+
 impl Arithmetic for u8 {
     type Weight = i32;
     type Sum = i32;
@@ -156,15 +189,12 @@ impl Arithmetic for u8 {
         I::gather_bytes(gather)
     }
 
-    /// The low bits of all lanes, then the high ones; of each the pair in one number.
-    fn fold(weights: &mut [i32]) {
-        const MOST_LANES: usize = 64;
-        let (lanes, mut pairs) = (weights.len() / 2, [[0; 2]; MOST_LANES]);
-        pairs[..lanes].copy_from_slice(weights.as_chunks().0);
-        for (lane, &pair) in pairs[..lanes].iter().enumerate() {
-            [weights[lane], weights[lanes + lane]] = cut_pair(pair);
-        }
+    /// The low bits of all lanes, then the high ones; of each the taps in one number.
+    fn fold(weights: &mut [i32], taps: usize) -> bool {
+        if taps == 4 { fold_lanes(weights, cut_four) } else { fold_lanes(weights, |pair| Some(cut_pair(pair))) }
     }
+
+    const BYTES: bool = true;
 
     #[inline]
     #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
@@ -258,10 +288,11 @@ impl Arithmetic for FewBits {
         unsafe { std::slice::from_raw_parts_mut(row.as_mut_ptr().cast(), row.len()) }
     }
 
-    fn fold(weights: &mut [i16]) {
+    fn fold(weights: &mut [i16], _taps: usize) -> bool {
         for lane in 0..weights.len() / 2 {
             weights[lane] = Self::pair([weights[2 * lane], weights[2 * lane + 1]]);
         }
+        true
     }
 
     #[inline]

@@ -29,6 +29,7 @@ pub(crate) struct Combine<'a, T: Arithmetic> {
 
 impl<T: Arithmetic> Kernel for Combine<'_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
@@ -66,6 +67,7 @@ pub(crate) struct CombineSlices<'a, T: Arithmetic> {
 
 impl<T: Arithmetic> Kernel for CombineSlices<'_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
@@ -84,6 +86,7 @@ impl<T: Arithmetic> Kernel for CombineSlices<'_, T> {
 
 impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -31,6 +31,7 @@ impl<T: Arithmetic> Gather<'_, T> {
 
 impl<T: Arithmetic> Kernel for Gather<'_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -77,11 +77,16 @@ pub enum Backend {
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL.
     Avx512,
+    /// The same with its instructions for bytes, VNNI and VBMI, which pictures of bytes are then resized by.
+    Avx512Vnni,
     /// aarch64 with NEON.
     Neon,
 }
 
 impl Backend {
+    /// In the order of their declaration.
+    const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Vnni, Self::Neon];
+
     /// Every backend that this machine can run, slowest first.
     ///
     /// ```
@@ -89,21 +94,21 @@ impl Backend {
     /// ```
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].into_iter().filter(|backend| backend.is_available()).collect()
+        Self::ALL.into_iter().filter(|backend| backend.is_available()).collect()
     }
 
     /// The backend that plans choose.
     #[must_use]
     pub fn best() -> Self {
-        [Self::Neon, Self::Avx512, Self::Avx2].into_iter().find(|backend| backend.is_available()).unwrap_or(Self::Portable)
+        Self::ALL.into_iter().rev().find(|backend| backend.is_available()).unwrap_or(Self::Portable)
     }
 
     /// Whether this machine can run it.
     #[must_use]
     #[inline]
     pub fn is_available(self) -> bool {
-        static AVAILABLE: OnceLock<[bool; 4]> = OnceLock::new();
-        AVAILABLE.get_or_init(|| [Self::Portable, Self::Avx2, Self::Avx512, Self::Neon].map(Self::detect))[self as usize]
+        static AVAILABLE: OnceLock<[bool; Backend::ALL.len()]> = OnceLock::new();
+        AVAILABLE.get_or_init(|| Self::ALL.map(Self::detect))[self as usize]
     }
 
     fn detect(self) -> bool {
@@ -119,6 +124,8 @@ impl Backend {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => Self::Avx512.detect() && is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vbmi"),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => true, // part of the base instruction set
             #[allow(unreachable_patterns)] // the backends of other architectures
@@ -136,6 +143,9 @@ impl Backend {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx512 if self.is_available() => unsafe { x86::avx512(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the features that the shell enables were detected on this machine.
+            Self::Avx512Vnni if self.is_available() => unsafe { x86::avx512_vnni(kernel) },
             #[cfg(target_arch = "aarch64")]
             Self::Neon => plain::<Neon, K>(kernel),
             _ => plain::<Portable, K>(kernel),
@@ -259,6 +269,9 @@ impl InstructionSet for Neon {
 pub trait Kernel {
     /// What the loop returns.
     type Output;
+
+    /// Whether instructions for bytes make it another loop. The others are not compiled for [`Backend::Avx512Vnni`] once more.
+    const BYTES: bool = false;
 
     /// The loop. Mark it `#[inline(always)]`: only then is it compiled with the features of the shell it is inlined into.
     fn run<I: InstructionSet>(self) -> Self::Output;

@@ -36,6 +36,7 @@ const TOGETHER: usize = 4;
 
 impl<T: Arithmetic> Kernel for ResizeRows<'_, '_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

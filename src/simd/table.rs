@@ -48,7 +48,7 @@ pub(crate) struct Lanes<T: Arithmetic> {
     shape: GroupShape,
     /// Elements of an output row.
     output: usize,
-    /// Taps, or pairs of them where the groups add two at a time.
+    /// Taps, or how many times several of them where the groups add these at a time.
     pub(crate) steps: usize,
     /// Windows are wide.
     pub(crate) wide: bool,
@@ -58,7 +58,7 @@ pub(crate) struct Lanes<T: Arithmetic> {
     pub(crate) begin: Vec<u32>,
     /// `[group][step][lane][tap of the step]`: which element of the window.
     pub(crate) pick: Vec<u8>,
-    /// The same; pairs as [`Arithmetic::fold`] puts them.
+    /// The same; several taps as [`Arithmetic::fold`] puts them.
     pub(crate) weight: Vec<T::Weight>,
     /// Groups with the same picks and weights as the one `cycle` groups before, and windows `step` elements further: those of an integer
     /// factor, away from the border.
@@ -227,8 +227,8 @@ impl<T: Arithmetic> Table<T> {
                 lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
                 let before = lanes.weight.len();
                 lanes.weight.extend(all().map(|(_, weight)| weight));
-                if shape.fold > 1 {
-                    T::fold(&mut lanes.weight[before..]);
+                if shape.fold > 1 && !T::fold(&mut lanes.weight[before..], shape.fold) {
+                    return Ok(None);
                 }
             }
         }

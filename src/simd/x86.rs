@@ -10,7 +10,9 @@ use std::arch::x86_64::{
 
 use super::byte_pixels::gather_bytes;
 use super::double::{double_256, double_512};
-use super::group::{ByteRows256, ByteRows512, Bytes256, Bytes512, FewBits256, FewBitsRows256, FewBitsRows512};
+use super::group::{
+    ByteRows256, ByteRows512, ByteRows512Vnni, Bytes256, Bytes512, Bytes512Vnni, FewBits256, FewBitsRows256, FewBitsRows512,
+};
 use super::{Backend, Gather, InstructionSet, Kernel, LINE, SQUARE};
 
 /// AVX2, FMA and F16C.
@@ -58,50 +60,60 @@ impl InstructionSet for Avx2 {
     }
 }
 
+/// AVX-512, of which two backends differ in what they do with bytes.
+macro_rules! avx512 {
+    ($name:ident, $bytes:ident, $byte_rows:ident, $shell:ident) => {
+        impl InstructionSet for $name {
+            const FUSED: bool = true;
+            const LANES: usize = 16;
+            const REGISTERS: usize = 32;
+            const BACKEND: Backend = Backend::$name;
+            type Single = __m512;
+            type Double = __m512d;
+            type SingleGroup = __m512;
+            type DoubleGroup = __m512d;
+            type ByteGroup = $bytes;
+            type ByteRows = $byte_rows;
+            type FewBitsGroup = FewBits256;
+            type FewBitsRows = FewBitsRows512;
+
+            #[inline(always)]
+            fn call<K: Kernel>(kernel: K) -> K::Output {
+                // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+                unsafe { $shell(kernel) }
+            }
+
+            #[inline(always)]
+            fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
+                // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
+                unsafe { gather_bytes::<Self>(gather) }
+            }
+
+            #[inline(always)]
+            fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
+                transpose_square(square);
+            }
+
+            #[inline(always)]
+            fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
+                stream_bytes(from, to);
+            }
+
+            #[inline(always)]
+            fn double<T: Copy>(from: &[T], to: &mut [T]) -> bool {
+                double_512(from, to)
+            }
+        }
+    };
+}
+
 /// AVX-512 F, BW, DQ and VL.
 pub(crate) struct Avx512;
+avx512!(Avx512, Bytes512, ByteRows512, avx512);
 
-impl InstructionSet for Avx512 {
-    const FUSED: bool = true;
-    const LANES: usize = 16;
-    const REGISTERS: usize = 32;
-    const BACKEND: Backend = Backend::Avx512;
-    type Single = __m512;
-    type Double = __m512d;
-    type SingleGroup = __m512;
-    type DoubleGroup = __m512d;
-    type ByteGroup = Bytes512;
-    type ByteRows = ByteRows512;
-    type FewBitsGroup = FewBits256;
-    type FewBitsRows = FewBitsRows512;
-
-    #[inline(always)]
-    fn call<K: Kernel>(kernel: K) -> K::Output {
-        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
-        unsafe { avx512(kernel) }
-    }
-
-    #[inline(always)]
-    fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
-        // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
-        unsafe { gather_bytes::<Self>(gather) }
-    }
-
-    #[inline(always)]
-    fn transpose(square: &mut [[f32; SQUARE]; SQUARE]) {
-        transpose_square(square);
-    }
-
-    #[inline(always)]
-    fn stream<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
-        stream_bytes(from, to);
-    }
-
-    #[inline(always)]
-    fn double<T: Copy>(from: &[T], to: &mut [T]) -> bool {
-        double_512(from, to)
-    }
-}
+/// The same with VNNI and VBMI.
+pub(crate) struct Avx512Vnni;
+avx512!(Avx512Vnni, Bytes512Vnni, ByteRows512Vnni, avx512_vnni);
 
 /// Rows become columns, in three steps of exchanging halves.
 #[inline(always)]
@@ -180,4 +192,10 @@ pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
+}
+
+/// Kernels that know nothing of bytes are those of [`avx512`].
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
+pub(super) fn avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
+    if K::BYTES { kernel.run::<Avx512Vnni>() } else { avx512(kernel) }
 }

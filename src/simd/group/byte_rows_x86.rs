@@ -68,7 +68,7 @@ macro_rules! rows_by_pairs {
 /// them, leaves their elements; packing undoes it.
 macro_rules! byte_rows {
     ($name:ident, $register:ident, $lanes:literal, $splat:ident, $zero:ident, $load:ident, $store:ident, $stream:ident,
-     $unpack_low:ident, $unpack_high:ident, $multiply:ident, $add:ident, $pack:ident, $pack_bytes:ident,
+     $unpack_low:ident, $unpack_high:ident, $pack:ident, $pack_bytes:ident, |$sum:ident, $words:ident, $weights:ident| $multiply_add:expr,
      |$sums:ident| $round:expr) => {
         #[derive(Clone, Copy)]
         pub(crate) struct $name {
@@ -109,8 +109,10 @@ macro_rules! byte_rows {
                         let quarters = [$unpack_low(halves[half], $zero()), $unpack_high(halves[half], $zero())];
                         for quarter in 0..2 {
                             let place = 2 * half + quarter;
-                            self.low[place] = $add(self.low[place], $multiply(quarters[quarter], low));
-                            self.high[place] = $add(self.high[place], $multiply(quarters[quarter], high));
+                            let ($sum, $words, $weights) = (self.low[place], quarters[quarter], low);
+                            self.low[place] = $multiply_add;
+                            let ($sum, $words, $weights) = (self.high[place], quarters[quarter], high);
+                            self.high[place] = $multiply_add;
                         }
                     }
                 }
@@ -133,10 +135,9 @@ byte_rows!(
     _mm256_stream_si256,
     _mm256_unpacklo_epi8,
     _mm256_unpackhi_epi8,
-    _mm256_madd_epi16,
-    _mm256_add_epi32,
     _mm256_packs_epi32,
     _mm256_packus_epi16,
+    |sum, words, weights| _mm256_add_epi32(sum, _mm256_madd_epi16(words, weights)),
     |sums| _mm256_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm256_add_epi32(sums.0, _mm256_slli_epi32::<{ LOW_BITS as i32 }>(sums.1)))
 );
 byte_rows!(
@@ -150,10 +151,25 @@ byte_rows!(
     _mm512_stream_si512,
     _mm512_unpacklo_epi8,
     _mm512_unpackhi_epi8,
-    _mm512_madd_epi16,
-    _mm512_add_epi32,
     _mm512_packs_epi32,
     _mm512_packus_epi16,
+    |sum, words, weights| _mm512_add_epi32(sum, _mm512_madd_epi16(words, weights)),
+    |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
+);
+byte_rows!(
+    ByteRows512Vnni,
+    __m512i,
+    64,
+    _mm512_set1_epi32,
+    _mm512_setzero_si512,
+    _mm512_loadu_si512,
+    _mm512_storeu_si512,
+    _mm512_stream_si512,
+    _mm512_unpacklo_epi8,
+    _mm512_unpackhi_epi8,
+    _mm512_packs_epi32,
+    _mm512_packus_epi16,
+    |sum, words, weights| _mm512_dpwssd_epi32(sum, words, weights),
     |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
 );
 

@@ -30,15 +30,24 @@ impl GroupSums<u8> for Bytes512 {
 
     #[inline(always)]
     fn finish(self, to: &mut [MaybeUninit<u8>]) {
-        let to = &mut to[..16];
-        // SAFETY: the features are there, see the top; the slice has 16 bytes.
-        unsafe {
-            let sums = _mm512_add_epi32(self.low, _mm512_slli_epi32::<LOW_BITS>(self.high));
-            let rounded = _mm512_srai_epi32::<FRACTION_BITS>(sums);
-            // Not by the instruction that narrows a whole register: into memory, as compilers have it, it takes Zen 4 ten times as long.
-            let halves = [_mm512_castsi512_si256(rounded), _mm512_extracti64x4_epi64::<1>(rounded)];
-            _mm_storeu_si128(to.as_mut_ptr().cast(), saturated(halves));
-        }
+        // SAFETY: the features are there, see the top.
+        unsafe { store_sums(_mm512_add_epi32(self.low, _mm512_slli_epi32::<LOW_BITS>(self.high)), to) }
+    }
+}
+
+/// Sixteen sums as bytes.
+///
+/// # Safety
+/// AVX-512 F is there.
+#[inline(always)]
+pub(super) unsafe fn store_sums(sums: __m512i, to: &mut [MaybeUninit<u8>]) {
+    let to = &mut to[..16];
+    // SAFETY: the caller's promise; the slice has 16 bytes.
+    unsafe {
+        let rounded = _mm512_srai_epi32::<FRACTION_BITS>(sums);
+        // Not by the instruction that narrows a whole register: into memory, as compilers have it, it takes Zen 4 ten times as long.
+        let halves = [_mm512_castsi512_si256(rounded), _mm512_extracti64x4_epi64::<1>(rounded)];
+        _mm_storeu_si128(to.as_mut_ptr().cast(), saturated(halves));
     }
 }
 

@@ -100,6 +100,7 @@ pub(crate) struct AskGroupShape<T>(pub(crate) PhantomData<T>);
 
 impl<T: Arithmetic> Kernel for AskGroupShape<T> {
     type Output = GroupShape;
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) -> GroupShape {
@@ -177,10 +178,14 @@ impl<T: Arithmetic, I: InstructionSet, const LANES: usize> Group<T> for Sums<T, 
 #[cfg(target_arch = "x86_64")]
 mod byte_rows_x86;
 #[cfg(target_arch = "x86_64")]
+mod bytes_vnni;
+#[cfg(target_arch = "x86_64")]
 mod bytes_x86;
 #[cfg(target_arch = "x86_64")]
 mod floats_x86;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512, FewBitsRows256, FewBitsRows512};
+pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512, ByteRows512Vnni, FewBitsRows256, FewBitsRows512};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use bytes_vnni::Bytes512Vnni;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, HALF};
