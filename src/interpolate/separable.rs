@@ -6,6 +6,7 @@
 //! neighbours, both of the last passes are one loop. Gradients are the transposed tables
 //! run by the same code: sums are gathered, never scattered, so the result does not depend on the number of threads.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -16,8 +17,8 @@ use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
-    Arithmetic, Backend, Combine, CombinePairs, CombineRows, Destination, FewBits, Gather, GatherRows, How, ResizeRows, Ring, RingRows,
-    Table, as_maybe_uninit_mut, halves, prefetch, reserve, with_scratch, with_tags,
+    Arithmetic, AskGroupShape, Backend, Combine, CombinePairs, CombineRows, Destination, FewBits, Gather, GatherRows, GroupShape, How,
+    ResizeRows, Ring, RingRows, Table, as_maybe_uninit_mut, halves, prefetch, reserve, with_scratch, with_tags,
 };
 
 use super::lines::{
@@ -65,12 +66,22 @@ impl Separable {
         Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], round_once: self.round_once })
     }
 
-    /// Whether bytes can be weighted in 16 bits, with the same result: all but some pixels at the borders, where the loops know those.
-    pub(crate) fn few_bits(&self) -> bool {
+    /// Whether bytes, `inner` of them interleaved, are best weighted in 16 bits, with the same result: where these hold all weights but those
+    /// of some pixels at the borders, which the loops know, and picking the taps does not take longer than multiplying in 32 bits would.
+    pub(crate) fn few_bits(&self, inner: usize, backend: Backend) -> bool {
         let all = |axis: &AxisTaps| axis.few_bits().len() == axis.taps.output();
         let most = |axis: &AxisTaps| 4 * axis.few_bits().len() >= 3 * axis.taps.output();
         let [depth, height, width] = &self.axes;
-        all(depth) && most(height) && (all(width) || (most(width) && self.widens_first::<FewBits>()))
+        let held = all(depth) && most(height) && (all(width) || (most(width) && self.widens_first::<FewBits>()));
+        held && (width.identity || inner > 4 || !backend.has_byte_pixels() || self.fits_window::<FewBits>(inner, backend))
+    }
+
+    /// Whether the taps of a group of elements along the width are so near to each other that they are picked from a window, about.
+    fn fits_window<T: Arithmetic>(&self, inner: usize, backend: Backend) -> bool {
+        let GroupShape { lanes, window, fold } = backend.run(AskGroupShape::<T>(PhantomData));
+        let taps = &self.axes[2].taps;
+        let apart = ((lanes.div_ceil(inner) - 1) as u128 * taps.input as u128).div_ceil(taps.output() as u128);
+        (apart + fold as u128) * inner as u128 <= 2 * window as u128
     }
 
     /// Writes the resized `x` to all of `y`, summing in `T`. Shapes have been checked: equal batch and channels, spatial sizes those of
@@ -110,7 +121,7 @@ impl Separable {
         if y.is_empty() {
             return Ok(());
         }
-        let inner = if is_interleaved(&y) { y.len_of(Axis(1)) } else { 1 };
+        let inner = interleaved(&y);
         self.ready::<T>(inner, backend)?;
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let threads = y.len() > TASK || y.len_of(Axis(4)) * inner > engine.longest_row::<T>();
@@ -177,6 +188,11 @@ impl Separable {
         let last = od * h * w * taps(depth) + od * oh * w * taps(height) + od * oh * ow * 3.0 * taps(width);
         first <= last
     }
+}
+
+/// Interleaved elements of a pixel that the loops see.
+pub(crate) fn interleaved<S>(y: &ArrayViewMut5<'_, S>) -> usize {
+    if is_interleaved(y) { y.len_of(Axis(1)) } else { 1 }
 }
 
 /// Whether the channels of an output pixel lie side by side and pixels follow without gaps.

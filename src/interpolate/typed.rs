@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::memory::MemoryUse;
 use crate::simd::{Arithmetic, Backend, FewBits, How};
 
-use super::separable::Separable;
+use super::separable::{Separable, interleaved};
 
 /// Runs tables over elements of one type.
 pub trait TypedResize: Sized {
@@ -60,7 +60,7 @@ impl TypedResize for u8 {
     fn resize(passes: &Separable, x: ArrayView5<'_, u8>, y: ArrayViewMut5<'_, MaybeUninit<u8>>, how: How) -> Result<(), Error> {
         if passes.round_once {
             passes.run::<f32, u8>(x, y, how)
-        } else if passes.few_bits() {
+        } else if passes.few_bits(interleaved(&y), how.backend) {
             passes.run::<FewBits, u8>(x, y, how)
         } else {
             passes.run::<u8, u8>(x, y, how)
@@ -70,7 +70,7 @@ impl TypedResize for u8 {
     fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
         if passes.round_once {
             memory_in::<f32>(passes, inner, backend, output_bytes)
-        } else if passes.few_bits() {
+        } else if passes.few_bits(inner, backend) {
             memory_in::<FewBits>(passes, inner, backend, output_bytes)
         } else {
             memory_in::<u8>(passes, inner, backend, output_bytes)
@@ -121,9 +121,9 @@ mod tests {
             ("cubic, border pixels of other weights", Filter::Cubic { a: -0.5 }, 2, true),
         ] {
             let passes = enlarging(&filter, factor, exclude_outside);
-            assert!(passes.few_bits(), "{name}");
             let shape = (2, 3, 3, 20 * factor, 37 * factor);
             for backend in Backend::available() {
+                assert!(passes.few_bits(1, backend), "{name}, {backend:?}");
                 let how = How { backend, streaming: StreamingStores::Auto };
                 let (mut few, mut all) = (Array5::<u8>::zeros(shape), Array5::<u8>::zeros(shape));
                 passes.run::<FewBits, u8>(x.view(), as_uninit(few.view_mut()), how).unwrap();

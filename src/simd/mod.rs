@@ -37,6 +37,7 @@ pub(crate) use combine_pairs::{CombinePairs, halves};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};
 pub use gather::Gather;
 pub(crate) use gather::GatherRows;
+pub(crate) use group::{AskGroupShape, GroupShape};
 pub use group::{Group, RowGroup};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
@@ -131,6 +132,11 @@ impl Backend {
             #[allow(unreachable_patterns)] // the backends of other architectures
             _ => false,
         }
+    }
+
+    /// Whether it [resizes rows of bytes pixel by pixel](InstructionSet::gather_bytes) where their taps are far apart.
+    pub(crate) fn has_byte_pixels(self) -> bool {
+        matches!(self, Self::Avx2 | Self::Avx512 | Self::Avx512Vnni)
     }
 
     /// Runs a kernel compiled for this backend; an unavailable backend falls back to the portable one.
