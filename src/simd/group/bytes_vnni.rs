@@ -36,6 +36,7 @@ impl GroupSums<u8> for Bytes512Vnni {
 impl Group<u8> for Bytes512Vnni {
     const WINDOW: usize = 64;
     const FOLD: usize = 4;
+    const MOST_STEPS: usize = 6;
     type Pick = __m512i;
     type Weights = [__m512i; 3];
 

@@ -66,6 +66,8 @@ pub trait Group<T: Arithmetic>: GroupSums<T> {
     const WINDOW: usize;
     /// Taps that are added at a time.
     const FOLD: usize = 1;
+    /// Of how many steps picks and weights stay in registers, where there are 32 of these.
+    const MOST_STEPS: usize = 8;
     /// Which elements of the window each lane takes, as the permutation wants it.
     type Pick: Copy;
     /// The weights of each lane.
