@@ -1,5 +1,6 @@
 //! Sums over rows of bytes: two rows at a time, by the instructions that multiply pairs and add them.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
@@ -156,6 +157,24 @@ byte_rows!(
     |sum, words, weights| _mm512_add_epi32(sum, _mm512_madd_epi16(words, weights)),
     |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
 );
+/// Adds the products of words, two of neighbours to each sum. Not by the intrinsic: compilers make two instructions of that, a multiplication
+/// and an addition, which wait less for each other but are one too many here; measured on Zen 4, six rows took 1.2 times as long.
+#[target_feature(enable = "avx512f,avx512vnni")]
+#[inline]
+fn add_products(mut sum: __m512i, words: __m512i, weights: __m512i) -> __m512i {
+    // SAFETY: the features are there; the instruction does nothing but this.
+    unsafe {
+        asm!(
+            "vpdpwssd {sum}, {words}, {weights}",
+            sum = inout(zmm_reg) sum,
+            words = in(zmm_reg) words,
+            weights = in(zmm_reg) weights,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sum
+}
+
 byte_rows!(
     ByteRows512Vnni,
     __m512i,
@@ -169,7 +188,7 @@ byte_rows!(
     _mm512_unpackhi_epi8,
     _mm512_packs_epi32,
     _mm512_packus_epi16,
-    |sum, words, weights| _mm512_dpwssd_epi32(sum, words, weights),
+    |sum, words, weights| add_products(sum, words, weights),
     |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
 );
 
