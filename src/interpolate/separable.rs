@@ -18,7 +18,7 @@ use crate::memory::Need;
 use crate::parallel;
 use crate::simd::{
     Arithmetic, AskGroupShape, Backend, Combine, CombinePairs, CombineRows, Destination, FewBits, Gather, GatherRows, GroupShape, How,
-    ResizeRows, Ring, RingRows, Table, as_maybe_uninit_mut, halves, prefetch, reserve, with_scratch, with_tags,
+    ResizeRows, Ring, RingRows, TOGETHER, Table, as_maybe_uninit_mut, halves, prefetch, reserve, with_scratch, with_tags,
 };
 
 use super::lines::{
@@ -313,12 +313,15 @@ impl Engine<'_> {
         let together = self.rows_together(output).min(heights);
         let columns = if self.widen_first || inner > 1 { 0 } else { ROWS.saturating_mul(input) };
         let stride = line.next_multiple_of(ALIGNMENT);
-        // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work.
-        let made = self.widen_first || !depth.identity;
-        // Bytes that are summed pixel by pixel have their weights prepared for all of them together.
-        let by_pixel = size_of::<T>() == 1 && !width.identity && !width.table::<T>().has_lanes(inner, self.backend);
-        let longest = if by_pixel { 4 * SHORT_ROW } else { SHORT_ROW };
-        let ahead = if made && line.saturating_mul(size_of::<T>()) <= longest { BATCH - 1 } else { 0 };
+        // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work. So are others where
+        // groups of pixels have weights of their own, which are then fetched once for all rows.
+        let steady = width.identity || width.table::<T>().is_steady(inner, self.backend);
+        let ahead = match line.saturating_mul(size_of::<T>()) {
+            _ if !self.widen_first && depth.identity => 0,
+            ..=SHORT_ROW => BATCH - 1,
+            _ if steady => 0,
+            _ => TOGETHER - 1,
+        };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(BATCH);
         let spare = input.saturating_mul(depth_table.width.max(batch));

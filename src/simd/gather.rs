@@ -107,17 +107,15 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WID
     let groups = first / size..(first + len).div_ceil(size);
     // More than these do not stay in registers.
     if STEPS == 0 || STEPS > if I::REGISTERS >= 32 { T::Group::<I>::MOST_STEPS } else { 4 } {
-        // The sums of four rows want registers, too.
-        let fours = if I::REGISTERS >= 32 { rows.len() / 4 * 4 } else { 0 };
-        let ((rows_of_fours, rest), (starts_of_fours, starts_of_rest)) = (rows.split_at(fours), starts.split_at(fours));
-        let (fours, starts_of_fours) = (rows_of_fours.as_chunks::<4>().0, starts_of_fours.as_chunks::<4>().0);
+        let fours = if I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS { rows.len() / 4 * 4 } else { 0 };
+        let ((of_fours, rest), (starts_of_fours, starts_of_rest)) = (rows.split_at(fours), starts.split_at(fours));
         for group in groups {
             let place = lanes.first(group) - first;
-            for (rows, starts) in fours.iter().zip(starts_of_fours) {
-                gather_group::<I, T, WIDE, 4>(rows, lanes, group, out, starts, place);
+            for (rows, starts) in of_fours.as_chunks::<4>().0.iter().zip(starts_of_fours.as_chunks::<4>().0) {
+                gather_four::<I, T, WIDE>(rows, lanes, group, out, starts.map(|start| start + place));
             }
             for (row, start) in rest.iter().zip(starts_of_rest) {
-                gather_group::<I, T, WIDE, 1>(&[*row], lanes, group, out, &[*start], place);
+                group_sums::<I, T, WIDE>(row, lanes, group).finish(&mut out[start + place..]);
             }
         }
         return;
@@ -188,29 +186,37 @@ fn gather_run<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: 
     }
 }
 
-/// One group of some rows, all from the table, which is read once for all of them; `place` is where it begins in the rows' output.
+/// The sums of one group, all from the table.
 #[inline(always)]
-fn gather_group<I: InstructionSet, T: Arithmetic, const WIDE: bool, const ROWS: usize>(
-    rows: &[&[T]; ROWS],
+fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lanes: &Lanes<T>, group: usize) -> T::Group<I> {
+    let (entry, (begin, pick, weight)) = (lanes.entry(), lanes.entries(group));
+    let mut sums = T::Group::<I>::start();
+    for t in 0..lanes.steps {
+        let (pick, weights) = (T::Group::<I>::pick(&pick[t * entry..]), T::Group::<I>::weights(&weight[t * entry..]));
+        sums = sums.accumulate::<WIDE>(&row[begin[t] as usize..], pick, weights);
+    }
+    sums
+}
+
+/// The same group of four rows, for which the table is read once.
+#[inline(always)]
+fn gather_four<I: InstructionSet, T: Arithmetic, const WIDE: bool>(
+    rows: &[&[T]; 4],
     lanes: &Lanes<T>,
     group: usize,
     out: &mut [MaybeUninit<T>],
-    starts: &[usize; ROWS],
-    place: usize,
+    starts: [usize; 4],
 ) {
-    let (entry, steps) = (lanes.entry(), lanes.steps);
-    let begin = &lanes.begin[group * steps..][..steps];
-    let pick = &lanes.pick[group * steps * entry..][..steps * entry];
-    let weight = &lanes.weight[group * steps * entry..][..steps * entry];
-    let mut sums = [T::Group::<I>::start(); ROWS];
-    for t in 0..steps {
+    let (entry, (begin, pick, weight)) = (lanes.entry(), lanes.entries(group));
+    let mut sums = [T::Group::<I>::start(); 4];
+    for t in 0..lanes.steps {
         let (pick, weights) = (T::Group::<I>::pick(&pick[t * entry..]), T::Group::<I>::weights(&weight[t * entry..]));
-        for row in 0..ROWS {
+        for row in 0..4 {
             sums[row] = sums[row].accumulate::<WIDE>(&rows[row][begin[t] as usize..], pick, weights);
         }
     }
-    for row in 0..ROWS {
-        sums[row].finish(&mut out[starts[row] + place..]);
+    for row in 0..4 {
+        sums[row].finish(&mut out[starts[row]..]);
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) use group::{AskGroupShape, GroupShape};
 pub use group::{Group, RowGroup};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
-pub(crate) use resize_rows::{ResizeRows, Widening};
+pub(crate) use resize_rows::{ResizeRows, TOGETHER, Widening};
 pub(crate) use ring::{Ring, RingRows};
 pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,

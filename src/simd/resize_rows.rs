@@ -32,7 +32,7 @@ pub(crate) struct Widening<'a, T: Arithmetic> {
 }
 
 /// Rows that are resized together: each weight is then fetched once for all.
-const TOGETHER: usize = 4;
+pub(crate) const TOGETHER: usize = 4;
 
 impl<T: Arithmetic> Kernel for ResizeRows<'_, '_, T> {
     type Output = ();

@@ -78,6 +78,13 @@ impl<T: Arithmetic> Lanes<T> {
         self.shape.lanes * self.shape.fold
     }
 
+    /// Of the steps of a group: where their windows begin, what they pick, and the weights.
+    #[inline(always)]
+    pub(crate) fn entries(&self, group: usize) -> (&[u32], &[u8], &[T::Weight]) {
+        let (steps, entries) = (self.steps, self.steps * self.entry());
+        (&self.begin[group * steps..][..steps], &self.pick[group * entries..][..entries], &self.weight[group * entries..][..entries])
+    }
+
     /// Finds the longest run of steady groups around the middle of the row.
     fn find_steady(&mut self) {
         let (steps, entries) = (self.steps, self.steps * self.entry());
@@ -156,6 +163,12 @@ impl<T: Arithmetic> Table<T> {
     /// Whether rows of `inner` interleaved elements are computed in groups under `backend`.
     pub(crate) fn has_lanes(&self, inner: usize, backend: Backend) -> bool {
         self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>))).is_some()
+    }
+
+    /// Whether most groups of a row have the picks and weights of those before them.
+    pub(crate) fn is_steady(&self, inner: usize, backend: Backend) -> bool {
+        let lanes = self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>)));
+        lanes.is_some_and(|lanes| 2 * lanes.steady.len() * lanes.shape.lanes >= lanes.output)
     }
 
     /// Makes the table for groups, if there is one and it has not been made.

@@ -68,6 +68,8 @@ pub trait Group<T: Arithmetic>: GroupSums<T> {
     const FOLD: usize = 1;
     /// Of how many steps picks and weights stay in registers, where there are 32 of these.
     const MOST_STEPS: usize = 8;
+    /// Whether the sums are a register or a few, so that those of several rows can be made together.
+    const IN_REGISTERS: bool = true;
     /// Which elements of the window each lane takes, as the permutation wants it.
     type Pick: Copy;
     /// The weights of each lane.
@@ -158,22 +160,35 @@ impl<T: Arithmetic, I: InstructionSet, const LANES: usize> RowGroup<T> for Sums<
 
 impl<T: Arithmetic, I: InstructionSet, const LANES: usize> Group<T> for Sums<T, I, LANES> {
     const WINDOW: usize = LANES;
+    const IN_REGISTERS: bool = false;
     type Pick = [u8; LANES];
     type Weights = [T::Weight; LANES];
 
     #[inline(always)]
     fn pick(from: &[u8]) -> [u8; LANES] {
-        std::array::from_fn(|lane| from[lane])
+        let mut pick = [0; LANES];
+        pick.copy_from_slice(&from[..LANES]);
+        pick
     }
 
     #[inline(always)]
     fn weights(from: &[T::Weight]) -> [T::Weight; LANES] {
-        std::array::from_fn(|lane| from[lane])
+        let mut weights = [T::Weight::default(); LANES];
+        weights.copy_from_slice(&from[..LANES]);
+        weights
     }
 
     #[inline(always)]
     fn accumulate<const WIDE: bool>(self, window: &[T], pick: [u8; LANES], weights: [T::Weight; LANES]) -> Self {
-        Self(std::array::from_fn(|lane| T::accumulate::<I>(self.0[lane], weights[lane], window[pick[lane] as usize])), PhantomData)
+        let mut picked = [T::default(); LANES];
+        for lane in 0..LANES {
+            picked[lane] = window[pick[lane] as usize];
+        }
+        let mut sums = [T::START; LANES];
+        for lane in 0..LANES {
+            sums[lane] = T::accumulate::<I>(self.0[lane], weights[lane], picked[lane]);
+        }
+        Self(sums, PhantomData)
     }
 }
 
