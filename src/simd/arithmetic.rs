@@ -430,3 +430,25 @@ pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> 
     SCRATCH.with_borrow_mut(|scratch| scratch.tags = tags);
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_the_sum_of_their_bytes() {
+        let sum = |[low, middle, high]: [i32; 3], tap: usize| {
+            let byte = |number: i32| i32::from(number.to_le_bytes()[tap].cast_signed());
+            byte(low) + (byte(middle) << 8) + (byte(high) << 16)
+        };
+        let most = 127 * (1 + 256 + 65_536);
+        for weight in (-8_421_504..=most).step_by(997).chain([-8_421_504, most, 0, -1, 127, 128, -129, 1 << FRACTION_BITS]) {
+            let weights = [weight, 5, 0, -weight.min(most).max(-most)];
+            let parts = cut_four(weights).unwrap_or_else(|| panic!("{weight} fits"));
+            assert_eq!([0, 1, 2, 3].map(|tap| sum(parts, tap)), weights);
+        }
+        for weight in [most + 1, -8_421_505, i32::MAX, i32::MIN] {
+            assert_eq!(cut_four([0, weight, 0, 0]), None, "{weight}");
+        }
+    }
+}

@@ -235,7 +235,8 @@ fn bytes_are_the_same_on_every_backend_streamed_or_not() {
     }
 }
 
-/// Many taps of a byte are summed pixel by pixel, for four rows together and then one by one; at the borders as for any type.
+/// Many taps of a byte are summed pixel by pixel, for four rows together and then one by one; at the borders as for any type. Or they are
+/// picked from windows of one or two lines; or, where all weights are multiples of 1/128, summed in 16 bits.
 #[test]
 fn shrunk_bytes_are_the_same_on_every_backend() {
     let antialiased = |filter| Resize::filter(filter).antialias(true);
@@ -246,11 +247,22 @@ fn shrunk_bytes_are_the_same_on_every_backend() {
         ("area", Resize::area()),
         ("Pillow's Lanczos", antialiased(Filter::Lanczos { lobes: 3 }).profile(Profile::Pillow)),
         ("cubic, aligned corners", Resize::cubic().coordinates(Coordinates::AlignCorners)),
+        ("cubic, weights above 2", Resize::cubic().cubic_coefficient(-16.0)),
+    ];
+    let sizes = [
+        ([11, 191], [9, 40]),
+        ([5, 50], [5, 21]),
+        ([9, 17], [4, 3]),
+        ([14, 300], [13, 7]),
+        ([1, 90], [1, 31]),
+        ([3, 700], [2, 500]),
+        ([15, 300], [11, 53]),
+        ([16, 320], [8, 160]),
+        ([9, 640], [5, 160]),
+        ([24, 520], [3, 65]),
     ];
     for (name, resize) in methods {
-        for ([height, width], size) in
-            [([11, 191], [9, 40]), ([5, 50], [5, 21]), ([9, 17], [4, 3]), ([14, 300], [13, 7]), ([1, 90], [1, 31]), ([3, 700], [2, 500])]
-        {
+        for ([height, width], size) in sizes {
             for channels in 1..=5 {
                 let extremes =
                     |(_, c, h, w): (usize, usize, usize, usize)| [0, 255, 31, 254, 255, 0, 128, 7, 255][(h * h + c + w * w / 3) % 9];
