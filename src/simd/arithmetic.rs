@@ -63,6 +63,11 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
         true
     }
 
+    /// Whether a weight is of the size that loops over whole pixels take.
+    fn is_usual(_weight: Self::Weight) -> bool {
+        true
+    }
+
     /// Whether kernels over this type use instructions for bytes, see [`Kernel::BYTES`](super::Kernel::BYTES).
     const BYTES: bool = false;
 
@@ -192,6 +197,11 @@ impl Arithmetic for u8 {
     /// The low bits of all lanes, then the high ones; of each the taps in one number.
     fn fold(weights: &mut [i32], taps: usize) -> bool {
         if taps == 4 { fold_lanes(weights, cut_four) } else { fold_lanes(weights, |pair| Some(cut_pair(pair))) }
+    }
+
+    /// Three bytes.
+    fn is_usual(weight: i32) -> bool {
+        cut_four([weight; 4]).is_some()
     }
 
     const BYTES: bool = true;

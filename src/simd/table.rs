@@ -26,7 +26,7 @@ pub struct Table<T: Arithmetic> {
     pub(crate) input: usize,
     /// The weights of the two neighbours that every output pixel takes, where the size is halved and they are the same everywhere.
     pub(crate) pair: Option<[T::Weight; 2]>,
-    /// The output pixels around the middle whose taps of a weight are neighbours, in order.
+    /// The output pixels around the middle whose taps of a weight are neighbours, in order, and whose weights are of a usual size.
     pub(crate) neighbours: Range<usize>,
     /// Given where the arithmetic has not the weights of all output pixels.
     pub(crate) exact: Option<Box<Exact<T>>>,
@@ -137,7 +137,8 @@ impl<T: Arithmetic> Table<T> {
         let (output, nothing) = (self.index.len() / self.width, T::Weight::default());
         let follow = |o: &usize| {
             let (index, weight) = self.row(*o);
-            index.iter().zip(weight).zip(index[0]..).all(|((&index, &weight), place)| index == place || weight == nothing)
+            let all = |((&index, &weight), place)| (index == place && T::is_usual(weight)) || weight == nothing;
+            index.iter().zip(weight).zip(index[0]..).all(all)
         };
         let middle = output / 2;
         let begin = (0..middle).rev().take_while(follow).last().unwrap_or(middle);

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm256_unpacklo_ps,
 };
 
-use super::byte_pixels::gather_bytes;
+use super::byte_pixels::{Avx2Sums, VnniSums, gather_bytes};
 use super::double::{double_256, double_512};
 use super::group::{
     ByteRows256, ByteRows512, ByteRows512Vnni, Bytes256, Bytes512, Bytes512Vnni, FewBits256, FewBitsRows256, FewBitsRows512,
@@ -41,7 +41,7 @@ impl InstructionSet for Avx2 {
     #[inline(always)]
     fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
         // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
-        unsafe { gather_bytes::<Self>(gather) }
+        unsafe { gather_bytes::<Self, Avx2Sums>(gather) }
     }
 
     #[inline(always)]
@@ -62,7 +62,7 @@ impl InstructionSet for Avx2 {
 
 /// AVX-512, of which two backends differ in what they do with bytes.
 macro_rules! avx512 {
-    ($name:ident, $bytes:ident, $byte_rows:ident, $shell:ident) => {
+    ($name:ident, $bytes:ident, $byte_rows:ident, $sums:ident, $shell:ident) => {
         impl InstructionSet for $name {
             const FUSED: bool = true;
             const LANES: usize = 16;
@@ -86,7 +86,7 @@ macro_rules! avx512 {
             #[inline(always)]
             fn gather_bytes(gather: Gather<'_, u8>) -> Option<Gather<'_, u8>> {
                 // SAFETY: kernels run under this instruction set in the shell below alone, so its features are there.
-                unsafe { gather_bytes::<Self>(gather) }
+                unsafe { gather_bytes::<Self, $sums>(gather) }
             }
 
             #[inline(always)]
@@ -109,11 +109,11 @@ macro_rules! avx512 {
 
 /// AVX-512 F, BW, DQ and VL.
 pub(crate) struct Avx512;
-avx512!(Avx512, Bytes512, ByteRows512, avx512);
+avx512!(Avx512, Bytes512, ByteRows512, Avx2Sums, avx512);
 
 /// The same with VNNI and VBMI.
 pub(crate) struct Avx512Vnni;
-avx512!(Avx512Vnni, Bytes512Vnni, ByteRows512Vnni, avx512_vnni);
+avx512!(Avx512Vnni, Bytes512Vnni, ByteRows512Vnni, VnniSums, avx512_vnni);
 
 /// Rows become columns, in three steps of exchanging halves.
 #[inline(always)]

@@ -174,7 +174,7 @@ impl Group<u8> for Bytes256 {
 /// # Safety
 /// AVX2 is there.
 #[inline(always)]
-unsafe fn saturated([low, high]: [__m256i; 2]) -> __m128i {
+pub(crate) unsafe fn saturated([low, high]: [__m256i; 2]) -> __m128i {
     // SAFETY: the caller's promise.
     unsafe {
         // Both instructions saturate, and work on halves: the permutation puts the quarters in order between them.

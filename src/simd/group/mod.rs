@@ -205,4 +205,4 @@ pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512, ByteRows512Vnni, FewBit
 #[cfg(target_arch = "x86_64")]
 pub(crate) use bytes_vnni::Bytes512Vnni;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, HALF};
+pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, HALF, saturated};
