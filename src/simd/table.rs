@@ -26,7 +26,8 @@ pub struct Table<T: Arithmetic> {
     pub(crate) input: usize,
     /// The weights of the two neighbours that every output pixel takes, where the size is halved and they are the same everywhere.
     pub(crate) pair: Option<[T::Weight; 2]>,
-    /// The output pixels around the middle whose taps of a weight are neighbours, in order, and whose weights are of a usual size.
+    /// The output pixels around the middle whose taps of a weight are neighbours, in order, and whose weights are of a usual size. None begins
+    /// before the one before it.
     pub(crate) neighbours: Range<usize>,
     /// Given where the arithmetic has not the weights of all output pixels.
     pub(crate) exact: Option<Box<Exact<T>>>,
@@ -140,9 +141,11 @@ impl<T: Arithmetic> Table<T> {
             let all = |((&index, &weight), place)| (index == place && T::is_usual(weight)) || weight == nothing;
             index.iter().zip(weight).zip(index[0]..).all(all)
         };
+        let first = |o: usize| self.index[o * self.width];
         let middle = output / 2;
-        let begin = (0..middle).rev().take_while(follow).last().unwrap_or(middle);
-        begin..(middle..output).take_while(follow).last().map_or(middle, |last| last + 1)
+        let begin = (0..middle).rev().take_while(|o| follow(o) && first(*o) <= first(o + 1)).last().unwrap_or(middle);
+        let behind = (middle..output).take_while(|o| follow(o) && (*o == middle || first(o - 1) <= first(*o)));
+        begin..behind.last().map_or(middle, |last| last + 1)
     }
 
     /// The table for output pixel `o`, where that is another one.

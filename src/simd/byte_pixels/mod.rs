@@ -25,14 +25,17 @@ pub(super) trait PixelSums<const INNER: usize> {
     /// Bytes of a row that a step reads, of which it takes those of its taps.
     const LOADED: usize;
 
+    /// Whether it reads neither past a row nor past the weights: what is not there is 0.
+    const MASKS: bool = false;
+
     /// How many weights are read for a pixel of so many taps.
     fn weights_read(taps: usize) -> usize;
 
     /// The same pixel of some rows; beyond them there is anything.
     ///
     /// # Safety
-    /// The instructions are there. `bytes` have those of all steps, and what the last one reads; `weights` has as many as are read for a pixel
-    /// of `taps`.
+    /// The instructions are there. Without masks `bytes` have those of all steps, and what the last one reads; else they are equally long.
+    /// `weights` has as many as are read for a pixel of `taps`.
     unsafe fn sums<const ROWS: usize>(bytes: [&[u8]; ROWS], weights: &[i32], taps: usize) -> [[u8; 4]; MOST_ROWS];
 }
 
@@ -60,16 +63,24 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
         let Table { width, weight, neighbours, .. } = self.table;
         let first = neighbours.start.clamp(pixels.start, pixels.end);
         let weights = S::weights_read(*width);
-        let fits = |&o: &usize| self.begin(o) + self.reach() <= len && o * width + weights <= weight.len();
-        first..(first..neighbours.end.min(pixels.end)).take_while(fits).last().map_or(first, |last| last + 1)
+        let reach = if S::MASKS { 0 } else { self.reach() };
+        let fits = |&o: &usize| self.begin(o) + reach <= len && o * width + weights <= weight.len();
+        // Where the last one fits, those before it do: none of them begins later.
+        first..(first..neighbours.end.min(pixels.end)).rev().find(fits).map_or(first, |last| last + 1)
     }
 
     /// Output pixels `inside` of some rows, the first of which is written to `to` of each.
     ///
     /// # Safety
-    /// The instructions are there. The pixels are [`inside`](Self::inside) rows of the shortest row's length.
+    /// The instructions are there. The pixels are [`inside`](Self::inside) rows of `shortest` bytes, which all have at least.
     #[inline(always)]
-    unsafe fn run<const ROWS: usize>(&self, inside: Range<usize>, rows: [&[u8]; ROWS], out: &mut [MaybeUninit<u8>], to: [usize; ROWS]) {
+    unsafe fn run<const ROWS: usize>(
+        &self,
+        inside: Range<usize>,
+        (rows, shortest): ([&[u8]; ROWS], usize),
+        out: &mut [MaybeUninit<u8>],
+        to: [usize; ROWS],
+    ) {
         let (width, weights_len, reach) = (self.table.width, S::weights_read(self.table.width), self.reach());
         let len = inside.len() * INNER;
         for row in 0..ROWS {
@@ -82,7 +93,7 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
             let mut bytes = rows;
             for row in 0..ROWS {
                 // SAFETY: the caller's promise.
-                bytes[row] = unsafe { rows[row].get_unchecked(begin..begin + reach) };
+                bytes[row] = unsafe { rows[row].get_unchecked(begin..if S::MASKS { shortest } else { begin + reach }) };
             }
             // SAFETY: the caller's promise; both have what all steps take.
             let sums = unsafe { S::sums(bytes, weights, width) };
@@ -141,11 +152,11 @@ unsafe fn gather_of<I: InstructionSet, S: PixelSums<INNER>, const INNER: usize>(
     let (starts_of_fours, starts_of_rest) = starts.as_chunks::<MOST_ROWS>();
     for (rows, starts) in fours.iter().zip(starts_of_fours) {
         // SAFETY: the caller's promise, and no row is shorter.
-        unsafe { engine.run(inside.clone(), *rows, out, starts.map(|start| start + place(inside.start))) };
+        unsafe { engine.run(inside.clone(), (*rows, shortest), out, starts.map(|start| start + place(inside.start))) };
     }
     for (row, start) in rest.iter().zip(starts_of_rest) {
         // SAFETY: the caller's promise, and no row is shorter.
-        unsafe { engine.run(inside.clone(), [row], out, [start + place(inside.start)]) };
+        unsafe { engine.run(inside.clone(), ([*row], shortest), out, [start + place(inside.start)]) };
     }
     for (row, start) in rows.iter().zip(starts) {
         for part in [pixels.start..inside.start, inside.end..pixels.end] {

@@ -15,6 +15,7 @@ const QUARTER: usize = 16;
 impl<const INNER: usize> PixelSums<INNER> for VnniSums {
     const TAPS: usize = QUARTER;
     const LOADED: usize = Quarters::<INNER>::BYTES;
+    const MASKS: bool = true;
 
     fn weights_read(taps: usize) -> usize {
         taps
@@ -87,10 +88,10 @@ impl<const INNER: usize> Quarters<INNER> {
     /// The same pixel of four rows.
     ///
     /// # Safety
-    /// AVX-512 F and BW, VNNI and VBMI are there. `bytes` have those of all steps, and what the last one reads.
+    /// AVX-512 F, BW and VL, VNNI and VBMI are there. All `bytes` are equally long.
     #[inline(always)]
     unsafe fn sums(bytes: [&[u8]; MOST_ROWS], weights: &[i32]) -> [[u8; 4]; MOST_ROWS] {
-        // SAFETY: the caller's promise; weights are read as far as they go, and beyond them are 0.
+        // SAFETY: the caller's promise; weights and bytes are read as far as they go, and beyond them are 0.
         unsafe {
             let load = |pick: &[u8; 64]| _mm512_loadu_si512(pick.as_ptr().cast());
             let (pick, of_weights) =
@@ -108,7 +109,12 @@ impl<const INNER: usize> Quarters<INNER> {
                 }
                 let at = step * QUARTER * INNER;
                 for register in 0..MOST_ROWS / Self::ROWS {
-                    let chosen = Self::load(&bytes, register * Self::ROWS, at, pick);
+                    let first = register * Self::ROWS;
+                    let chosen = if bytes[0].len() >= at + Self::BYTES {
+                        Self::load::<false>(&bytes, first, at, pick)
+                    } else {
+                        Self::load::<true>(&bytes, first, at, pick)
+                    };
                     for part in 0..3 {
                         sums[register][part] = _mm512_dpbusd_epi32(sums[register][part], chosen, weights[part]);
                     }
@@ -126,24 +132,29 @@ impl<const INNER: usize> Quarters<INNER> {
     /// The bytes of a step, by quarter, of as many rows as share a register, the first of which is `row`.
     ///
     /// # Safety
-    /// AVX-512 F and BW, and VBMI are there. So many bytes can be read of each row from `at` on.
+    /// AVX-512 F, BW and VL, and VBMI are there. All `bytes` are equally long: a register's bytes from `at` on, unless the end is near.
     #[inline(always)]
-    unsafe fn load(bytes: &[&[u8]; MOST_ROWS], row: usize, at: usize, pick: __m512i) -> __m512i {
-        // SAFETY: the caller's promise.
+    unsafe fn load<const END: bool>(bytes: &[&[u8]; MOST_ROWS], row: usize, at: usize, pick: __m512i) -> __m512i {
+        let left = bytes[row].len().saturating_sub(at);
+        let mask = if END && left < 64 { (1_u64 << left) - 1 } else { u64::MAX };
+        // SAFETY: the caller's promise; near the end no bytes are read but those that there are.
         unsafe {
-            let from = |row: usize| bytes[row].as_ptr().add(at);
+            let from = |row: usize| bytes[row].as_ptr().wrapping_add(at);
             match INNER {
                 1 => {
-                    let first = _mm512_castsi128_si512(_mm_loadu_si128(from(row).cast()));
-                    let second = _mm512_inserti32x4::<1>(first, _mm_loadu_si128(from(row + 1).cast()));
-                    let third = _mm512_inserti32x4::<2>(second, _mm_loadu_si128(from(row + 2).cast()));
-                    _mm512_inserti32x4::<3>(third, _mm_loadu_si128(from(row + 3).cast()))
+                    let load = |row: usize| {
+                        if END { _mm_maskz_loadu_epi8(mask as u16, from(row).cast()) } else { _mm_loadu_si128(from(row).cast()) }
+                    };
+                    let first = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(load(row)), load(row + 1));
+                    _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(first, load(row + 2)), load(row + 3))
                 }
                 2 => {
-                    let first = _mm512_castsi256_si512(_mm256_loadu_si256(from(row).cast()));
-                    let both = _mm512_inserti64x4::<1>(first, _mm256_loadu_si256(from(row + 1).cast()));
-                    _mm512_permutexvar_epi8(pick, both)
+                    let load = |row: usize| {
+                        if END { _mm256_maskz_loadu_epi8(mask as u32, from(row).cast()) } else { _mm256_loadu_si256(from(row).cast()) }
+                    };
+                    _mm512_permutexvar_epi8(pick, _mm512_inserti64x4::<1>(_mm512_castsi256_si512(load(row)), load(row + 1)))
                 }
+                _ if END => _mm512_permutexvar_epi8(pick, _mm512_maskz_loadu_epi8(mask, from(row).cast())),
                 _ => _mm512_permutexvar_epi8(pick, _mm512_loadu_si512(from(row).cast())),
             }
         }
