@@ -249,7 +249,8 @@ pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
 fn chosen_cases_equal_the_naive_loops() {
     for (name, case) in chosen_cases() {
         println!("{name}");
-        for backend in Backend::available() {
+        // What is more of AVX-512 VNNI is for bytes.
+        for backend in Backend::available().into_iter().filter(|&backend| backend != Backend::Avx512Vnni) {
             check_case(&case, backend);
         }
     }
