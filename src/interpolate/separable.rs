@@ -73,7 +73,10 @@ impl Separable {
         let most = |axis: &AxisTaps| 4 * axis.few_bits().len() >= 3 * axis.taps.output();
         let [depth, height, width] = &self.axes;
         let held = all(depth) && most(height) && (all(width) || (most(width) && self.widens_first::<FewBits>()));
-        held && (width.identity || inner > 4 || !backend.has_byte_pixels() || self.fits_window::<FewBits>(inner, backend))
+        // What comes last along planes has another loop, if not from windows.
+        let by_column = inner == 1 && !self.widens_first::<FewBits>() && !self.fits_window::<u8>(inner, backend);
+        let by_pixel = backend.has_byte_pixels() && inner <= 4 && !by_column;
+        held && (width.identity || !by_pixel || self.fits_window::<FewBits>(inner, backend))
     }
 
     /// Whether the taps of a group of elements along the width are so near to each other that they are picked from a window, about.
@@ -195,10 +198,12 @@ pub(crate) fn interleaved<S>(y: &ArrayViewMut5<'_, S>) -> usize {
     if is_interleaved(y) { y.len_of(Axis(1)) } else { 1 }
 }
 
-/// Whether the channels of an output pixel lie side by side and pixels follow without gaps.
+/// Whether the channels of an output pixel lie side by side and pixels follow without gaps. Of a single pixel that is told by the stride of
+/// the axis, as `is_channels_last` does of tensors: what plans tell of memory counts on it.
 fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
-    let channels = y.len_of(Axis(1));
-    channels > 1 && y.stride_of(Axis(1)) == 1 && (y.len_of(Axis(4)) == 1 || y.stride_of(Axis(4)) == channels as isize)
+    let (channels, of_pixel) = (y.len_of(Axis(1)), y.stride_of(Axis(4)));
+    let without_gaps = of_pixel == channels as isize || (y.len_of(Axis(4)) == 1 && of_pixel != 1);
+    channels > 1 && y.stride_of(Axis(1)) == 1 && without_gaps
 }
 
 /// Where the work is cut.
@@ -315,15 +320,14 @@ impl Engine<'_> {
         let stride = line.next_multiple_of(ALIGNMENT);
         // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work. So are others where
         // groups of pixels have weights of their own, which are then fetched once for all rows.
-        let steady = width.identity || width.table::<T>().is_steady(inner, self.backend);
         let ahead = match line.saturating_mul(size_of::<T>()) {
             _ if !self.widen_first && depth.identity => 0,
             ..=SHORT_ROW => BATCH - 1,
-            _ if steady => 0,
-            _ => TOGETHER - 1,
+            _ if self.widen_first && !width.identity && width.table::<T>().shares_weights(inner, self.backend) => TOGETHER - 1,
+            _ => 0,
         };
         let ring_rows = (height_table.span + ahead).next_power_of_two();
-        let batch = (ring_rows - height_table.span + 1).min(BATCH);
+        let batch = (ring_rows - height_table.span + 1).min(ahead + 1);
         let spare = input.saturating_mul(depth_table.width.max(batch));
         // Where the width comes first nothing is between the passes but the ring.
         let (middle, last) = (if self.widen_first { 0 } else { together.saturating_mul(input) }, together * output);

@@ -120,9 +120,9 @@ mod tests {
             ("cubic", Filter::Cubic { a: -0.5 }, 2, false),
             ("cubic, border pixels of other weights", Filter::Cubic { a: -0.5 }, 2, true),
         ] {
-            let passes = enlarging(&filter, factor, exclude_outside);
             let shape = (2, 3, 3, 20 * factor, 37 * factor);
             for backend in Backend::available() {
+                let passes = enlarging(&filter, factor, exclude_outside); // whose tables are for one backend
                 assert!(passes.few_bits(1, backend), "{name}, {backend:?}");
                 let how = How { backend, streaming: StreamingStores::Auto };
                 let (mut few, mut all) = (Array5::<u8>::zeros(shape), Array5::<u8>::zeros(shape));

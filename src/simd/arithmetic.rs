@@ -58,12 +58,10 @@ pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static
     }
 
     /// Puts weights of several taps, `[lane][taps]`, in the form that groups of as many at a time take: as many numbers, some without a
-    /// meaning. Tells whether all of them fit into it.
-    fn fold(_weights: &mut [Self::Weight], _taps: usize) -> bool {
-        true
-    }
+    /// meaning. More than two of them are [usual](Self::is_usual).
+    fn fold(_weights: &mut [Self::Weight], _taps: usize) {}
 
-    /// Whether a weight is of the size that loops over whole pixels take.
+    /// Whether a weight is of the size that loops take which add many taps at a time.
     fn is_usual(_weight: Self::Weight) -> bool {
         true
     }
@@ -161,17 +159,15 @@ pub(crate) fn cut_four(weights: [i32; 4]) -> Option<[i32; 3]> {
 }
 
 /// Weights by lane, `TAPS` each, as `PARTS` numbers of each lane, all the first ones first.
-fn fold_lanes<const TAPS: usize, const PARTS: usize>(weights: &mut [i32], cut: impl Fn([i32; TAPS]) -> Option<[i32; PARTS]>) -> bool {
+fn fold_lanes<const TAPS: usize, const PARTS: usize>(weights: &mut [i32], cut: impl Fn([i32; TAPS]) -> [i32; PARTS]) {
     const MOST_LANES: usize = 64;
     let (lanes, mut of_lanes) = (weights.len() / TAPS, [[0; TAPS]; MOST_LANES]);
     of_lanes[..lanes].copy_from_slice(weights.as_chunks().0);
     for (lane, &taps) in of_lanes[..lanes].iter().enumerate() {
-        let Some(parts) = cut(taps) else { return false };
-        for (part, number) in parts.into_iter().enumerate() {
+        for (part, number) in cut(taps).into_iter().enumerate() {
             weights[part * lanes + lane] = number;
         }
     }
-    true
 }
 
 impl Arithmetic for u8 {
@@ -195,8 +191,8 @@ impl Arithmetic for u8 {
     }
 
     /// The low bits of all lanes, then the high ones; of each the taps in one number.
-    fn fold(weights: &mut [i32], taps: usize) -> bool {
-        if taps == 4 { fold_lanes(weights, cut_four) } else { fold_lanes(weights, |pair| Some(cut_pair(pair))) }
+    fn fold(weights: &mut [i32], taps: usize) {
+        if taps == 4 { fold_lanes(weights, |four| cut_four(four).unwrap_or_default()) } else { fold_lanes(weights, cut_pair) }
     }
 
     /// Three bytes.
@@ -206,10 +202,13 @@ impl Arithmetic for u8 {
 
     const BYTES: bool = true;
 
+    /// Weights are of the order of 1. Others than from -256 to 256 exclusive, whose sums no longer fit into 32 bits, are cut off at these, so
+    /// that both their halves fit into 16 bits.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
+    #[allow(clippy::cast_possible_truncation)] // cut off
     fn weight(exact: f64) -> i32 {
-        (exact * f64::from(1 << FRACTION_BITS)).round() as i32
+        const MOST: f64 = ((1 << (LOW_BITS + 15)) - 1) as f64;
+        (exact * f64::from(1 << FRACTION_BITS)).round().clamp(-MOST, MOST) as i32
     }
 
     const START: i32 = 1 << (FRACTION_BITS - 1);
@@ -298,11 +297,10 @@ impl Arithmetic for FewBits {
         unsafe { std::slice::from_raw_parts_mut(row.as_mut_ptr().cast(), row.len()) }
     }
 
-    fn fold(weights: &mut [i16], _taps: usize) -> bool {
+    fn fold(weights: &mut [i16], _taps: usize) {
         for lane in 0..weights.len() / 2 {
             weights[lane] = Self::pair([weights[2 * lane], weights[2 * lane + 1]]);
         }
-        true
     }
 
     #[inline]

@@ -76,7 +76,7 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
     }
 }
 
-/// A group at a time; `STEPS` is the number of taps, or of pairs where two are added at a time; 0 if the compiler need not know it. Each
+/// A group at a time; `STEPS` is the number of taps, or how many times several are added at a time; 0 if the compiler need not know it. Each
 /// row's output begins with element `first` and has `len` elements.
 #[inline(always)]
 fn gather_lanes<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
@@ -231,6 +231,7 @@ struct GatherEach<'a, T: Arithmetic> {
 
 impl<T: Arithmetic> Kernel for GatherEach<'_, T> {
     type Output = ();
+    const BYTES: bool = T::BYTES;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -169,10 +169,13 @@ impl<T: Arithmetic> Table<T> {
         self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>))).is_some()
     }
 
-    /// Whether most groups of a row have the picks and weights of those before them.
-    pub(crate) fn is_steady(&self, inner: usize, backend: Backend) -> bool {
-        let lanes = self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>)));
-        lanes.is_some_and(|lanes| 2 * lanes.steady.len() * lanes.shape.lanes >= lanes.output)
+    /// Whether rows that are made together share the fetching of weights: where those of most groups are not those of the group before, or
+    /// bytes are summed pixel by pixel.
+    pub(crate) fn shares_weights(&self, inner: usize, backend: Backend) -> bool {
+        match self.lanes(inner, backend.run(AskGroupShape(PhantomData::<T>))) {
+            Some(lanes) => 2 * lanes.steady.len() * lanes.shape.lanes < lanes.output,
+            None => T::BYTES && inner <= 4 && backend.has_byte_pixels(),
+        }
     }
 
     /// Makes the table for groups, if there is one and it has not been made.
@@ -192,6 +195,9 @@ impl<T: Arithmetic> Table<T> {
         if output < shape.lanes || u32::try_from(input).is_err() {
             return Ok(None);
         }
+        if shape.fold > 2 && !self.weight.iter().all(|&weight| T::is_usual(weight)) {
+            return Ok(None);
+        }
         let mut lanes = Lanes {
             shape,
             output,
@@ -205,7 +211,7 @@ impl<T: Arithmetic> Table<T> {
             cycle: 1,
             step: 0,
         };
-        // Input element and weight of tap `t` of output element `e`; taps that fill a pair up repeat the last and weigh nothing.
+        // Input element and weight of tap `t` of output element `e`; taps that fill a step up repeat the last and weigh nothing.
         let tap = |e: usize, t: usize| {
             let (index, weight) = self.row(e / inner);
             let weight = weight.get(t).copied().unwrap_or_default();
@@ -244,8 +250,8 @@ impl<T: Arithmetic> Table<T> {
                 lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
                 let before = lanes.weight.len();
                 lanes.weight.extend(all().map(|(_, weight)| weight));
-                if shape.fold > 1 && !T::fold(&mut lanes.weight[before..], shape.fold) {
-                    return Ok(None);
+                if shape.fold > 1 {
+                    T::fold(&mut lanes.weight[before..], shape.fold);
                 }
             }
         }

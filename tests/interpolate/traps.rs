@@ -248,6 +248,7 @@ fn shrunk_bytes_are_the_same_on_every_backend() {
         ("Pillow's Lanczos", antialiased(Filter::Lanczos { lobes: 3 }).profile(Profile::Pillow)),
         ("cubic, aligned corners", Resize::cubic().coordinates(Coordinates::AlignCorners)),
         ("cubic, weights above 2", Resize::cubic().cubic_coefficient(-16.0)),
+        ("cubic, weights above 256", Resize::cubic().cubic_coefficient(-2000.0)),
     ];
     let sizes = [
         ([11, 191], [9, 40]),

@@ -236,6 +236,21 @@ fn resizing(threads: usize) {
             let taken = on_fresh_threads(threads, || peak(|| drop(plan.backward(&dy).unwrap())));
             assert_kept(&format!("{name}, backward"), told, told.shared_bytes, threads, taken);
         }
+        // The channels of a single pixel are neighbours, whatever the layout.
+        for input in [[64, 64], [1, 30_000]] {
+            let plan = resize.plan(input, [1, 1]).unwrap();
+            let (x, bytes) = (Array4::<f32>::ones((1, 64, input[0], input[1])), Array4::<u8>::ones((1, 8, input[0], input[1])));
+            let dy = Array4::<f32>::ones((1, 64, 1, 1));
+            let told = plan.forward_memory(&x).unwrap();
+            let taken = on_fresh_threads(threads, || peak(|| drop(plan.forward(&x).unwrap())));
+            assert_kept(&format!("{name} {input:?} to a pixel"), told, told.shared_bytes, threads, taken);
+            let told = plan.forward_memory(&bytes).unwrap();
+            let taken = on_fresh_threads(threads, || peak(|| drop(plan.forward(&bytes).unwrap())));
+            assert_kept(&format!("{name} {input:?} to a pixel, bytes"), told, told.shared_bytes, threads, taken);
+            let told = plan.backward_memory(&dy).unwrap();
+            let taken = on_fresh_threads(threads, || peak(|| drop(plan.backward(&dy).unwrap())));
+            assert_kept(&format!("{name} {input:?} to a pixel, backward"), told, told.shared_bytes, threads, taken);
+        }
         let plan = resize.plan([20, 50, 60], [40, 70, 130]).unwrap();
         let x = Array5::<f64>::ones((1, 2, 20, 50, 60));
         let told = plan.forward_memory(&x).unwrap();

@@ -46,8 +46,11 @@ struct BytePixels<'a, S, const INNER: usize> {
 }
 
 impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
-    /// Bytes that a pixel's steps read of a row, from its first tap on.
+    /// Bytes that a pixel's steps need of a row, from its first tap on.
     fn reach(&self) -> usize {
+        if S::MASKS {
+            return 0;
+        }
         (self.table.width.div_ceil(S::TAPS) - 1) * S::TAPS * INNER + S::LOADED
     }
 
@@ -63,8 +66,7 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
         let Table { width, weight, neighbours, .. } = self.table;
         let first = neighbours.start.clamp(pixels.start, pixels.end);
         let weights = S::weights_read(*width);
-        let reach = if S::MASKS { 0 } else { self.reach() };
-        let fits = |&o: &usize| self.begin(o) + reach <= len && o * width + weights <= weight.len();
+        let fits = |&o: &usize| self.begin(o) + self.reach() <= len && o * width + weights <= weight.len();
         // Where the last one fits, those before it do: none of them begins later.
         first..(first..neighbours.end.min(pixels.end)).rev().find(fits).map_or(first, |last| last + 1)
     }
@@ -95,7 +97,7 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
                 // SAFETY: the caller's promise.
                 bytes[row] = unsafe { rows[row].get_unchecked(begin..if S::MASKS { shortest } else { begin + reach }) };
             }
-            // SAFETY: the caller's promise; both have what all steps take.
+            // SAFETY: the caller's promise; both have what all steps take, or are masked.
             let sums = unsafe { S::sums(bytes, weights, width) };
             let is_last = (number + 1) * INNER == len;
             for row in 0..ROWS {

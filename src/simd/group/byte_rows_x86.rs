@@ -8,8 +8,9 @@ use super::bytes_x86::HALF;
 use super::{GroupSums, RowGroup};
 use crate::simd::arithmetic::{Arithmetic, FRACTION_BITS, FewBits, LOW_BITS, cut_pair};
 
-// Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or `Avx512` alone, whose kernels only run in
-// the shells that enable those instruction sets' features (AVX-512 includes AVX2).
+// Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or of the AVX-512 sets alone, whose kernels only run in
+// the shells that enable those instruction sets' features (AVX-512 includes AVX2). `ByteRows512Vnni` is of
+// `Avx512Vnni` alone.
 
 /// What sums of both kinds of weights have in common; each says what sums of nothing are, how two rows are added, and how sums become bytes.
 macro_rules! rows_by_pairs {

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use super::{Group, GroupSums, RowGroup};
 use crate::simd::Vector;
 
-// Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or `Avx512` alone, whose kernels only run in
+// Every SAFETY line below relies on this: a type of this module is a group of `Avx2` or of the AVX-512 sets alone, whose kernels only run in
 // the shells that enable those instruction sets' features (AVX-512 includes AVX2).
 
 /// A group of floats: one register, two loads and a choice where the window is wide.
