@@ -73,13 +73,14 @@ struct Case {
 const CROP: (f64, f64) = (0.15, 0.9);
 
 impl Case {
-    /// Small enough for thousands of runs a second: volumes are of a few pixels, pictures of some rows.
+    /// Small enough for thousands of runs a second: volumes are of a few pixels, pictures of some rows, of which some are longer than the
+    /// windows that taps are picked from.
     fn sizes(&self) -> ([usize; 3], [usize; 3]) {
         let (input, output) = (self.input.map(|size| size.0), self.output.map(|size| size.0));
         if self.volume {
             return (input.map(|n| n.min(6)), output.map(|m| m.min(7)));
         }
-        ([1, input[1].min(9), input[2]], [1, output[1].min(12), output[2]])
+        ([1, input[1].min(9), input[2] * (1 + usize::from(self.seed % 5))], [1, output[1].min(12), output[2]])
     }
 
     fn scale(&self, n: usize, m: usize) -> f64 {
