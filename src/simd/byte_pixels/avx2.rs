@@ -10,8 +10,11 @@ use crate::simd::group::HALF;
 pub(in crate::simd) struct Avx2Sums;
 
 impl<const INNER: usize> PixelSums<INNER> for Avx2Sums {
-    const TAPS: usize = Pairs::<INNER>::TAPS;
-    const LOADED: usize = 16;
+    fn reach(taps: usize) -> usize {
+        /// Bytes that are loaded at a time, of which a step takes those of its taps.
+        const LOADED: usize = 16;
+        (taps.div_ceil(Pairs::<INNER>::TAPS) - 1) * Pairs::<INNER>::TAPS * INNER + LOADED
+    }
 
     fn weights_read(taps: usize) -> usize {
         taps.next_multiple_of(Pairs::<INNER>::TAPS)

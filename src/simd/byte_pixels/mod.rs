@@ -19,14 +19,11 @@ const MOST_ROWS: usize = 4;
 
 /// How the sums of a pixel of `INNER` bytes are made.
 pub(super) trait PixelSums<const INNER: usize> {
-    /// Taps of a step.
-    const TAPS: usize;
-
-    /// Bytes of a row that a step reads, of which it takes those of its taps.
-    const LOADED: usize;
-
-    /// Whether it reads neither past a row nor past the weights: what is not there is 0.
+    /// Whether it reads no further than a row goes: what is not there is 0.
     const MASKS: bool = false;
+
+    /// Bytes of a row, from its first tap on, that a pixel of so many taps needs.
+    fn reach(taps: usize) -> usize;
 
     /// How many weights are read for a pixel of so many taps.
     fn weights_read(taps: usize) -> usize;
@@ -46,14 +43,6 @@ struct BytePixels<'a, S, const INNER: usize> {
 }
 
 impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
-    /// Bytes that a pixel's steps need of a row, from its first tap on.
-    fn reach(&self) -> usize {
-        if S::MASKS {
-            return 0;
-        }
-        (self.table.width.div_ceil(S::TAPS) - 1) * S::TAPS * INNER + S::LOADED
-    }
-
     /// Where the first tap of output pixel `o` is in a row.
     #[inline(always)]
     fn begin(&self, o: usize) -> usize {
@@ -66,7 +55,7 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
         let Table { width, weight, neighbours, .. } = self.table;
         let first = neighbours.start.clamp(pixels.start, pixels.end);
         let weights = S::weights_read(*width);
-        let fits = |&o: &usize| self.begin(o) + self.reach() <= len && o * width + weights <= weight.len();
+        let fits = |&o: &usize| self.begin(o) + S::reach(*width) <= len && o * width + weights <= weight.len();
         // Where the last one fits, those before it do: none of them begins later.
         first..(first..neighbours.end.min(pixels.end)).rev().find(fits).map_or(first, |last| last + 1)
     }
@@ -83,7 +72,7 @@ impl<S: PixelSums<INNER>, const INNER: usize> BytePixels<'_, S, INNER> {
         out: &mut [MaybeUninit<u8>],
         to: [usize; ROWS],
     ) {
-        let (width, weights_len, reach) = (self.table.width, S::weights_read(self.table.width), self.reach());
+        let (width, weights_len, reach) = (self.table.width, S::weights_read(self.table.width), S::reach(self.table.width));
         let len = inside.len() * INNER;
         for row in 0..ROWS {
             assert!(to[row] + len <= out.len(), "the output has room for every pixel");

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{MOST_ROWS, PixelSums};
 use crate::simd::arithmetic::FRACTION_BITS;
-use crate::simd::group::{HALF, saturated};
+use crate::simd::group::{HALF, saturated, whole_sums};
 
 /// Sixteen taps of each channel fill a quarter of a register; weights are cut in three bytes, which are summed apart.
 pub(in crate::simd) struct VnniSums;
@@ -13,9 +13,11 @@ pub(in crate::simd) struct VnniSums;
 const QUARTER: usize = 16;
 
 impl<const INNER: usize> PixelSums<INNER> for VnniSums {
-    const TAPS: usize = QUARTER;
-    const LOADED: usize = Quarters::<INNER>::BYTES;
     const MASKS: bool = true;
+
+    fn reach(_taps: usize) -> usize {
+        0
+    }
 
     fn weights_read(taps: usize) -> usize {
         taps
@@ -122,8 +124,7 @@ impl<const INNER: usize> Quarters<INNER> {
             }
             let mut whole = [_mm512_setzero_si512(); MOST_ROWS];
             for register in 0..MOST_ROWS / Self::ROWS {
-                let [low, middle, high] = sums[register];
-                whole[register] = _mm512_add_epi32(low, _mm512_add_epi32(_mm512_slli_epi32::<8>(middle), _mm512_slli_epi32::<16>(high)));
+                whole[register] = whole_sums(sums[register]);
             }
             Self::rounded(whole)
         }

@@ -142,22 +142,31 @@ byte_rows!(
     |sum, words, weights| _mm256_add_epi32(sum, _mm256_madd_epi16(words, weights)),
     |sums| _mm256_srai_epi32::<{ FRACTION_BITS as i32 }>(_mm256_add_epi32(sums.0, _mm256_slli_epi32::<{ LOW_BITS as i32 }>(sums.1)))
 );
-byte_rows!(
-    ByteRows512,
-    __m512i,
-    64,
-    _mm512_set1_epi32,
-    _mm512_setzero_si512,
-    _mm512_loadu_si512,
-    _mm512_storeu_si512,
-    _mm512_stream_si512,
-    _mm512_unpacklo_epi8,
-    _mm512_unpackhi_epi8,
-    _mm512_packs_epi32,
-    _mm512_packus_epi16,
-    |sum, words, weights| _mm512_add_epi32(sum, _mm512_madd_epi16(words, weights)),
-    |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
-);
+
+/// The same of AVX-512, by either way to multiply and add.
+macro_rules! byte_rows_512 {
+    ($name:ident, |$sum:ident, $words:ident, $weights:ident| $multiply_add:expr) => {
+        byte_rows!(
+            $name,
+            __m512i,
+            64,
+            _mm512_set1_epi32,
+            _mm512_setzero_si512,
+            _mm512_loadu_si512,
+            _mm512_storeu_si512,
+            _mm512_stream_si512,
+            _mm512_unpacklo_epi8,
+            _mm512_unpackhi_epi8,
+            _mm512_packs_epi32,
+            _mm512_packus_epi16,
+            |$sum, $words, $weights| $multiply_add,
+            |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
+        );
+    };
+}
+
+byte_rows_512!(ByteRows512, |sum, words, weights| _mm512_add_epi32(sum, _mm512_madd_epi16(words, weights)));
+
 /// Adds the products of words, two of neighbours to each sum. Not by the intrinsic: compilers make two instructions of that, a multiplication
 /// and an addition, which wait less for each other but are one too many here; measured on Zen 4, six rows took 1.2 times as long.
 #[target_feature(enable = "avx512f,avx512vnni")]
@@ -176,22 +185,7 @@ fn add_products(mut sum: __m512i, words: __m512i, weights: __m512i) -> __m512i {
     sum
 }
 
-byte_rows!(
-    ByteRows512Vnni,
-    __m512i,
-    64,
-    _mm512_set1_epi32,
-    _mm512_setzero_si512,
-    _mm512_loadu_si512,
-    _mm512_storeu_si512,
-    _mm512_stream_si512,
-    _mm512_unpacklo_epi8,
-    _mm512_unpackhi_epi8,
-    _mm512_packs_epi32,
-    _mm512_packus_epi16,
-    |sum, words, weights| add_products(sum, words, weights),
-    |sums| _mm512_srai_epi32::<FRACTION_BITS>(_mm512_add_epi32(sums.0, _mm512_slli_epi32::<LOW_BITS>(sums.1)))
-);
+byte_rows_512!(ByteRows512Vnni, |sum, words, weights| add_products(sum, words, weights));
 
 /// Sums of 16 bits over rows: of each sixteen bytes the first eight in one register, the last eight in the other, which is how two rows are
 /// interleaved and how sums are packed.

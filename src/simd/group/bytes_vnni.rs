@@ -24,13 +24,19 @@ impl GroupSums<u8> for Bytes512Vnni {
 
     #[inline(always)]
     fn finish(self, to: &mut [MaybeUninit<u8>]) {
-        let Self([low, middle, high]) = self;
         // SAFETY: the features are there, see the top.
-        unsafe {
-            let upper = _mm512_add_epi32(_mm512_slli_epi32::<8>(middle), _mm512_slli_epi32::<16>(high));
-            store_sums(_mm512_add_epi32(low, upper), to);
-        }
+        unsafe { store_sums(whole_sums(self.0), to) }
     }
+}
+
+/// The sums by whole weights, from those by their lowest, middle and highest bytes.
+///
+/// # Safety
+/// AVX-512 F is there.
+#[inline(always)]
+pub(crate) unsafe fn whole_sums([low, middle, high]: [__m512i; 3]) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_add_epi32(low, _mm512_add_epi32(_mm512_slli_epi32::<8>(middle), _mm512_slli_epi32::<16>(high))) }
 }
 
 impl Group<u8> for Bytes512Vnni {

@@ -203,6 +203,6 @@ mod floats_x86;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use byte_rows_x86::{ByteRows256, ByteRows512, ByteRows512Vnni, FewBitsRows256, FewBitsRows512};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use bytes_vnni::Bytes512Vnni;
+pub(crate) use bytes_vnni::{Bytes512Vnni, whole_sums};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use bytes_x86::{Bytes256, Bytes512, FewBits256, HALF, saturated};
