@@ -167,8 +167,6 @@ pub trait InstructionSet: 'static {
     const LANES: usize;
     /// How many registers there are.
     const REGISTERS: usize;
-    /// Which backend this is.
-    const BACKEND: Backend;
     /// A register of `f32`.
     type Single: Vector<f32>;
     /// A register of `f64`.
@@ -232,7 +230,6 @@ impl InstructionSet for Portable {
     const FUSED: bool = false;
     const LANES: usize = 4;
     const REGISTERS: usize = 16;
-    const BACKEND: Backend = Backend::Portable;
     type Single = vector::Lanes<f32, 4, false>;
     type Double = vector::Lanes<f64, 2, false>;
     type SingleGroup = group::Sums<f32, Self, 8>;
@@ -255,7 +252,6 @@ impl InstructionSet for Neon {
     const FUSED: bool = true;
     const LANES: usize = 4;
     const REGISTERS: usize = 32;
-    const BACKEND: Backend = Backend::Neon;
     type Single = vector::Lanes<f32, 4, true>;
     type Double = vector::Lanes<f64, 2, true>;
     type SingleGroup = group::Sums<f32, Self, 8>;

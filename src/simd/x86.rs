@@ -13,7 +13,7 @@ use super::double::{double_256, double_512};
 use super::group::{
     ByteRows256, ByteRows512, ByteRows512Vnni, Bytes256, Bytes512, Bytes512Vnni, FewBits256, FewBitsRows256, FewBitsRows512,
 };
-use super::{Backend, Gather, InstructionSet, Kernel, LINE, SQUARE};
+use super::{Gather, InstructionSet, Kernel, LINE, SQUARE};
 
 /// AVX2, FMA and F16C.
 pub(crate) struct Avx2;
@@ -22,7 +22,6 @@ impl InstructionSet for Avx2 {
     const FUSED: bool = true;
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
-    const BACKEND: Backend = Backend::Avx2;
     type Single = __m256;
     type Double = __m256d;
     type SingleGroup = __m256;
@@ -67,7 +66,6 @@ macro_rules! avx512 {
             const FUSED: bool = true;
             const LANES: usize = 16;
             const REGISTERS: usize = 32;
-            const BACKEND: Backend = Backend::$name;
             type Single = __m512;
             type Double = __m512d;
             type SingleGroup = __m512;
