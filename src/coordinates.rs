@@ -54,6 +54,63 @@ pub enum Coordinates {
     },
 }
 
+/// A position in the input: the whole pixel at or before it, and the distance from there, in `[0, 1)`.
+///
+/// In two parts, a half is a half and a whole number is whole, however large the picture is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Position {
+    pub(crate) pixel: i64,
+    pub(crate) rest: f64,
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // pixels are kept within 2^52
+impl Position {
+    /// Positions further out than any input are all the same.
+    const FARTHEST: f64 = (1_u64 << 52) as f64;
+
+    pub(crate) fn of_number(position: f64) -> Self {
+        let position = position.clamp(-Self::FARTHEST, Self::FARTHEST);
+        Self { pixel: position.floor() as i64, rest: position - position.floor() }
+    }
+
+    /// The exact quotient. `denominator` is positive.
+    fn of_fraction(numerator: i128, denominator: i128) -> Self {
+        let farthest = Self::FARTHEST as i128;
+        let (pixel, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
+        Self { pixel: pixel.clamp(-farthest, farthest) as i64, rest: rest as f64 / denominator as f64 }
+    }
+
+    pub(crate) fn value(self) -> f64 {
+        self.pixel as f64 + self.rest
+    }
+
+    /// The nearest position between the first and the last centre of `n` pixels.
+    pub(crate) fn clamped(self, n: usize) -> Self {
+        let last = n as i64 - 1;
+        if self.pixel < 0 {
+            Self { pixel: 0, rest: 0.0 }
+        } else if self.pixel >= last {
+            Self { pixel: last, rest: 0.0 }
+        } else {
+            self
+        }
+    }
+}
+
+/// Output pixels per input pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Scale {
+    /// The ratio of two sizes: positions are rational numbers, and are computed as such.
+    Ratio {
+        /// Output pixels,
+        output: usize,
+        /// for so many input pixels.
+        input: usize,
+    },
+    /// As it was asked for.
+    Number(f64),
+}
+
 /// One axis of a resize: all that a convention asks about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Geometry {
@@ -61,22 +118,59 @@ pub(crate) struct Geometry {
     pub(crate) input: usize,
     /// m.
     pub(crate) output: usize,
+    pub(crate) scale: Scale,
     /// Input pixels per output pixel, `1 / scale`.
     pub(crate) ratio: f64,
-    /// The output size that align-corners and crop-and-resize measure by: m, or `n·scale` unrounded as ONNX's reference has it.
-    pub(crate) length: f64,
+    /// The edges of the part that is resized, if it is not the whole input. Positions are those of half-pixel.
+    pub(crate) part: Option<[f64; 2]>,
+    /// Align-corners and crop-and-resize measure by `n·scale` unrounded instead of by m, as ONNX's reference does.
+    pub(crate) fractional_length: bool,
 }
 
 #[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
 impl Geometry {
     /// Of an axis whose output size was asked for.
     pub(crate) fn of_sizes(input: usize, output: usize) -> Self {
-        Self { input, output, ratio: input as f64 / output as f64, length: output as f64 }
+        Self { output, ..Self::of_ratio(input, output, (output, input)) }
+    }
+
+    /// Of an axis whose scale is that of `sizes`, output and input, of another axis.
+    pub(crate) fn of_ratio(input: usize, output: usize, sizes: (usize, usize)) -> Self {
+        let scale = Scale::Ratio { output: sizes.0, input: sizes.1 };
+        Self { input, output, scale, ratio: sizes.1 as f64 / sizes.0 as f64, part: None, fractional_length: false }
     }
 
     /// Of an axis that a scale was asked for.
     pub(crate) fn of_scale(input: usize, output: usize, scale: f64) -> Self {
-        Self { input, output, ratio: 1.0 / scale, length: output as f64 }
+        Self { input, output, scale: Scale::Number(scale), ratio: 1.0 / scale, part: None, fractional_length: false }
+    }
+
+    /// Of an axis of which the part between two edges is resized.
+    pub(crate) fn of_part(input: usize, output: usize, part: [f64; 2]) -> Self {
+        let ratio = (part[1] - part[0]) / output as f64;
+        Self { part: Some(part), ratio, ..Self::of_scale(input, output, 1.0 / ratio) }
+    }
+
+    /// Where the part begins that is resized.
+    pub(crate) fn begin(&self) -> f64 {
+        self.part.map_or(0.0, |part| part[0])
+    }
+
+    /// Input pixels per output pixel as OpenCV computes them: by way of the scale, rounded once more.
+    pub(crate) fn opencv_ratio(&self) -> f64 {
+        match self.scale {
+            Scale::Ratio { .. } => 1.0 / (self.output as f64 / self.input as f64),
+            Scale::Number(scale) => 1.0 / scale,
+        }
+    }
+
+    /// The output size that align-corners and crop-and-resize measure by.
+    fn length(&self) -> f64 {
+        match self.scale {
+            _ if !self.fractional_length => self.output as f64,
+            Scale::Ratio { output, input } => self.input as f64 * output as f64 / input as f64,
+            Scale::Number(scale) => self.input as f64 * scale,
+        }
     }
 }
 
@@ -86,52 +180,108 @@ impl Coordinates {
     /// for them means nothing.
     #[must_use]
     pub fn position(self, index: usize, input: usize, output: usize) -> f64 {
-        self.position_in(index, &Geometry::of_sizes(input, output))
+        self.position_in(index, &Geometry::of_sizes(input, output)).value()
     }
 
-    pub(crate) fn position_in(self, index: usize, axis: &Geometry) -> f64 {
-        let (o, n, m) = (index as f64, axis.input as f64, axis.output as f64);
-        let ratio = axis.ratio;
+    pub(crate) fn position_in(self, index: usize, axis: &Geometry) -> Position {
+        match self.fraction(index, axis) {
+            Some((numerator, denominator)) => Position::of_fraction(numerator, denominator),
+            None => Position::of_number(self.number(index, axis)),
+        }
+    }
+
+    /// The position as a quotient of whole numbers, where it is one and its parts are small enough.
+    fn fraction(self, index: usize, axis: &Geometry) -> Option<(i128, i128)> {
+        const MOST: usize = 1 << 36; // three of them multiplied fit
+        let Scale::Ratio { output, input } = axis.scale else { return None };
+        let [o, n, m, p, q] = [index, axis.input, axis.output, output, input];
+        if [o, n, m, p, q].iter().any(|&size| size > MOST) || [n, m, p, q].contains(&0) {
+            return None;
+        }
+        let [o, n, m, p, q] = [o, n, m, p, q].map(|size| size as i128);
+        Some(match self {
+            Self::PytorchHalfPixel if m == 1 => (0, 1),
+            Self::HalfPixel | Self::PytorchHalfPixel => ((2 * o + 1) * q - p, 2 * p),
+            Self::HalfPixelSymmetric => ((n - 1) * p + (2 * o + 1 - m) * q, 2 * p),
+            Self::Asymmetric => (o * q, p),
+            Self::TfHalfPixelForNn => ((2 * o + 1) * q, 2 * p),
+            Self::AlignCorners if axis.fractional_length && n * p <= q => (0, 1),
+            Self::AlignCorners if axis.fractional_length => (o * (n - 1) * q, n * p - q),
+            Self::AlignCorners if m == 1 => (0, 1),
+            Self::AlignCorners => (o * (n - 1), m - 1),
+            Self::TfCropAndResize { .. } => return None,
+        })
+    }
+
+    /// The position in `f64`.
+    fn number(self, index: usize, axis: &Geometry) -> f64 {
+        let (o, n, m, length) = (index as f64, axis.input as f64, axis.output as f64, axis.length());
+        // Divided by the scale, not multiplied by its inverse: that is rounded once less.
+        let scaled = |pixels: f64| match axis.scale {
+            Scale::Number(scale) if axis.part.is_none() => pixels / scale,
+            _ => pixels * axis.ratio,
+        };
         match self {
-            Self::HalfPixel => ratio * (o + 0.5) - 0.5,
-            // m / (n·scale) = m·ratio / n
-            Self::HalfPixelSymmetric => n / 2.0 * (1.0 - m * ratio / n) + ratio * (o + 0.5) - 0.5,
             Self::PytorchHalfPixel if axis.output == 1 => 0.0,
-            Self::PytorchHalfPixel => ratio * (o + 0.5) - 0.5,
-            Self::Asymmetric => ratio * o,
-            Self::AlignCorners if axis.length <= 1.0 => 0.0,
-            Self::AlignCorners => o * ((n - 1.0) / (axis.length - 1.0)),
-            Self::TfHalfPixelForNn => ratio * (o + 0.5),
-            Self::TfCropAndResize { start, end } if axis.length <= 1.0 => 0.5 * (start + end) * (n - 1.0),
-            Self::TfCropAndResize { start, end } => start * (n - 1.0) + o * (end - start) * (n - 1.0) / (axis.length - 1.0),
+            Self::HalfPixel | Self::PytorchHalfPixel => axis.begin() + scaled(o + 0.5) - 0.5,
+            Self::HalfPixelSymmetric => (n - 1.0) / 2.0 + scaled(o + (1.0 - m) / 2.0),
+            Self::Asymmetric => scaled(o),
+            Self::AlignCorners if length <= 1.0 => 0.0,
+            Self::AlignCorners => o * (n - 1.0) / (length - 1.0),
+            Self::TfHalfPixelForNn => scaled(o + 0.5),
+            Self::TfCropAndResize { start, end } if length <= 1.0 => 0.5 * (start + end) * (n - 1.0),
+            Self::TfCropAndResize { start, .. } if index == 0 => start * (n - 1.0),
+            // The end is where it was asked for, whatever the rounding of the steps before.
+            Self::TfCropAndResize { end, .. } if o == length - 1.0 => end * (n - 1.0),
+            Self::TfCropAndResize { start, end } => start * (n - 1.0) + o * (end - start) * (n - 1.0) / (length - 1.0),
+        }
+    }
+
+    /// The position as PyTorch computes it for `f64`: a product with the rounded ratio.
+    pub(crate) fn torch_position_double(self, index: usize, axis: &Geometry) -> Position {
+        match (self, axis.scale) {
+            (Self::HalfPixel, Scale::Number(_)) => Position::of_number(axis.ratio * (index as f64 + 0.5) - 0.5),
+            _ => self.position_in(index, axis),
         }
     }
 
     /// The position as PyTorch computes it for all types but `f64`: every step in `f32`.
     /// In pictures of thousands of pixels that is up to 1e-4 of a pixel off, which shows in the fifth digit.
     #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
-    pub(crate) fn torch_position(self, index: usize, axis: &Geometry) -> f64 {
+    pub(crate) fn torch_position_single(self, index: usize, axis: &Geometry) -> Position {
         match self {
-            Self::HalfPixel => f64::from(axis.ratio as f32 * (index as f32 + 0.5) - 0.5),
-            Self::AlignCorners => f64::from(self.step(axis) as f32 * index as f32),
+            Self::HalfPixel => Position::of_number(f64::from(axis.ratio as f32 * (index as f32 + 0.5) - 0.5)),
+            Self::AlignCorners => Position::of_number(f64::from(self.step(axis) as f32 * index as f32)),
             _ => self.position_in(index, axis),
         }
     }
 
-    /// Input pixels per output pixel: how far an antialiasing filter has to reach.
+    /// Input pixels from one output pixel to the next.
     pub(crate) fn step(self, axis: &Geometry) -> f64 {
-        let n = axis.input as f64;
+        let (n, length) = (axis.input as f64, axis.length());
         match self {
-            Self::AlignCorners | Self::TfCropAndResize { .. } if axis.length <= 1.0 => 0.0,
-            Self::AlignCorners => (n - 1.0) / (axis.length - 1.0),
-            Self::TfCropAndResize { start, end } => ((end - start) * (n - 1.0) / (axis.length - 1.0)).abs(),
+            Self::AlignCorners | Self::TfCropAndResize { .. } if length <= 1.0 => 0.0,
+            Self::AlignCorners => (n - 1.0) / (length - 1.0),
+            Self::TfCropAndResize { start, end } => ((end - start) * (n - 1.0) / (length - 1.0)).abs(),
             _ => axis.ratio,
         }
     }
 
-    /// Whether positions outside the input are extrapolated.
-    pub(crate) fn extrapolates(self) -> bool {
-        matches!(self, Self::TfCropAndResize { .. })
+    /// Where a position takes its value: inside the input, or nowhere (`None`) if it is extrapolated.
+    ///
+    /// A region that ends at a border's centre ends inside, even if rounding has carried its position a little further.
+    pub(crate) fn inside(self, position: Position, axis: &Geometry) -> Option<Position> {
+        let Self::TfCropAndResize { start, end } = self else { return Some(position) };
+        let last = (axis.input - 1) as f64;
+        let rounding = 4.0 * f64::EPSILON * (1.0 + start.abs() + end.abs()) * axis.input as f64;
+        let found = position.value();
+        if (0.0..=last).contains(&found) {
+            Some(position)
+        } else if (-rounding..=last + rounding).contains(&found) {
+            Some(position.clamped(axis.input))
+        } else {
+            None
+        }
     }
 
     pub(crate) fn check(self) -> Result<(), Error> {
@@ -172,13 +322,15 @@ pub enum Rounding {
 
 impl Rounding {
     /// The pixel of `position` before it is clamped to the input.
-    pub(crate) fn round(self, position: f64) -> f64 {
-        match self {
-            Self::Floor => position.floor(),
-            Self::Ceil => position.ceil(),
-            Self::RoundPreferFloor => position.floor() + f64::from(position - position.floor() > 0.5),
-            Self::RoundPreferCeil => position.floor() + f64::from(position - position.floor() >= 0.5),
-        }
+    pub(crate) fn round(self, position: Position) -> i64 {
+        let Position { pixel, rest } = position;
+        let up = match self {
+            Self::Floor => false,
+            Self::Ceil => rest > 0.0,
+            Self::RoundPreferFloor => rest > 0.5,
+            Self::RoundPreferCeil => rest >= 0.5,
+        };
+        pixel + i64::from(up)
     }
 }
 
@@ -286,15 +438,23 @@ pub enum AspectRatio {
     NotSmaller,
 }
 
-/// The scale that all axes share under `policy`, `None` to stretch.
-#[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
-pub(crate) fn common_scale(policy: AspectRatio, input: &[usize], asked: &[usize]) -> Option<f64> {
-    let scales = input.iter().zip(asked).map(|(&n, &m)| m as f64 / n as f64);
+/// The axis whose scale all axes share under `policy`, `None` to stretch. The ratios of the sizes are compared exactly.
+pub(crate) fn common_axis(policy: AspectRatio, input: &[usize], asked: &[usize]) -> Option<usize> {
+    // Whether axis `a` has a smaller scale than axis `b`.
+    let smaller = |a: usize, b: usize| (asked[a] as u128 * input[b] as u128) < (asked[b] as u128 * input[a] as u128);
+    let axes = 0..input.len();
     match policy {
         AspectRatio::Stretch => None,
-        AspectRatio::NotLarger => scales.reduce(f64::min),
-        AspectRatio::NotSmaller => scales.reduce(f64::max),
+        AspectRatio::NotLarger => axes.reduce(|best, axis| if smaller(axis, best) { axis } else { best }),
+        AspectRatio::NotSmaller => axes.reduce(|best, axis| if smaller(best, axis) { axis } else { best }),
     }
+}
+
+/// `size · output / input`, halves rounded up, at least 1.
+pub(crate) fn scaled_by_ratio(size: usize, (output, input): (usize, usize)) -> Option<usize> {
+    let (size, output, input) = (size as u128, output as u128, input as u128);
+    let doubled = size.checked_mul(output)?.checked_mul(2)?.checked_add(input)?;
+    usize::try_from(doubled / (2 * input)).ok().map(|size| size.max(1))
 }
 
 /// Checks that no axis is empty.

@@ -23,7 +23,11 @@ pub(crate) mod sealed {
 /// | `u16`, `i8`, `i16` | `f32` | rounded half away from zero and saturated |
 /// | `i32` | `f64` | rounded half away from zero and saturated |
 ///
-/// With [`Profile::OpenCv`](crate::Profile::OpenCv) `u8` is summed in `f32` and rounded once, as OpenCV does.
+/// Sums of more than 64 taps (those of all axes together) are kept in `f64`, whatever the type, so that their error does not grow; those of
+/// `u8` from 2048 taps of an axis on.
+///
+/// [`Profile`](crate::Profile) says where a framework does otherwise: for ONNX, OpenCV, JAX and TensorFlow `u8` is summed in `f64`
+/// and rounded once, halves to even (JAX and TensorFlow themselves return the sums); Pillow rounds `u16` and `i32` after each axis.
 ///
 /// The trait is sealed: the list above is complete. Nearest interpolation and the rearranging operators take any `Copy` type.
 ///
@@ -170,17 +174,51 @@ macro_rules! float_rows {
             #[inline(always)]
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
             fn from_row(value: $row) -> Self {
-                // Half away from zero: `round()` would be a call to a function.
-                (value + (0.5 as $row).copysign(value)) as $integer
+                // Half away from zero: `round()` would be a call to a function. What is added is the number below a half, so that the
+                // number below a half does not become 1.
+                const BELOW_HALF: $row = 0.5 - $row::EPSILON / 4.0;
+                (value + BELOW_HALF.copysign(value)) as $integer
             }
         }
     };
 }
-float_rows!(u8, f32);
 float_rows!(u16, f32);
 float_rows!(i8, f32);
 float_rows!(i16, f32);
 float_rows!(i32, f64);
+float_rows!(u16, f64);
+float_rows!(i8, f64);
+float_rows!(i16, f64);
+
+impl Convert<f64> for f32 {
+    #[inline(always)]
+    fn to_row(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
+    fn from_row(value: f64) -> f32 {
+        value as f32
+    }
+}
+
+/// Bytes that are rounded once.
+impl Convert<f64> for u8 {
+    #[inline(always)]
+    fn to_row(self) -> f64 {
+        f64::from(self)
+    }
+
+    /// Halves to even, as ONNX and OpenCV have it.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
+    fn from_row(value: f64) -> Self {
+        // Numbers of this size have no fraction: adding it rounds, to even.
+        const WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+        ((value + WHOLE) - WHOLE) as u8
+    }
+}
 
 macro_rules! element {
     ($element:ty, $row:ident, |$value:ident| $from_f64:expr) => {
@@ -243,6 +281,18 @@ mod half_precision {
                             slot.write(value);
                         }
                     }
+                }
+            }
+
+            impl Convert<f64> for $half {
+                #[inline(always)]
+                fn to_row(self) -> f64 {
+                    self.to_f64()
+                }
+
+                #[inline(always)]
+                fn from_row(value: f64) -> Self {
+                    <$half>::from_f64(value)
                 }
             }
 

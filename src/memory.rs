@@ -39,6 +39,11 @@ pub struct MemoryUse {
 }
 
 impl MemoryUse {
+    /// Of a call whose threads need no buffers.
+    pub(crate) fn of_call(output_bytes: usize, shared_bytes: usize) -> Self {
+        Self { output_bytes, shared_bytes: shared_bytes.saturating_add(BOOKKEEPING), thread_bytes: 0, nested_bytes: 0 }
+    }
+
     /// The same with `bytes` more that are shared.
     pub(crate) fn with_shared(self, bytes: usize) -> Self {
         Self { shared_bytes: self.shared_bytes.saturating_add(bytes), ..self }

@@ -27,13 +27,13 @@ use crate::simd::{Backend, Carry, CopyPixels, CopyRow, CopyRows, Destination, Ho
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum NearestRule {
-    /// PyTorch's `nearest`, OpenCV's `INTER_NEAREST`: `⌊o·n/m⌋`, in the arithmetic of PyTorch: `n/m` and the product are rounded to
+    /// PyTorch's `nearest`: `⌊o·n/m⌋`, in the arithmetic of PyTorch: `n/m` and the product are rounded to
     /// `f32` (for `f64` tensors the product of `f64`s is), so that the result is sometimes *not* the exact floor: enlarging 2 pixels
     /// to 82, pixel 41 copies pixel 0. Pictures whose output height and width add up to 128 at most take another loop of PyTorch's,
     /// in which equal sizes copy and doubling takes `⌊o/2⌋` whatever the scale says.
     #[default]
     Torch,
-    /// PyTorch's `nearest-exact`, Pillow's and scikit-image's rule: `⌊(o + 0.5)·n/m⌋`, in the arithmetic of PyTorch.
+    /// PyTorch's `nearest-exact`: `⌊(o + 0.5)·n/m⌋`, in the arithmetic of PyTorch.
     TorchExact,
     /// `⌊o·n/m⌋` in exact integer arithmetic. A scale counts only for the output size.
     Integer,
@@ -41,8 +41,15 @@ pub enum NearestRule {
     IntegerExact,
     /// The position by [`Coordinates`], rounded. ONNX.
     Rounded(Rounding),
-    /// Pillow's `NEAREST`: `⌊n/m·0.5 + n/m + n/m + …⌋`, the steps added up one by one in `f64`, rounding errors included.
+    /// Pillow's `NEAREST` and OpenCV's `INTER_NEAREST_EXACT`: `⌊n/m·0.5 + n/m + n/m + …⌋`, the steps added up one by one in `f64`,
+    /// rounding errors included. A scale counts only for the output size.
     Pillow,
+    /// OpenCV's `INTER_NEAREST`: `⌊o·(1 / (m/n))⌋` in `f64`, with a scale instead of `m/n` where one was asked for.
+    OpenCv,
+    /// `jax.image.resize` with `nearest`: `⌊(o + 0.5)·(n·(1/m))⌋`, every step rounded to `f32`. A scale counts only for the output size.
+    Jax,
+    /// `tf.image.resize` with `nearest`: `⌊(o + 0.5)·(n/m)⌋`, every step rounded to `f32`. A scale counts only for the output size.
+    TensorFlow,
 }
 
 /// How PyTorch computes an index, which depends on the picture and on the element type.
@@ -64,7 +71,7 @@ impl NearestRule {
         torch: TorchArithmetic,
     ) -> Result<Vec<Option<u32>>, Error> {
         if self == Self::Pillow {
-            return index_list(axis, geometry, pillow_indices(geometry.input, geometry.output));
+            return index_list(axis, geometry, pillow_indices(geometry));
         }
         index_list(axis, geometry, (0..geometry.output).map(|o| self.index(o, coordinates, geometry, torch)))
     }
@@ -86,12 +93,13 @@ impl NearestRule {
             }
             Self::Integer => return Some((o as u128 * n as u128 / m as u128) as u32),
             Self::IntegerExact | Self::Pillow => return Some(((2 * o as u128 + 1) * n as u128 / (2 * m as u128)) as u32),
+            Self::OpenCv => o as f64 * axis.opencv_ratio(),
+            Self::Jax if n == m => return Some(o as u32),
+            Self::Jax => f64::from((o as f32 + 0.5) * (n as f32 * (1.0 / m as f32))),
+            Self::TensorFlow => f64::from((o as f32 + 0.5) * (n as f32 / m as f32)),
             Self::Rounded(rounding) => {
-                let position = coordinates.position_in(o, axis);
-                if coordinates.extrapolates() && !(0.0..=(n - 1) as f64).contains(&position) {
-                    return None;
-                }
-                rounding.round(position)
+                let position = coordinates.inside(coordinates.position_in(o, axis), axis)?;
+                return Some(rounding.round(position).clamp(0, n as i64 - 1) as u32);
             }
         };
         Some(pixel.floor().clamp(0.0, (n - 1) as f64) as u32)
@@ -113,10 +121,11 @@ pub(crate) fn index_list(axis: Axis, geometry: &Geometry, indices: impl Iterator
 
 /// [`NearestRule::Pillow`].
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
-fn pillow_indices(input: usize, output: usize) -> impl Iterator<Item = Option<u32>> {
-    let step = input as f64 / output as f64;
-    let positions = std::iter::successors(Some(step * 0.5), move |position| Some(position + step));
-    positions.take(output).map(move |position| Some(position.floor().clamp(0.0, (input - 1) as f64) as u32))
+fn pillow_indices(axis: &Geometry) -> impl Iterator<Item = Option<u32>> {
+    let [begin, end] = axis.part.unwrap_or([0.0, axis.input as f64]);
+    let (step, last) = ((end - begin) / axis.output as f64, (axis.input - 1) as f64);
+    let positions = std::iter::successors(Some(begin + step * 0.5), move |position| Some(position + step));
+    positions.take(axis.output).map(move |position| Some(position.floor().clamp(0.0, last) as u32))
 }
 
 /// Output elements that one task copies.

@@ -298,11 +298,16 @@ pub(crate) fn scaled_of(axis: Axis, input: usize, scale: f64, rule: ScaleRule) -
     if input == 0 {
         return Err(Error::ZeroSize { argument: "input", axis });
     }
+    #[allow(clippy::cast_precision_loss)] // sizes beyond 2^53 are refused
+    scaled_length(axis, (input, input as f64), scale, rule)
+}
+
+/// The size that `scale` makes of a part of `input` pixels that has the given length.
+pub(crate) fn scaled_length(axis: Axis, (input, length): (usize, f64), scale: f64, rule: ScaleRule) -> Result<usize, Error> {
     if !(scale.is_finite() && scale > 0.0) {
         return Err(Error::InvalidScale { axis, scale });
     }
-    #[allow(clippy::cast_precision_loss)] // sizes beyond 2^53 are refused below
-    let exact = input as f64 * scale;
+    let exact = length * scale;
     let size = match rule {
         ScaleRule::Floor => exact.floor(),
         ScaleRule::Round => exact.round_ties_even(),

@@ -3,10 +3,31 @@
 //! Work is cut by its shape alone, never by the number of threads, so results are the same bits for any pool.
 //! Small work stays on the calling thread.
 
-/// Runs both halves, on two threads of the caller's rayon pool where the feature is on.
+/// Runs both halves, on two threads of the caller's rayon pool where the feature is on and there is a pool.
 #[cfg(feature = "rayon")]
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
-    rayon::join(left, right);
+    if has_pool() {
+        rayon::join(left, right);
+    } else {
+        left();
+        right();
+    }
+}
+
+/// Whether this thread is in a pool, or the global one is there for it. Starts that if need be: rayon would panic where it cannot start,
+/// say for want of memory or threads.
+#[cfg(feature = "rayon")]
+fn has_pool() -> bool {
+    use std::error::Error;
+    use std::sync::OnceLock;
+
+    static GLOBAL: OnceLock<bool> = OnceLock::new();
+    rayon::current_thread_index().is_some()
+        || *GLOBAL.get_or_init(|| match rayon::ThreadPoolBuilder::new().build_global() {
+            Ok(()) => true,
+            // A failure to start has the system's error behind it; a pool that has been started before has none.
+            Err(error) => error.source().is_none(),
+        })
 }
 
 /// Runs both halves, one after the other.
@@ -29,7 +50,7 @@ pub(crate) fn join_if(worth: bool, left: impl FnOnce() + Send, right: impl FnOnc
 /// How many threads the caller's pool has; where it has not been started yet, how many it will have.
 #[cfg(feature = "rayon")]
 pub(crate) fn threads() -> usize {
-    rayon::current_num_threads()
+    if has_pool() { rayon::current_num_threads() } else { 1 }
 }
 
 /// How many threads there are.
@@ -41,7 +62,7 @@ pub(crate) fn threads() -> usize {
 /// Whether this thread will take part in what it divides: any thread outside a pool waits for the pool to do it.
 #[cfg(feature = "rayon")]
 pub(crate) fn is_worker() -> bool {
-    rayon::current_thread_index().is_some()
+    rayon::current_thread_index().is_some() || !has_pool()
 }
 
 /// Whether this thread will take part in what it divides.

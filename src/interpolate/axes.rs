@@ -188,6 +188,9 @@ where
         elements.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument, bytes })?;
         elements.resize(count, A::default());
         let mut y = ArrayD::from_shape_vec(shape, elements).map_err(|_| Error::TooLarge { argument, shape: shape.to_vec() })?;
+        if y.is_empty() {
+            return Ok(y);
+        }
         let order = IxDyn(&self.order());
         apply(x.permuted_axes(order.clone()), y.view_mut().permuted_axes(order), operator)?;
         Ok(y)

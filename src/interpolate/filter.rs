@@ -37,6 +37,15 @@ pub enum Filter {
     },
     /// The cubic of Mitchell and Netravali (1988), B = C = 1/3: a little blur for less ringing. Support 2.
     Mitchell,
+    /// The cubic B-spline (Mitchell and Netravali's B = 1, C = 0): the smoothest, with much blur; it does not interpolate. Support 2.
+    BSpline,
+    /// Three cubic pieces on each side that interpolate, between cubic and Lanczos in sharpness. Support 3. AviSynth's and zimg's `spline36`.
+    Spline36,
+    /// The quadratic B-spline ("magic kernel") with its blur removed by `[-1/4, 3/2, -1/4]` (Costella 2013). Support 2.5.
+    MagicKernelSharp2013,
+    /// The same with the blur removed by seven taps, `[-1, 6, -35, 204, -35, 6, -1] / 144` (Costella, *Solving the mystery of Magic Kernel
+    /// Sharp*, 2021). Support 4.5.
+    MagicKernelSharp2021,
     /// `sinc(x)·sinc(x/lobes)`: the sharpest, with ringing (Duchon 1979). Support `lobes`. Pillow's `LANCZOS` has 3, OpenCV's 4.
     Lanczos {
         /// How many lobes of the sinc are kept on each side.
@@ -63,6 +72,10 @@ impl fmt::Debug for Filter {
             Self::Hamming => f.write_str("Hamming"),
             Self::Cubic { a } => write!(f, "Cubic {{ a: {a} }}"),
             Self::Mitchell => f.write_str("Mitchell"),
+            Self::BSpline => f.write_str("BSpline"),
+            Self::Spline36 => f.write_str("Spline36"),
+            Self::MagicKernelSharp2013 => f.write_str("MagicKernelSharp2013"),
+            Self::MagicKernelSharp2021 => f.write_str("MagicKernelSharp2021"),
             Self::Lanczos { lobes } => write!(f, "Lanczos {{ lobes: {lobes} }}"),
             Self::Gaussian => f.write_str("Gaussian"),
             Self::Custom(custom) => write!(f, "Custom {{ support: {} }}", custom.support),
@@ -99,7 +112,10 @@ impl Filter {
         match self {
             Self::Box => 0.5,
             Self::Linear | Self::Hamming => 1.0,
-            Self::Cubic { .. } | Self::Mitchell => 2.0,
+            Self::Cubic { .. } | Self::Mitchell | Self::BSpline => 2.0,
+            Self::Spline36 => 3.0,
+            Self::MagicKernelSharp2013 => 2.5,
+            Self::MagicKernelSharp2021 => 4.5,
             Self::Lanczos { lobes } => f64::from(*lobes),
             Self::Gaussian => 1.5,
             Self::Custom(custom) => custom.support,
@@ -121,12 +137,40 @@ impl Filter {
             Self::Hamming => sinc(x) * (0.54 + 0.46 * (PI * x).cos()),
             Self::Cubic { a } => cubic(x, *a),
             Self::Mitchell => mitchell(x),
+            Self::BSpline => b_spline(x),
+            Self::Spline36 => spline36(x),
+            Self::MagicKernelSharp2013 => magic_kernel_sharp_2013(x),
+            Self::MagicKernelSharp2021 => magic_kernel_sharp_2021(x),
             Self::Lanczos { lobes } if x >= f64::from(*lobes) => 0.0,
             Self::Lanczos { lobes } => sinc(x) * sinc(x / f64::from(*lobes)),
             Self::Gaussian if x >= 1.5 => 0.0,
             Self::Gaussian => (-2.0 * x * x).exp(),
             Self::Custom(custom) if x >= custom.support => 0.0,
             Self::Custom(custom) => (custom.function)(distance),
+        }
+    }
+}
+
+impl Filter {
+    /// Whether the filter is discontinuous, or may be: a pixel at the jump is then a matter of rounding.
+    pub(crate) fn jumps(&self) -> bool {
+        matches!(self, Self::Box | Self::Gaussian | Self::Custom(_))
+    }
+
+    /// [`weight`](Self::weight) to the last bit of Pillow's, whose Hamming window has coefficients of `f32` and whose sinc is not exactly 0
+    /// at whole numbers.
+    pub(crate) fn pillow_weight(&self, distance: f64) -> f64 {
+        let x = distance.abs();
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
+        match self {
+            Self::Hamming if x == 0.0 => 1.0,
+            Self::Hamming if x >= 1.0 => 0.0,
+            Self::Hamming => (x * PI).sin() / (x * PI) * (f64::from(0.54_f32) + f64::from(0.46_f32) * (x * PI).cos()),
+            Self::Lanczos { lobes } if -f64::from(*lobes) <= distance && distance < f64::from(*lobes) => {
+                sinc(distance) * sinc(distance / f64::from(*lobes))
+            }
+            Self::Cubic { a } if (1.0..2.0).contains(&x) => (((x - 5.0) * x + 8.0) * x - 4.0) * a,
+            _ => self.weight(distance),
         }
     }
 }
@@ -159,6 +203,62 @@ fn mitchell(x: f64) -> f64 {
         (7.0 * x / 6.0 - 2.0) * x * x + 8.0 / 9.0
     } else if x < 2.0 {
         ((-7.0 / 18.0 * x + 2.0) * x - 10.0 / 3.0) * x + 16.0 / 9.0
+    } else {
+        0.0
+    }
+}
+
+/// The cubic B-spline at distance `x >= 0`.
+fn b_spline(x: f64) -> f64 {
+    if x <= 1.0 {
+        (x / 2.0 - 1.0) * x * x + 2.0 / 3.0
+    } else if x < 2.0 {
+        (2.0 - x).powi(3) / 6.0
+    } else {
+        0.0
+    }
+}
+
+/// Spline36 at distance `x >= 0`: a cubic for each of three pixels.
+fn spline36(x: f64) -> f64 {
+    if x < 1.0 {
+        ((13.0 / 11.0 * x - 453.0 / 209.0) * x - 3.0 / 209.0) * x + 1.0
+    } else if x < 2.0 {
+        let x = x - 1.0;
+        ((-6.0 / 11.0 * x + 270.0 / 209.0) * x - 156.0 / 209.0) * x
+    } else if x < 3.0 {
+        let x = x - 2.0;
+        ((1.0 / 11.0 * x - 45.0 / 209.0) * x + 26.0 / 209.0) * x
+    } else {
+        0.0
+    }
+}
+
+/// Magic Kernel Sharp 2013 at distance `x >= 0`.
+fn magic_kernel_sharp_2013(x: f64) -> f64 {
+    if x < 0.5 {
+        17.0 / 16.0 - 7.0 / 4.0 * x * x
+    } else if x < 1.5 {
+        (1.0 - x) * (7.0 / 4.0 - x)
+    } else if x < 2.5 {
+        -(2.5 - x).powi(2) / 8.0
+    } else {
+        0.0
+    }
+}
+
+/// Magic Kernel Sharp 2021 at distance `x >= 0`.
+fn magic_kernel_sharp_2021(x: f64) -> f64 {
+    if x < 0.5 {
+        577.0 / 576.0 - 239.0 / 144.0 * x * x
+    } else if x < 1.5 {
+        35.0 / 36.0 * (x - 1.0) * (x - 239.0 / 140.0)
+    } else if x < 2.5 {
+        -1.0 / 6.0 * (x - 2.0) * (x - 65.0 / 24.0)
+    } else if x < 3.5 {
+        1.0 / 36.0 * (x - 3.0) * (x - 15.0 / 4.0)
+    } else if x < 4.5 {
+        -(2.0 * x - 9.0).powi(2) / 1152.0
     } else {
         0.0
     }

@@ -4,6 +4,7 @@ mod axes;
 mod filter;
 mod lines;
 mod one_line;
+mod pillow;
 mod plan;
 mod profile;
 mod resize;

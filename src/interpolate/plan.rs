@@ -9,13 +9,13 @@ use ndarray::{ArrayViewMut5, Axis as NdAxis};
 use crate::alloc;
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
-use crate::memory::{BOOKKEEPING, MemoryUse, reserve_list};
+use crate::memory::{MemoryUse, reserve_list};
 use crate::nearest::NearestIndices;
 use crate::output_size::element_count;
 use crate::simd::How;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, three_axes};
 
-use super::separable::Separable;
+use super::separable::{IntegerSums, Separable};
 use super::taps::{AxisTaps, Taps};
 
 /// A resize of given sizes: the weights are computed, any number of threads can run it any number of times.
@@ -76,8 +76,7 @@ enum Forward {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunOptions {
     pub(crate) nearest: bool,
-    /// Bytes are rounded once, at the end.
-    pub(crate) round_once: bool,
+    pub(crate) integers: IntegerSums,
     pub(crate) extrapolation: f64,
     pub(crate) how: How,
 }
@@ -120,7 +119,7 @@ impl Variant {
             let indices = [indices_of(&taps[0])?, indices_of(&taps[1])?, indices_of(&taps[2])?];
             Forward::Nearest(NearestIndices::new(indices), Box::new(taps))
         } else {
-            Forward::Filter(Box::new(Separable { axes: taps.map(AxisTaps::new), round_once: options.round_once }))
+            Forward::Filter(Box::new(Separable { axes: taps.map(AxisTaps::new), integers: options.integers }))
         };
         Ok(Self { forward, backward: OnceLock::new() })
     }
@@ -133,7 +132,7 @@ impl Variant {
             Forward::Filter(forward) => forward.transposed()?,
             Forward::Nearest(_, taps) => {
                 let axis = |axis: usize| Ok::<_, Error>(AxisTaps::new(taps[axis].transposed()?));
-                Separable { axes: [axis(0)?, axis(1)?, axis(2)?], round_once: false }
+                Separable { axes: [axis(0)?, axis(1)?, axis(2)?], integers: IntegerSums::Fixed }
             }
         };
         // Should another thread have been faster, its tables are the same.
@@ -221,10 +220,11 @@ impl<const RANK: usize> ResizePlan<RANK> {
         let shape = five(x.batch(), x.channels(), self.output);
         let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
         match &self.operator.of::<A>().forward {
-            Forward::Filter(passes) => A::resize_memory(passes, interleaved(&x), self.how.backend, output_bytes),
+            Forward::Filter(passes) => {
+                A::resize_memory(passes, [x.batch().saturating_mul(x.channels()), interleaved(&x)], self.how.backend, output_bytes)
+            }
             Forward::Nearest(indices, taps) => {
-                let shared_bytes = indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>() + BOOKKEEPING;
-                Ok(MemoryUse { output_bytes, shared_bytes, thread_bytes: 0, nested_bytes: 0 })
+                Ok(MemoryUse::of_call(output_bytes, indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>()))
             }
         }
     }
@@ -245,7 +245,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn backward_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
         let output_bytes = element_count::<A>("input gradient", &five(n, c, self.input))? * size_of::<A>();
         let inner = if channels_last { c } else { 1 };
-        A::resize_memory(self.operator.of::<A>().backward()?, inner, self.how.backend, output_bytes)
+        A::resize_memory(self.operator.of::<A>().backward()?, [n.saturating_mul(c), inner], self.how.backend, output_bytes)
     }
 
     /// Shapes have been checked.

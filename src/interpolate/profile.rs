@@ -4,6 +4,9 @@ use crate::coordinates::{Coordinates, Rounding};
 use crate::nearest::NearestRule;
 use crate::output_size::ScaleRule;
 
+use super::separable::IntegerSums;
+use super::taps::PositionArithmetic;
+
 /// A framework: what each option of [`Resize`](super::Resize) is where it is not set.
 ///
 /// | | size of a scale | nearest | cubic `a` (antialiased) | antialias | outside taps (antialiased) |
@@ -15,6 +18,7 @@ use crate::output_size::ScaleRule;
 /// | [`Jax`](Self::Jax) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | on | dropped |
 /// | [`TensorFlow`](Self::TensorFlow) | floor | `⌊(o+0.5)·n/m⌋` | -0.5 | off | dropped |
 ///
+/// Nearest is computed with the rounding errors of each framework, which sometimes decide between two pixels; [`NearestRule`] has them all.
 /// `o` is the index of an output pixel, `n` the input size, `m` the output size. The antialiased case stands in brackets where it differs.
 /// All of them place pixels by [`Coordinates::HalfPixel`]. Dropped taps are renormalised: the weights that remain sum to 1.
 ///
@@ -59,15 +63,34 @@ impl Profile {
         match self {
             Self::Torch => (NearestRule::Torch, Coordinates::HalfPixel),
             Self::Onnx => (NearestRule::Rounded(Rounding::RoundPreferFloor), Coordinates::HalfPixel),
-            Self::OpenCv => (NearestRule::Rounded(Rounding::Floor), Coordinates::Asymmetric),
+            Self::OpenCv => (NearestRule::OpenCv, Coordinates::HalfPixel),
             Self::Pillow => (NearestRule::Pillow, Coordinates::HalfPixel),
-            Self::Jax | Self::TensorFlow => (NearestRule::IntegerExact, Coordinates::HalfPixel),
+            Self::Jax => (NearestRule::Jax, Coordinates::HalfPixel),
+            Self::TensorFlow => (NearestRule::TensorFlow, Coordinates::HalfPixel),
         }
     }
 
     /// `nearest-exact`, where the framework has it.
     pub(crate) fn nearest_exact(self) -> NearestRule {
-        if self == Self::Torch { NearestRule::TorchExact } else { NearestRule::IntegerExact }
+        match self {
+            Self::Torch => NearestRule::TorchExact,
+            Self::OpenCv | Self::Pillow => NearestRule::Pillow,
+            Self::Onnx | Self::Jax | Self::TensorFlow => NearestRule::IntegerExact,
+        }
+    }
+
+    /// How positions are computed where neither PyTorch's nor Pillow's arithmetic is followed.
+    pub(crate) fn position_arithmetic(self) -> PositionArithmetic {
+        if self == Self::Onnx { PositionArithmetic::Onnx } else { PositionArithmetic::Exact }
+    }
+
+    /// How whole numbers are summed and rounded.
+    pub(crate) fn integers(self) -> IntegerSums {
+        match self {
+            Self::Torch => IntegerSums::Fixed,
+            Self::Pillow => IntegerSums::Pillow,
+            Self::Onnx | Self::OpenCv | Self::Jax | Self::TensorFlow => IntegerSums::RoundedOnce,
+        }
     }
 
     pub(crate) fn cubic_coefficient(self, antialias: bool) -> f64 {

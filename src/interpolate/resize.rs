@@ -1,15 +1,15 @@
 //! `Resize`: what a resize is, without sizes.
 
-use crate::coordinates::{AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_scale};
+use crate::coordinates::{AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_axis, scaled_by_ratio};
 use crate::error::{Axis, Error};
 use crate::nearest::{NearestRule, TorchArithmetic, index_list};
-use crate::output_size::{ScaleRule, element_count, scaled_of};
+use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
 use crate::simd::{Backend, How, StreamingStores};
 
 use super::filter::Filter;
 use super::plan::{AxisPlan, ResizePlan, RunOptions};
 use super::profile::Profile;
-use super::taps::{TapRule, Taps, TorchPositions};
+use super::taps::{PositionArithmetic, TapRule, Taps};
 
 /// The description of a resize: a method and its conventions, of any rank. [`plan`](Self::plan) computes its weights for given sizes.
 ///
@@ -44,6 +44,7 @@ pub struct Resize {
     scale_rule: Option<ScaleRule>,
     recompute_scale: bool,
     aspect_ratio: AspectRatio,
+    crop: Option<[PerAxis<f64>; 2]>,
     backend: Option<Backend>,
     streaming: StreamingStores,
 }
@@ -56,6 +57,7 @@ enum Method {
     Cubic,
     Filter(Filter),
     Area,
+    LinearFixed { bits: u32 },
 }
 
 /// The constructors, one a method.
@@ -71,6 +73,7 @@ impl Resize {
             scale_rule: None,
             recompute_scale: false,
             aspect_ratio: AspectRatio::default(),
+            crop: None,
             backend: None,
             streaming: StreamingStores::default(),
         }
@@ -130,7 +133,25 @@ impl Resize {
         Self::cubic()
     }
 
-    /// Adaptive averaging: each output pixel is the mean of the input pixels that it touches. PyTorch's `area`.
+    /// Linear with weights of so many fractional bits, 24 at most: the same bytes on every machine. OpenCV's `INTER_LINEAR_EXACT` has 8
+    /// bits for `u8` and 16 for `u16`; with [`Profile::OpenCv`] results are its, but for sums exactly half-way between two numbers, which
+    /// it rounds up.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// let x = ndarray::array![[[0.0, 256.0]]];
+    /// assert_eq!(Resize::linear_fixed(8).plan([2], [3])?.forward(&x)?, ndarray::array![[[0.0, 128.0, 256.0]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "INTER_LINEAR_EXACT")]
+    pub fn linear_fixed(bits: u32) -> Self {
+        Self::new(Method::LinearFixed { bits })
+    }
+
+    /// Averaging. By PyTorch's rule, `mode='area'`, each output pixel is the mean of the input pixels that it touches. With
+    /// [`Profile::OpenCv`] it is `INTER_AREA`: to shrink, pixels count by how much of them an output pixel covers; to enlarge (any of the
+    /// axes), linear between two pixels.
     ///
     /// ```
     /// use upsample::Resize;
@@ -140,6 +161,7 @@ impl Resize {
     /// ```
     #[must_use]
     #[doc(alias = "adaptive_avg_pool")]
+    #[doc(alias = "INTER_AREA")]
     pub fn area() -> Self {
         Self::new(Method::Area)
     }
@@ -273,6 +295,25 @@ impl Resize {
         self
     }
 
+    /// Resizes only the part of the input between `begin` and `end`, in pixels from the input's edge, fractions allowed: one number for all
+    /// axes, or one for each. Filters read pixels beside the part where the input has some. Pillow's `box`.
+    ///
+    /// A scale multiplies the length of the part. Positions are half-pixel's; nearest takes the pixel that holds the centre.
+    ///
+    /// ```
+    /// use upsample::Resize;
+    /// let x = ndarray::array![[[0.0, 1.0, 2.0, 3.0, 4.0]]];
+    /// let part = Resize::linear().crop(1.0, 3.0).plan([5], 2.0)?;
+    /// assert_eq!(part.forward(&x)?, ndarray::array![[[0.75, 1.25, 1.75, 2.25]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "box")]
+    pub fn crop(mut self, begin: impl Into<PerAxis<f64>>, end: impl Into<PerAxis<f64>>) -> Self {
+        self.crop = Some([begin.into(), end.into()]);
+        self
+    }
+
     /// Whether outputs are written past the caches.
     #[must_use]
     pub fn streaming(mut self, streaming: StreamingStores) -> Self {
@@ -327,13 +368,20 @@ impl Resize {
         let output = geometry.map(|axis| axis.output);
         let mut axes = [AxisPlan::identity()?, AxisPlan::identity()?, AxisPlan::identity()?];
         let coordinates = self.axis_coordinates::<RANK>()?;
+        let shrinks = geometry.iter().all(|axis| axis.opencv_ratio() >= 1.0);
         for index in 0..RANK {
             let axis = Axis::spatial(RANK, index);
-            axes[3 - RANK + index] = self.axis(axis, coordinates[index], &geometry[index], output_sum::<RANK>(output))?;
+            axes[3 - RANK + index] = match self.method {
+                Method::Nearest | Method::NearestExact | Method::NearestBy(_) => {
+                    self.nearest_axis(axis, coordinates[index], &geometry[index], output_sum::<RANK>(output))?
+                }
+                Method::Area => self.area_axis(axis, &geometry[index], shrinks)?,
+                _ => self.filter_axis(axis, coordinates[index], &geometry[index])?,
+            };
         }
         let options = RunOptions {
             nearest: self.is_nearest(),
-            round_once: self.profile == Profile::OpenCv,
+            integers: self.profile.integers(),
             extrapolation: self.extrapolation,
             how: How { backend: self.backend.unwrap_or_else(Backend::best), streaming: self.streaming },
         };
@@ -343,7 +391,11 @@ impl Resize {
     /// The same with per-axis options in another order.
     pub(crate) fn reordered<const RANK: usize>(&self, order: [usize; RANK]) -> Result<Self, Error> {
         let coordinates = self.coordinates.as_ref().map(|each| each.reordered("coordinates", order)).transpose()?;
-        Ok(Self { coordinates, ..self.clone() })
+        let crop = match &self.crop {
+            Some([begin, end]) => Some([begin.reordered("crop begin", order)?, end.reordered("crop end", order)?]),
+            None => None,
+        };
+        Ok(Self { coordinates, crop, ..self.clone() })
     }
 
     fn is_nearest(&self) -> bool {
@@ -369,66 +421,124 @@ impl Resize {
     }
 
     /// Sizes and scale of each axis.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes are checked
     fn geometry<const RANK: usize>(&self, input: [usize; RANK], target: Target<RANK>) -> Result<[Geometry; RANK], Error> {
         check_sizes("input", input)?;
         element_count::<u8>("input", &input)?;
-        let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
-        let mut geometry = [Geometry::of_sizes(1, 1); RANK];
-        match target {
-            Target::Size(asked) => {
-                check_sizes("output", asked)?;
-                let common = common_scale(self.aspect_ratio, &input, &asked);
-                for (index, axis) in geometry.iter_mut().enumerate() {
-                    *axis = match common {
-                        // OpenCV goes by way of the scale, and rounds once more.
-                        None if self.profile == Profile::OpenCv && self.is_nearest() => {
-                            Geometry::of_scale(input[index], asked[index], asked[index] as f64 / input[index] as f64)
-                        }
-                        None => Geometry::of_sizes(input[index], asked[index]),
-                        Some(scale) => {
-                            let output = ((input[index] as f64 * scale + 0.5).floor() as usize).max(1);
-                            self.scaled_axis(input[index], output, scale)
-                        }
-                    };
-                }
-            }
-            Target::Scale(scales) => {
-                for (index, axis) in geometry.iter_mut().enumerate() {
-                    let output = scaled_of(Axis::spatial(RANK, index), input[index], scales[index], rule)?;
-                    *axis = self.scaled_axis(input[index], output, scales[index]);
-                }
-            }
+        let mut geometry = match (&self.crop, target) {
+            (Some(part), _) => self.cropped_axes(input, part, target)?,
+            (None, Target::Size(asked)) => self.sized_axes(input, asked)?,
+            (None, Target::Scale(scales)) => self.scaled_axes(input, scales)?,
+        };
+        for axis in &mut geometry {
+            axis.fractional_length = self.profile.fractional_length();
         }
         element_count::<u8>("output", &geometry.map(|axis| axis.output))?;
         Ok(geometry)
     }
 
-    #[allow(clippy::cast_precision_loss)] // sizes are checked
-    fn scaled_axis(&self, input: usize, output: usize, scale: f64) -> Geometry {
-        if self.recompute_scale {
-            return Geometry::of_sizes(input, output);
+    fn cropped_axes<const RANK: usize>(
+        &self,
+        input: [usize; RANK],
+        part: &[PerAxis<f64>; 2],
+        target: Target<RANK>,
+    ) -> Result<[Geometry; RANK], Error> {
+        self.check_crop()?;
+        let [begin, end] = [part[0].resolve::<RANK>("crop begin")?, part[1].resolve::<RANK>("crop end")?];
+        let mut geometry = [Geometry::of_sizes(1, 1); RANK];
+        for (index, axis) in geometry.iter_mut().enumerate() {
+            // Pillow's box is of f32.
+            let edges = [begin[index], end[index]].map(|edge| if self.profile == Profile::Pillow { f64::from(edge as f32) } else { edge });
+            let [begin, end] = edges;
+            if !(begin >= 0.0 && begin < end) {
+                return Err(Error::InvalidParameter {
+                    parameter: "crop begin",
+                    value: begin,
+                    requirement: "at least 0 and before the end",
+                });
+            }
+            if !(end <= input[index] as f64) {
+                return Err(Error::InvalidParameter { parameter: "crop end", value: end, requirement: "at most the input's size" });
+            }
+            let output = match target {
+                Target::Size(asked) => {
+                    check_sizes("output", asked)?;
+                    asked[index]
+                }
+                Target::Scale(scales) => {
+                    let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
+                    scaled_length(Axis::spatial(RANK, index), (input[index], end - begin), scales[index], rule)?
+                }
+            };
+            *axis = Geometry::of_part(input[index], output, edges);
         }
-        let mut axis = Geometry::of_scale(input, output, scale);
-        if self.profile.fractional_length() {
-            axis.length = input as f64 * scale;
-        }
-        axis
+        Ok(geometry)
     }
 
-    /// The taps of one axis. `size_sum` is the sum of the output sizes, for pictures.
-    fn axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, size_sum: Option<usize>) -> Result<AxisPlan, Error> {
+    /// Refuses what has no meaning for a part of the input.
+    fn check_crop(&self) -> Result<(), Error> {
+        let half_pixel = self.coordinates.as_ref().is_none_or(|rules| match rules {
+            PerAxis::All(rule) => *rule == Coordinates::HalfPixel,
+            PerAxis::Each(rules) => rules.iter().all(|rule| *rule == Coordinates::HalfPixel),
+        });
+        let (what, why) = match self.method {
+            _ if !half_pixel => ("a crop with coordinates other than half-pixel", "a part of the input is placed by its edges"),
+            _ if self.aspect_ratio != AspectRatio::Stretch => ("a crop that keeps proportions", "give the size of the output instead"),
+            Method::Area => ("a crop of area", "box with antialias averages by coverage"),
+            Method::NearestBy(rule) if !matches!(rule, NearestRule::Rounded(_) | NearestRule::Pillow) => {
+                ("a crop with this nearest rule", "a rounding or Pillow's rule has positions for it")
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Unsupported { what: what.to_owned(), why })
+    }
+
+    fn sized_axes<const RANK: usize>(&self, input: [usize; RANK], asked: [usize; RANK]) -> Result<[Geometry; RANK], Error> {
+        check_sizes("output", asked)?;
+        let mut geometry = std::array::from_fn(|index| Geometry::of_sizes(input[index], asked[index]));
+        if let Some(common) = common_axis(self.aspect_ratio, &input, &asked) {
+            let ratio = (asked[common], input[common]);
+            for (index, axis) in geometry.iter_mut().enumerate() {
+                let overflow = Error::SizeOverflow { argument: "output", axis: Axis::spatial(RANK, index) };
+                let output = scaled_by_ratio(input[index], ratio).ok_or(overflow)?;
+                let of_sizes = self.recompute_scale;
+                *axis = if of_sizes { Geometry::of_sizes(input[index], output) } else { Geometry::of_ratio(input[index], output, ratio) };
+            }
+        }
+        Ok(geometry)
+    }
+
+    fn scaled_axes<const RANK: usize>(&self, input: [usize; RANK], scales: [f64; RANK]) -> Result<[Geometry; RANK], Error> {
+        let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
+        let mut geometry = [Geometry::of_sizes(1, 1); RANK];
+        for (index, axis) in geometry.iter_mut().enumerate() {
+            let output = scaled_of(Axis::spatial(RANK, index), input[index], scales[index], rule)?;
+            *axis = if self.recompute_scale {
+                Geometry::of_sizes(input[index], output)
+            } else {
+                Geometry::of_scale(input[index], output, scales[index])
+            };
+        }
+        Ok(geometry)
+    }
+
+    /// The taps of an axis by averaging; `shrinks` if no axis is enlarged.
+    fn area_axis(&self, axis: Axis, geometry: &Geometry, shrinks: bool) -> Result<AxisPlan, Error> {
+        self.refuse_filter_options("area")?;
+        AxisPlan::of_taps(match self.profile {
+            Profile::OpenCv if shrinks => Taps::of_coverage(axis, geometry)?,
+            Profile::OpenCv => Taps::of_enlarged_area(axis, geometry)?,
+            _ => Taps::of_area(axis, geometry.input, geometry.output)?,
+        })
+    }
+
+    /// The taps of an axis by a filter.
+    fn filter_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry) -> Result<AxisPlan, Error> {
         let antialias = self.antialias.unwrap_or(self.profile.antialias());
         let filter = match &self.method {
-            Method::Nearest | Method::NearestExact | Method::NearestBy(_) => {
-                return self.nearest_axis(axis, coordinates, geometry, size_sum);
-            }
-            Method::Area => {
-                self.refuse_filter_options("area")?;
-                return AxisPlan::of_taps(Taps::of_area(axis, geometry.input, geometry.output)?);
-            }
             Method::Cubic => &Filter::Cubic { a: self.profile.cubic_coefficient(antialias) },
             Method::Filter(filter) => filter,
+            Method::LinearFixed { bits } => return self.linear_fixed_axis(axis, coordinates, geometry, *bits),
+            Method::Nearest | Method::NearestExact | Method::NearestBy(_) | Method::Area => return AxisPlan::identity(),
         };
         if let Filter::Cubic { a } = *filter
             && !a.is_finite()
@@ -436,18 +546,36 @@ impl Resize {
             return Err(Error::InvalidParameter { parameter: "cubic coefficient", value: a, requirement: "a finite number" });
         }
         let exclude_outside = self.exclude_outside.unwrap_or(self.profile.exclude_outside(antialias));
-        let table = |torch| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, torch }, geometry);
-        if self.profile == Profile::Torch {
-            // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
-            let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
-            if keeps && (antialias || matches!(filter, Filter::Linear)) {
-                let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
-                return AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?);
-            }
-            AxisPlan::of_both(table(Some(TorchPositions::Single))?, table(Some(TorchPositions::Double))?)
-        } else {
-            AxisPlan::of_taps(table(None)?)
+        let table = |arithmetic| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, arithmetic }, geometry);
+        match self.profile {
+            // Pillow has no pictures of `f64`.
+            Profile::Pillow => return AxisPlan::of_both(table(PositionArithmetic::Pillow)?, table(PositionArithmetic::Exact)?),
+            Profile::Torch if geometry.part.is_none() => {}
+            profile => return AxisPlan::of_taps(table(profile.position_arithmetic())?),
         }
+        // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
+        let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
+        if keeps && (antialias || matches!(filter, Filter::Linear)) {
+            let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
+            return AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?);
+        }
+        match filter {
+            Filter::Linear | Filter::Cubic { .. } | Filter::Lanczos { .. } => {
+                AxisPlan::of_both(table(PositionArithmetic::TorchSingle)?, table(PositionArithmetic::TorchDouble)?)
+            }
+            // PyTorch has no others.
+            _ => AxisPlan::of_taps(table(PositionArithmetic::Exact)?),
+        }
+    }
+
+    fn linear_fixed_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, bits: u32) -> Result<AxisPlan, Error> {
+        self.refuse_filter_options("linear with weights of few bits")?;
+        if !(1..=24).contains(&bits) {
+            return Err(Error::InvalidParameter { parameter: "bits of a weight", value: f64::from(bits), requirement: "from 1 to 24" });
+        }
+        let arithmetic = PositionArithmetic::Exact;
+        let rule = TapRule { filter: &Filter::Linear, coordinates, antialias: false, exclude_outside: false, arithmetic };
+        AxisPlan::of_taps(Taps::of_filter(axis, rule, geometry)?.rounded_to(bits))
     }
 
     fn nearest_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, size_sum: Option<usize>) -> Result<AxisPlan, Error> {
@@ -455,6 +583,7 @@ impl Resize {
         let rule = match self.method {
             Method::NearestBy(rule) => rule,
             _ if self.coordinates.is_some() => NearestRule::Rounded(Rounding::default()),
+            _ if geometry.part.is_some() && self.profile != Profile::Pillow => NearestRule::Rounded(Rounding::RoundPreferCeil),
             Method::NearestExact => self.profile.nearest_exact(),
             _ => self.profile.nearest().0,
         };

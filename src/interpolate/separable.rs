@@ -56,14 +56,32 @@ const ROWS: usize = GatherRows::<'static, f32>::ROWS;
 pub struct Separable {
     /// Depth, height, width; a missing axis is an identity of one pixel.
     pub(crate) axes: [AxisTaps; 3],
-    /// Bytes are summed in `f32` and rounded once, at the end, instead of after each pass.
-    pub(crate) round_once: bool,
+    pub(crate) integers: IntegerSums,
 }
+
+/// How whole numbers are summed and rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntegerSums {
+    /// Bytes with weights of 22 fractional bits, rounded after each axis; others in floating point, rounded once, at the end.
+    Fixed,
+    /// The same for bytes, to the last bit of Pillow's; 16 and 32 bits in `f64`, rounded after each axis.
+    Pillow,
+    /// All in floating point, bytes in `f64`, rounded once, at the end.
+    RoundedOnce,
+}
+
+/// More taps than these, of all axes together, are summed in `f64`: the error of a sum in `f32` grows with their number. The weights of
+/// ones sum to 1 within 7e-7 up to here.
+const MANY_TAPS: usize = 64;
+
+/// More taps than these of an axis are too many for weights of bytes: each is off by up to 2⁻²³, and together they are off by a step of 255
+/// at 2¹⁵ taps.
+const MANY_BYTE_TAPS: usize = 1 << 11;
 
 impl Separable {
     pub(crate) fn transposed(&self) -> Result<Self, Error> {
         let [depth, height, width] = &self.axes;
-        Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], round_once: self.round_once })
+        Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], integers: self.integers })
     }
 
     /// Whether bytes, `inner` of them interleaved, are best weighted in 16 bits, with the same result: where these hold all weights but those
@@ -173,6 +191,24 @@ impl Separable {
         self.axes.iter().map(|axis| axis.taps.bytes() + axis.table::<T>().bytes()).sum()
     }
 
+    /// Taps of all axes together.
+    pub(crate) fn has_many_taps(&self) -> bool {
+        self.axes.iter().filter(|axis| !axis.identity).map(|axis| axis.longest_row).sum::<usize>() > MANY_TAPS
+    }
+
+    /// Whether an axis has too many taps for the weights of bytes.
+    pub(crate) fn has_many_byte_taps(&self) -> bool {
+        self.axes.iter().any(|axis| axis.longest_row > MANY_BYTE_TAPS)
+    }
+
+    /// Whether Pillow begins with the width. Found by trying: Pillow 13 begins with the height where that loses more than twice as many
+    /// pixels as the width does.
+    pub(crate) fn pillow_widens_first(&self) -> bool {
+        let lost = |axis: &AxisTaps| axis.taps.input as i128 - axis.taps.output() as i128;
+        let [_, height, width] = &self.axes;
+        lost(height) <= 0 || lost(height) <= 2 * lost(width)
+    }
+
     /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
     #[allow(clippy::cast_precision_loss)] // costs are estimates
     fn widens_first<T: Arithmetic>(&self) -> bool {
@@ -180,9 +216,7 @@ impl Separable {
         let (d, h, w) = (depth.taps.input, height.taps.input, width.taps.input);
         let (od, oh, ow) = (depth.taps.output(), height.taps.output(), width.taps.output());
         if !T::HAS_INFINITY {
-            // Found by trying: Pillow 13 begins with the height where that loses more than twice as many pixels as the width does.
-            let lost = |input: usize, output: usize| input as i128 - output as i128;
-            return oh >= h || lost(h, oh) <= 2 * lost(w, ow);
+            return self.pillow_widens_first();
         }
         // Multiplications of each order, as numbers that cannot overflow; one along the width costs about three across rows.
         let taps = |axis: &AxisTaps| if axis.identity { 0.0 } else { axis.longest_row as f64 };

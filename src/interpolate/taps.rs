@@ -7,7 +7,7 @@ use std::any::TypeId;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::coordinates::{Coordinates, Geometry};
+use crate::coordinates::{Coordinates, Geometry, Position};
 use crate::error::{Axis, Error};
 use crate::memory::{bytes_of, list_of, reserve_list};
 use crate::simd::{Arithmetic, Exact, FewBits, Table, Tables};
@@ -35,17 +35,22 @@ pub(crate) struct TapRule<'a> {
     pub(crate) antialias: bool,
     /// Drop taps outside the input and renormalise, instead of clamping them to the border.
     pub(crate) exclude_outside: bool,
-    /// What of PyTorch's arithmetic is followed.
-    pub(crate) torch: Option<TorchPositions>,
+    pub(crate) arithmetic: PositionArithmetic,
 }
 
-/// PyTorch's positions. Either way antialiased align-corners samples at `step·(o + 0.5)` instead of at the aligned position.
+/// Whose arithmetic computes positions, and how far antialiasing stretches the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TorchPositions {
-    /// Of `f64` tensors.
-    Double,
-    /// Of all others, rounded to `f32`.
-    Single,
+pub(crate) enum PositionArithmetic {
+    /// Exact positions; the filter is stretched by the distance of two output pixels.
+    Exact,
+    /// The same, but the filter is stretched by `1 / scale`, whatever the coordinates: ONNX.
+    Onnx,
+    /// Every step in `f64`, in Pillow's order.
+    Pillow,
+    /// PyTorch's, of `f64` tensors. Antialiased align-corners samples at `step·(o + 0.5)` instead of at the aligned position.
+    TorchDouble,
+    /// PyTorch's, of all other types: the same, rounded to `f32`.
+    TorchSingle,
 }
 
 impl Taps {
@@ -107,7 +112,7 @@ impl Taps {
     /// The table of a filter.
     pub(crate) fn of_filter(axis: Axis, rule: TapRule<'_>, geometry: &Geometry) -> Result<Self, Error> {
         let n = geometry.input;
-        let stretch = if rule.antialias { rule.coordinates.step(geometry).max(1.0) } else { 1.0 };
+        let stretch = rule.stretch(geometry);
         let support = rule.filter.support() * stretch;
         if !(support > 0.0 && support < 1e9) {
             return Err(Error::InvalidParameter {
@@ -116,21 +121,18 @@ impl Taps {
                 requirement: "positive and below 10^9 pixels",
             });
         }
-        let most = (2.0 * support.ceil() + 2.0).min(if rule.exclude_outside { n as f64 } else { f64::INFINITY });
+        let most = (2.0 * support.ceil() + 2.0).min(n as f64);
         let mut table = Self::with_capacity(axis, n, geometry.output, most as usize)?;
         let mut taps: Vec<(usize, f64)> = Vec::new();
         reserve_list(&mut taps, most as usize)?;
         for o in 0..geometry.output {
-            let position = rule.position(o, geometry);
             taps.clear();
-            if rule.coordinates.extrapolates() && !(0.0..=(n - 1) as f64).contains(&position) {
-                table.push_row([]);
-                continue;
-            }
-            if rule.antialias {
-                rule.stretched_taps(o, position, support, stretch, geometry, &mut taps);
-            } else {
-                rule.plain_taps(position, n, &mut taps);
+            match rule.coordinates.inside(rule.position(o, geometry), geometry) {
+                None => {}
+                // Whatever the filter, one pixel counts whole.
+                Some(_) if n == 1 => taps.push((0, 1.0)),
+                Some(position) if rule.antialias => rule.stretched_taps(o, position, stretch, geometry, &mut taps),
+                Some(position) => rule.plain_taps(position, n, &mut taps),
             }
             table.push_row(taps.iter().copied());
         }
@@ -148,6 +150,60 @@ impl Taps {
             table.push_row((begin as usize..end as usize).map(|index| (index, weight)));
         }
         Ok(table)
+    }
+
+    /// Averaging by coverage, to shrink: an output pixel covers the input between `o·ratio` and `(o + 1)·ratio`. OpenCV's `INTER_AREA`,
+    /// which leaves out pixels that are covered by less than a thousandth, and rounds weights to `f32`.
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant, and sizes are below 2^32
+    pub(crate) fn of_coverage(axis: Axis, geometry: &Geometry) -> Result<Self, Error> {
+        const LEAST: f64 = 1e-3;
+        let (n, ratio) = (geometry.input as f64, geometry.opencv_ratio());
+        let mut table =
+            Self::with_capacity(axis, geometry.input, geometry.output, (ratio.ceil() as usize).saturating_add(2).min(geometry.input))?;
+        for o in 0..geometry.output {
+            let begin = o as f64 * ratio;
+            let end = begin + ratio;
+            let covered = ratio.min(n - begin);
+            let last = end.floor().min(n - 1.0);
+            let first = begin.ceil().min(last);
+            let weight = |part: f64| f64::from((part / covered) as f32);
+            let before = (first - begin > LEAST).then(|| (first as usize - 1, weight(first - begin)));
+            let behind = (end - last > LEAST).then(|| (last as usize, weight((end - last).min(1.0).min(covered))));
+            let between = (first as usize..last as usize).map(|i| (i, weight(1.0)));
+            table.push_row(before.into_iter().chain(between).chain(behind));
+        }
+        Ok(table)
+    }
+
+    /// Linear between two pixels at OpenCV's positions for `INTER_AREA` where an axis is enlarged.
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant, and sizes are below 2^32
+    pub(crate) fn of_enlarged_area(axis: Axis, geometry: &Geometry) -> Result<Self, Error> {
+        let (last, ratio) = (geometry.input - 1, geometry.opencv_ratio());
+        let mut table = Self::with_capacity(axis, geometry.input, geometry.output, 2)?;
+        for o in 0..geometry.output {
+            let pixel = (o as f64 * ratio).floor();
+            let fraction = ((o as f64 + 1.0) - (pixel + 1.0) / ratio) as f32;
+            let fraction = if fraction <= 0.0 { 0.0 } else { fraction - fraction.floor() };
+            let pixel = (pixel as usize).min(last);
+            if pixel == last {
+                table.push_row([(last, 1.0)]);
+            } else {
+                table.push_row([(pixel, f64::from(1.0 - fraction)), (pixel + 1, f64::from(fraction))]);
+            }
+        }
+        Ok(table)
+    }
+
+    /// The same table with weights rounded to `bits` fractional bits, halves to even; the first of a row makes the sum 1.
+    pub(crate) fn rounded_to(mut self, bits: u32) -> Self {
+        let unit = f64::from(bits).exp2();
+        for row in self.begin.windows(2) {
+            if let Some((first, others)) = self.weight[row[0]..row[1]].split_first_mut() {
+                others.iter_mut().for_each(|weight| *weight = (*weight * unit).round_ties_even() / unit);
+                *first = 1.0 - others.iter().sum::<f64>();
+            }
+        }
+        self
     }
 
     /// One tap of weight 1 for each output pixel; `None` where the position is extrapolated.
@@ -210,7 +266,7 @@ impl Taps {
             })
     }
 
-    /// Whether each output pixel copies one input pixel.
+    /// The most taps that an output pixel has.
     pub(crate) fn longest_row(&self) -> usize {
         self.begin.windows(2).map(|row| row[1] - row[0]).max().unwrap_or(0)
     }
@@ -224,8 +280,9 @@ impl Taps {
     }
 
     fn without_rows<T: Arithmetic>(&self) -> Table<T> {
+        let longest = (0..self.output()).map(|o| self.read_taps::<T>(o).count()).max().unwrap_or(0);
         Table {
-            width: padded_width(self.longest_row()),
+            width: padded_width(longest),
             index: Vec::new(),
             weight: Vec::new(),
             empty: Vec::new(),
@@ -238,27 +295,33 @@ impl Taps {
         }
     }
 
+    /// The taps of output pixel `o` that the loops read. In floating point a weight of 0 is none: `0 · ∞` would be NaN.
+    fn read_taps<T: Arithmetic>(&self, o: usize) -> impl Iterator<Item = (u32, f64)> + Clone {
+        let (index, weight) = self.row(o);
+        index.iter().copied().zip(weight.iter().copied()).filter(|&(_, weight)| weight != 0.0 || !T::HAS_INFINITY)
+    }
+
     /// All rows, of one width.
     fn with_rows<T: Arithmetic>(&self, mut table: Table<T>) -> Table<T> {
         let width = table.width;
         for o in 0..self.output() {
-            let (index, weight) = self.row(o);
-            let Some((&last_index, &last_weight)) = index.last().zip(weight.last()) else {
+            let taps = self.read_taps::<T>(o);
+            let count = taps.clone().count();
+            let Some((last_index, last_weight)) = taps.clone().last() else {
                 table.empty.push(o as u32);
                 table.index.extend(std::iter::repeat_n(0, width));
                 table.weight.extend(std::iter::repeat_n(T::Weight::default(), width));
                 continue;
             };
-            let (lowest, highest) = index.iter().fold((u32::MAX, 0), |(low, high), &i| (low.min(i), high.max(i)));
+            let (lowest, highest) = taps.clone().fold((u32::MAX, 0), |(low, high), (i, _)| (low.min(i), high.max(i)));
             table.span = table.span.max((highest - lowest) as usize + 1);
-            let (taps, missing) = (index.len(), width - index.len());
-            table.index.extend(index);
+            let missing = width - count;
+            table.index.extend(taps.clone().map(|(index, _)| index));
             table.index.extend(std::iter::repeat_n(last_index, missing));
-            let copies = copies_of_last::<T>(taps, width);
-            let share = T::weight(last_weight / copies as f64);
-            table.weight.extend(weight[..taps - 1].iter().map(|&weight| T::weight(weight)));
-            table.weight.push(share);
-            table.weight.extend(std::iter::repeat_n(if copies > 1 { share } else { T::Weight::default() }, missing));
+            table.weight.extend(taps.take(count - 1).map(|(_, weight)| T::weight(weight)));
+            let copies = copies_of_last::<T>(count, width);
+            table.weight.extend((0..copies).map(|copy| T::weight(last_weight * share_of_copy::<T>(copy, copies))));
+            table.weight.extend(std::iter::repeat_n(T::Weight::default(), missing + 1 - copies));
         }
         // A power of two: places in the ring are then found without a division.
         table.span = table.span.next_power_of_two();
@@ -275,6 +338,15 @@ fn copies_of_last<T: Arithmetic>(taps: usize, width: usize) -> usize {
     if T::HAS_INFINITY || (taps == 1 && copies.is_power_of_two()) { copies } else { 1 }
 }
 
+/// The share that each of `copies` taps has of a weight.
+///
+/// In floating point the shares of a few are 1/2, 1/4, … and the last one twice, smallest first: every partial sum is then exact, so that a
+/// pixel of weight 1 comes out unchanged.
+fn share_of_copy<T: Arithmetic>(copy: usize, copies: usize) -> f64 {
+    const FEW: usize = 16;
+    if T::HAS_INFINITY && copies <= FEW { 0.5_f64.powi((copies - copy.max(1)) as i32) } else { 1.0 / copies as f64 }
+}
+
 /// The width of a table whose longest row has `taps`: a little more where the engine then has a loop for that very number.
 fn padded_width(taps: usize) -> usize {
     match taps {
@@ -287,38 +359,29 @@ fn padded_width(taps: usize) -> usize {
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes are below 2^32
 impl TapRule<'_> {
-    fn position(&self, o: usize, axis: &Geometry) -> f64 {
-        match self.torch {
-            Some(TorchPositions::Single) => self.coordinates.torch_position(o, axis),
+    /// How many times as long as it is the filter becomes.
+    fn stretch(&self, axis: &Geometry) -> f64 {
+        match self.arithmetic {
+            _ if !self.antialias => 1.0,
+            PositionArithmetic::Onnx => axis.ratio.max(1.0),
+            _ => self.coordinates.step(axis).max(1.0),
+        }
+    }
+
+    fn position(&self, o: usize, axis: &Geometry) -> Position {
+        match self.arithmetic {
+            PositionArithmetic::TorchSingle => self.coordinates.torch_position_single(o, axis),
+            PositionArithmetic::TorchDouble => self.coordinates.torch_position_double(o, axis),
             _ => self.coordinates.position_in(o, axis),
         }
     }
 
-    /// Where the stretched filter is centred, counted from the picture's edge.
-    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
-    fn centre(&self, o: usize, position: f64, axis: &Geometry) -> f64 {
-        let torch_step = match self.coordinates {
-            Coordinates::HalfPixel => axis.ratio,
-            Coordinates::AlignCorners => self.coordinates.step(axis),
-            _ => return position + 0.5,
-        };
-        match self.torch {
-            None => position + 0.5,
-            Some(TorchPositions::Double) => torch_step * (o as f64 + 0.5),
-            Some(TorchPositions::Single) => f64::from((f64::from(torch_step as f32) * (o as f64 + 0.5)) as f32),
-        }
-    }
-
     /// The filter as it is, at `position`: `2·⌈support⌉` taps around it.
-    fn plain_taps(&self, position: f64, n: usize, taps: &mut Vec<(usize, f64)>) {
-        // Far outside, all taps fall on the border pixel anyway.
-        let position = position.clamp(-1e9, n as f64 + 1e9);
+    fn plain_taps(&self, position: Position, n: usize, taps: &mut Vec<(usize, f64)>) {
+        let Position { pixel, rest } = position;
         let reach = self.filter.support().ceil() as i64;
-        let before = position.floor();
-        let fraction = position - before;
-        for step in 1 - reach..=reach {
-            self.push(before as i64 + step, self.filter.weight(step as f64 - fraction), n, taps);
-        }
+        let weight = |i: f64| self.filter.weight(self.distance(i - pixel as f64, rest, 1.0));
+        self.collect(pixel + 1 - reach..pixel + reach + 1, n, weight, taps);
         // These sum to 1 by construction; dividing would only round.
         let exact = matches!(self.filter, Filter::Linear | Filter::Cubic { .. } | Filter::Box);
         if self.exclude_outside || !exact {
@@ -327,32 +390,106 @@ impl TapRule<'_> {
     }
 
     /// The filter stretched by the factor of shrinking. Pillow's and PyTorch's choice of taps.
-    fn stretched_taps(&self, o: usize, position: f64, support: f64, stretch: f64, axis: &Geometry, taps: &mut Vec<(usize, f64)>) {
+    fn stretched_taps(&self, o: usize, position: Position, stretch: f64, axis: &Geometry, taps: &mut Vec<(usize, f64)>) {
+        let support = self.filter.support() * stretch;
+        let Position { pixel, rest } = position;
+        // Counted from the picture's edge.
         let centre = self.centre(o, position, axis);
-        let first = (centre - support + 0.5).floor() as i64;
-        let end = (centre + support + 0.5).floor() as i64;
-        for i in first..end {
-            self.push(i, self.filter.weight((i as f64 - centre + 0.5) / stretch), axis.input, taps);
+        let range = (centre - support + 0.5).floor() as i64..(centre + support + 0.5).floor() as i64;
+        match self.arithmetic {
+            PositionArithmetic::Exact | PositionArithmetic::Onnx if self.filter.jumps() => {
+                // Counted from the pixel: of a number with a fraction near 0 or 1, one more on each side.
+                let range = range.start - 1..range.end + 1;
+                self.collect(range, axis.input, |i| self.filter.weight(self.distance(i - pixel as f64, rest, stretch)), taps);
+                trim(taps);
+            }
+            PositionArithmetic::Pillow => {
+                let inverse = 1.0 / stretch;
+                self.collect(range, axis.input, |i| self.filter.pillow_weight((i - centre + 0.5) * inverse), taps);
+            }
+            _ => {
+                self.collect(range, axis.input, |i| self.filter.weight((i - centre + 0.5) / stretch), taps);
+            }
         }
         normalise(taps, position, axis.input);
     }
 
-    /// Adds a tap, clamped to the border or left out if it lies outside.
-    fn push(&self, i: i64, weight: f64, n: usize, taps: &mut Vec<(usize, f64)>) {
-        let clamped = i.clamp(0, n as i64 - 1);
-        if clamped == i || !self.exclude_outside {
-            taps.push((clamped as usize, weight));
+    /// Where the stretched filter is centred, counted from the picture's edge.
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
+    fn centre(&self, o: usize, position: Position, axis: &Geometry) -> f64 {
+        let step = match self.coordinates {
+            Coordinates::HalfPixel => axis.ratio,
+            Coordinates::AlignCorners => self.coordinates.step(axis),
+            _ => return position.value() + 0.5,
+        };
+        match self.arithmetic {
+            _ if self.coordinates == Coordinates::HalfPixel && self.arithmetic != PositionArithmetic::TorchSingle => {
+                axis.begin() + step * (o as f64 + 0.5)
+            }
+            PositionArithmetic::Exact | PositionArithmetic::Onnx | PositionArithmetic::Pillow => position.value() + 0.5,
+            PositionArithmetic::TorchDouble => step * (o as f64 + 0.5),
+            PositionArithmetic::TorchSingle => f64::from((f64::from(step as f32) * (o as f64 + 0.5)) as f32),
         }
     }
+
+    /// How far a pixel is from a position `rest` behind the pixel that it is `offset` pixels away from, in units of the stretched filter.
+    fn distance(&self, offset: f64, rest: f64, stretch: f64) -> f64 {
+        let distance = (offset - rest) / stretch;
+        // Where a filter jumps, rounding must not decide: whole and half distances are made so exactly.
+        let half = (2.0 * distance).round() / 2.0;
+        if self.filter.jumps() && (distance - half).abs() < 1e-9 { half } else { distance }
+    }
+
+    /// The taps of `range`. What lies outside the input counts for the border pixel, or is left out.
+    fn collect(&self, range: Range<i64>, n: usize, weight: impl Fn(f64) -> f64, taps: &mut Vec<(usize, f64)>) {
+        let last = n as i64 - 1;
+        let inside = range.start.max(0)..range.end.min(last + 1);
+        taps.extend(inside.map(|i| (i as usize, weight(i as f64))));
+        if self.exclude_outside {
+            return;
+        }
+        for (border, outside) in [(0, range.start..range.end.min(0)), (last as usize, range.start.max(last + 1)..range.end)] {
+            if outside.is_empty() {
+                continue;
+            }
+            let sum = self.sum_outside(outside, &weight);
+            let tap = if border == 0 { taps.first_mut() } else { taps.last_mut() };
+            match tap.filter(|tap| tap.0 == border) {
+                Some(tap) => tap.1 += sum,
+                None => taps.push((border, sum)),
+            }
+        }
+    }
+
+    /// The weights of pixels outside the input together: each of them, or of very many a sample in regular steps, so that the work is bounded.
+    fn sum_outside(&self, outside: Range<i64>, weight: impl Fn(f64) -> f64) -> f64 {
+        let most = if matches!(self.filter, Filter::Custom(_)) { 1 << 10 } else { 1 << 14 };
+        let count = outside.end - outside.start;
+        if count <= most {
+            return outside.map(|i| weight(i as f64)).sum();
+        }
+        let step = count as f64 / most as f64;
+        let middle = |sample: i64| outside.start as f64 + (sample as f64 + 0.5) * step - 0.5;
+        step * (0..most).map(|sample| weight(middle(sample))).sum::<f64>()
+    }
+}
+
+/// Removes taps of weight 0 from both ends.
+fn trim(taps: &mut Vec<(usize, f64)>) {
+    while taps.len() > 1 && taps.last().is_some_and(|tap| tap.1 == 0.0) {
+        taps.pop();
+    }
+    let zeros = taps.iter().take_while(|tap| tap.1 == 0.0).count().min(taps.len().saturating_sub(1));
+    taps.drain(..zeros);
 }
 
 /// Divides by the sum. Where nothing is left to divide, the pixel nearest to `position` counts whole.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis
-fn normalise(taps: &mut Vec<(usize, f64)>, position: f64, n: usize) {
+fn normalise(taps: &mut Vec<(usize, f64)>, position: Position, n: usize) {
     let sum: f64 = taps.iter().map(|&(_, weight)| weight).sum();
     if sum == 0.0 || !sum.is_finite() {
         taps.clear();
-        taps.push((position.round().clamp(0.0, (n - 1) as f64) as usize, 1.0));
+        taps.push((position.value().round().clamp(0.0, (n - 1) as f64) as usize, 1.0));
         return;
     }
     for (_, weight) in taps {

@@ -9,15 +9,17 @@ use crate::error::Error;
 use crate::memory::MemoryUse;
 use crate::simd::{Arithmetic, Backend, FewBits, How};
 
-use super::separable::{Separable, interleaved};
+use super::pillow;
+use super::separable::{IntegerSums, Separable, interleaved};
 
 /// Runs tables over elements of one type.
 pub trait TypedResize: Sized {
     /// Writes the resized `x` to all of `y`, which is untouched if there is an error. Shapes have been checked.
     fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error>;
 
-    /// What making an output of so many bytes takes, of pixels of `inner` interleaved elements. Makes the tables.
-    fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error>;
+    /// What making an output of so many bytes takes, of so many planes (batch × channels) whose pixels have so many interleaved elements.
+    /// Makes the tables.
+    fn resize_memory(passes: &Separable, planes_and_inner: [usize; 2], backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error>;
 }
 
 /// The same, added to what is there.
@@ -32,15 +34,24 @@ fn memory_in<T: Arithmetic>(passes: &Separable, inner: usize, backend: Backend, 
     Ok(need.told::<T>(output_bytes))
 }
 
+/// Types that are summed in their own row type, or in `f64` where the taps are many.
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedResize for $element {
             fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error> {
-                passes.run::<<Self as Element>::Row, Self>(x, y, how)
+                if passes.has_many_taps() {
+                    passes.run::<f64, Self>(x, y, how)
+                } else {
+                    passes.run::<<Self as Element>::Row, Self>(x, y, how)
+                }
             }
 
-            fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
-                memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
+            fn resize_memory(passes: &Separable, [_, inner]: [usize; 2], backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
+                if passes.has_many_taps() {
+                    memory_in::<f64>(passes, inner, backend, output_bytes)
+                } else {
+                    memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
+                }
             }
         })+
     };
@@ -50,35 +61,87 @@ macro_rules! typed_add {
     ($($element:ty),+) => {
         $(impl TypedResizeAdd for $element {
             fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How) -> Result<(), Error> {
-                passes.add::<<Self as Element>::Row, Self>(x, y, how)
+                if passes.has_many_taps() {
+                    passes.add::<f64, Self>(x, y, how)
+                } else {
+                    passes.add::<<Self as Element>::Row, Self>(x, y, how)
+                }
             }
         })+
     };
 }
 
+/// Integers that Pillow has modes for.
+macro_rules! typed_pillow {
+    ($($element:ty),+) => {
+        $(impl TypedResize for $element {
+            fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error> {
+                if passes.integers == IntegerSums::Pillow {
+                    pillow::run(passes, x, y)
+                } else if passes.has_many_taps() {
+                    passes.run::<f64, Self>(x, y, how)
+                } else {
+                    passes.run::<<Self as Element>::Row, Self>(x, y, how)
+                }
+            }
+
+            fn resize_memory(
+                passes: &Separable,
+                [planes, inner]: [usize; 2],
+                backend: Backend,
+                output_bytes: usize,
+            ) -> Result<MemoryUse, Error> {
+                if passes.integers == IntegerSums::Pillow {
+                    pillow::memory::<Self>(passes, planes, output_bytes)
+                } else if passes.has_many_taps() {
+                    memory_in::<f64>(passes, inner, backend, output_bytes)
+                } else {
+                    memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
+                }
+            }
+        })+
+    };
+}
+
+/// How bytes are summed.
+enum ByteSums {
+    /// Weights of 7 bits, with the same result as those of 22.
+    FewBits,
+    /// Weights of 22 bits.
+    Fixed,
+    Double,
+}
+
+fn byte_sums(passes: &Separable, inner: usize, backend: Backend) -> ByteSums {
+    match passes.integers {
+        // In `f64` a sum is on the same side of a half on every machine, with and without fused multiply-adds, but for the rarest case.
+        IntegerSums::RoundedOnce => ByteSums::Double,
+        IntegerSums::Fixed if passes.has_many_byte_taps() => ByteSums::Double,
+        _ if passes.few_bits(inner, backend) => ByteSums::FewBits,
+        _ => ByteSums::Fixed,
+    }
+}
+
 impl TypedResize for u8 {
     fn resize(passes: &Separable, x: ArrayView5<'_, u8>, y: ArrayViewMut5<'_, MaybeUninit<u8>>, how: How) -> Result<(), Error> {
-        if passes.round_once {
-            passes.run::<f32, u8>(x, y, how)
-        } else if passes.few_bits(interleaved(&y), how.backend) {
-            passes.run::<FewBits, u8>(x, y, how)
-        } else {
-            passes.run::<u8, u8>(x, y, how)
+        match byte_sums(passes, interleaved(&y), how.backend) {
+            ByteSums::FewBits => passes.run::<FewBits, u8>(x, y, how),
+            ByteSums::Fixed => passes.run::<u8, u8>(x, y, how),
+            ByteSums::Double => passes.run::<f64, u8>(x, y, how),
         }
     }
 
-    fn resize_memory(passes: &Separable, inner: usize, backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
-        if passes.round_once {
-            memory_in::<f32>(passes, inner, backend, output_bytes)
-        } else if passes.few_bits(inner, backend) {
-            memory_in::<FewBits>(passes, inner, backend, output_bytes)
-        } else {
-            memory_in::<u8>(passes, inner, backend, output_bytes)
+    fn resize_memory(passes: &Separable, [_, inner]: [usize; 2], backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
+        match byte_sums(passes, inner, backend) {
+            ByteSums::FewBits => memory_in::<FewBits>(passes, inner, backend, output_bytes),
+            ByteSums::Fixed => memory_in::<u8>(passes, inner, backend, output_bytes),
+            ByteSums::Double => memory_in::<f64>(passes, inner, backend, output_bytes),
         }
     }
 }
 
-typed!(f32, f64, u16, i8, i16, i32);
+typed!(f32, f64, i8, i16);
+typed_pillow!(u16, i32);
 typed_add!(f32, f64);
 #[cfg(feature = "half")]
 typed!(half::f16, half::bf16);
@@ -94,16 +157,22 @@ mod tests {
     use crate::coordinates::{Coordinates, Geometry};
     use crate::error::Axis;
     use crate::interpolate::filter::Filter;
-    use crate::interpolate::taps::{AxisTaps, TapRule, Taps};
+    use crate::interpolate::taps::{AxisTaps, PositionArithmetic, TapRule, Taps};
     use crate::simd::{Backend, StreamingStores};
 
     /// Passes that keep the depth and multiply height and width of `[3, 20, 37]`.
     fn enlarging(filter: &Filter, factor: usize, exclude_outside: bool) -> Separable {
-        let rule = TapRule { filter, coordinates: Coordinates::HalfPixel, antialias: false, exclude_outside, torch: None };
+        let rule = TapRule {
+            filter,
+            coordinates: Coordinates::HalfPixel,
+            antialias: false,
+            exclude_outside,
+            arithmetic: PositionArithmetic::Exact,
+        };
         let axis = |size: usize, factor: usize| {
             Taps::of_filter(Axis::Width, rule, &Geometry::of_sizes(size, factor * size)).map(AxisTaps::new).unwrap()
         };
-        Separable { axes: [axis(3, 1), axis(20, factor), axis(37, factor)], round_once: false }
+        Separable { axes: [axis(3, 1), axis(20, factor), axis(37, factor)], integers: IntegerSums::Fixed }
     }
 
     #[test]

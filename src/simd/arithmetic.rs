@@ -358,8 +358,6 @@ pub struct Scratch {
     bytes: Vec<Vec<u8>>,
     few_bits: Vec<Vec<FewBits>>,
     tags: Vec<usize>,
-    /// Bytes that this thread has made sure of for other threads.
-    tried: usize,
 }
 
 thread_local! {
@@ -369,25 +367,27 @@ thread_local! {
 /// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
 pub(crate) const LINE: usize = 64;
 
+/// Does something with the thread's scratch memory, `None` where the thread is ending and has given it up.
+fn with_own<R>(work: impl FnOnce(&mut Scratch) -> R) -> Option<R> {
+    SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut())).ok()
+}
+
 /// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and tries whether there is as
 /// much for the others that may take part.
 pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<(), Error> {
     let here = !need.threads || parallel::is_worker();
     if here {
-        SCRATCH.with_borrow_mut(|scratch| grow(T::scratch(scratch), need))?;
+        with_own(|scratch| grow(T::scratch(scratch), need)).unwrap_or(Ok(()))?;
     }
     let others = if need.threads { parallel::threads() - usize::from(here) } else { 0 };
-    let bytes = need.buffer_bytes::<T>().fold(0, usize::saturating_add).saturating_mul(others);
-    if SCRATCH.with_borrow(|scratch| scratch.tried >= bytes) {
-        return Ok(());
-    }
+    // Tried for every call: what other threads have kept of earlier calls is not known here, and what was free then may be taken now.
     let mut tried: Vec<Vec<u8>> = Vec::with_capacity(3 * others);
     for bytes in (0..others).flat_map(|_| need.buffer_bytes::<T>()) {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(bytes).map_err(|_| out_of_memory(bytes))?;
         tried.push(buffer);
     }
-    SCRATCH.with_borrow_mut(|scratch| scratch.tried = bytes);
+    std::hint::black_box(&tried); // an allocation that nobody looks at need not be made
     Ok(())
 }
 
@@ -416,7 +416,7 @@ fn grow<T: Arithmetic>(kept: &mut Vec<Vec<T>>, need: &Need) -> Result<(), Error>
 /// Lends `len` elements of the thread's scratch memory, of unspecified content.
 pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
     // Taken out for the time of the work: should `work` come back here on the same thread, it finds the next buffer, not a borrowed one.
-    let mut buffer = SCRATCH.with_borrow_mut(|scratch| T::scratch(scratch).pop().unwrap_or_default());
+    let mut buffer = with_own(|scratch| T::scratch(scratch).pop().unwrap_or_default()).unwrap_or_default();
     let spare = LINE / size_of::<T>();
     if buffer.len() < len + spare {
         // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
@@ -425,17 +425,17 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
     }
     let aligned = buffer.as_ptr().align_offset(LINE).min(spare);
     let result = work(&mut buffer[aligned..][..len]);
-    SCRATCH.with_borrow_mut(|scratch| T::scratch(scratch).push(buffer));
+    with_own(|scratch| T::scratch(scratch).push(buffer));
     result
 }
 
 /// Lends `len` tags of a ring, all set to `usize::MAX`.
 pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> R {
-    let mut tags = SCRATCH.with_borrow_mut(|scratch| std::mem::take(&mut scratch.tags));
+    let mut tags = with_own(|scratch| std::mem::take(&mut scratch.tags)).unwrap_or_default();
     tags.clear();
     tags.resize(len, usize::MAX);
     let result = work(&mut tags);
-    SCRATCH.with_borrow_mut(|scratch| scratch.tags = tags);
+    with_own(|scratch| scratch.tags = tags);
     result
 }
 

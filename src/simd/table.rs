@@ -128,7 +128,8 @@ impl<T: Arithmetic> Table<T> {
     pub(crate) fn find_pair(&self) -> Option<[T::Weight; 2]> {
         let pair = *self.weight.first_chunk::<2>()?;
         let (indices, _) = self.index.as_chunks::<2>();
-        let all = || indices.iter().zip((0..).step_by(2)).all(|(&[first, second], at)| (first, second) == (at, at + 1));
+        let neighbours = |(&[first, second], at): (&[u32; 2], usize)| (first as usize, second as usize) == (at, at + 1);
+        let all = || indices.iter().zip((0..).step_by(2)).all(neighbours);
         let (weights, _) = self.weight.as_chunks::<2>();
         (self.width == 2 && self.empty.is_empty() && weights.iter().all(|&other| other == pair) && all()).then_some(pair)
     }
@@ -138,8 +139,8 @@ impl<T: Arithmetic> Table<T> {
         let (output, nothing) = (self.index.len() / self.width, T::Weight::default());
         let follow = |o: &usize| {
             let (index, weight) = self.row(*o);
-            let all = |((&index, &weight), place)| (index == place && T::is_usual(weight)) || weight == nothing;
-            index.iter().zip(weight).zip(index[0]..).all(all)
+            let all = |((&index, &weight), place)| (index as usize == place && T::is_usual(weight)) || weight == nothing;
+            index.iter().zip(weight).zip(index[0] as usize..).all(all)
         };
         let first = |o: usize| self.index[o * self.width];
         let middle = output / 2;

@@ -182,18 +182,28 @@ fn stream_bytes<T: Copy>(from: &[MaybeUninit<T>], to: &mut [MaybeUninit<T>]) {
     }
 }
 
+/// Leaves the upper halves of the registers unused, so that code without AVX that follows is not slowed down. The compiler does so by itself
+/// where it knows that they were used: not after copies written as assembly, whose registers it takes for narrow ones.
+macro_rules! leave_clean {
+    ($result:expr) => {{
+        let result = $result;
+        std::arch::x86_64::_mm256_zeroupper();
+        result
+    }};
+}
+
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
+    leave_clean!(kernel.run::<Avx2>())
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
 pub(super) fn avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+    leave_clean!(kernel.run::<Avx512>())
 }
 
 /// Kernels that know nothing of bytes are those of [`avx512`].
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi")]
 pub(super) fn avx512_vnni<K: Kernel>(kernel: K) -> K::Output {
-    if K::BYTES { kernel.run::<Avx512Vnni>() } else { avx512(kernel) }
+    if K::BYTES { leave_clean!(kernel.run::<Avx512Vnni>()) } else { avx512(kernel) }
 }
