@@ -30,7 +30,9 @@ impl Blocks {
             size[index] = size[index].checked_mul(block[index]).ok_or(Error::SizeOverflow { argument: "output", axis })?;
         }
         if !x.channels().is_multiple_of(pixels) {
-            return Err(Error::Groups { argument: "x", channels: x.channels(), groups: pixels });
+            let sides = block.map(|side| side.to_string()).join("×");
+            let requirement = format!("a multiple of {pixels}, the pixels of a block of {sides}");
+            return Err(Error::InvalidAxisParameter { parameter: "size", axis: Axis::Channel, value: x.channels(), requirement });
         }
         Ok((Self { sides: three_axes(block, 1), channels: x.channels() / pixels, order }, size))
     }

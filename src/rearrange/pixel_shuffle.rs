@@ -57,8 +57,8 @@ pub enum ChannelOrder {
 /// Source: Shi et al., *Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network*, 2016.
 ///
 /// # Errors
-/// [`Error::Groups`] when the channels cannot be divided by the block's pixels, [`Error::ZeroSize`],
-/// [`Error::InvalidAxisParameter`] for a block of 0, and the errors of taking memory.
+/// [`Error::InvalidAxisParameter`] for channels that the block's pixels do not divide and for a block of 0, [`Error::ZeroSize`],
+/// [`Error::SizeOverflow`], and the errors of taking memory.
 #[doc(alias("depth_to_space", "DepthToSpace", "PixelShuffle", "sub-pixel", "d2s"))]
 pub fn pixel_shuffle<'a, A, const RANK: usize>(
     x: impl Into<Tensor<'a, A, RANK>>,

@@ -25,7 +25,12 @@ pub(crate) fn table() -> Vec<Row> {
 
 fn shuffling(t: &mut Vec<Row>) {
     let x = || ones([1, 6, 4, 5]);
-    bad!(t, "shuffle: channels", pixel_shuffle(&x(), 2, ORDER), Error::Groups { argument: "x", channels: 6, groups: 4 });
+    bad!(
+        t,
+        "shuffle: channels",
+        pixel_shuffle(&x(), 2, ORDER),
+        Error::InvalidAxisParameter { parameter: "size", axis: Axis::Channel, value: 6, .. }
+    );
     bad!(
         t,
         "shuffle: block 0",
@@ -46,12 +51,17 @@ fn shuffling(t: &mut Vec<Row>) {
         Error::TooLarge { argument: "output", .. }
     );
     bad!(t, "shuffle: no pixels", pixel_shuffle(&ones([1, 4, 4, 0]), 2, ORDER), Error::ZeroSize { argument: "x", axis: Axis::Width });
-    bad!(t, "shuffle: signal", pixel_shuffle(&Array3::<f32>::ones((1, 3, 5)), 2, ORDER), Error::Groups { channels: 3, groups: 2, .. });
+    bad!(
+        t,
+        "shuffle: signal",
+        pixel_shuffle(&Array3::<f32>::ones((1, 3, 5)), 2, ORDER),
+        Error::InvalidAxisParameter { parameter: "size", axis: Axis::Channel, value: 3, .. }
+    );
     bad!(
         t,
         "shuffle: volume",
         pixel_shuffle(&Array5::<f32>::ones((1, 4, 2, 2, 2)), 2, ORDER),
-        Error::Groups { channels: 4, groups: 8, .. }
+        Error::InvalidAxisParameter { parameter: "size", axis: Axis::Channel, value: 4, .. }
     );
     bad!(
         t,

@@ -17,7 +17,8 @@ fn errors_name_the_argument_and_the_numbers() {
     let x = picture([1, 6, 4, 5]);
     let order = ChannelOrder::ChannelFirst;
     for (name, found, expected) in [
-        ("channels", pixel_shuffle(&x, 2, order), Error::Groups { argument: "x", channels: 6, groups: 4 }),
+        ("channels", pixel_shuffle(&x, 2, order), bad("size", Axis::Channel, 6, "a multiple of 4, the pixels of a block of 2×2")),
+        ("sides", pixel_shuffle(&x, [1, 4], order), bad("size", Axis::Channel, 6, "a multiple of 4, the pixels of a block of 1×4")),
         ("block of 0", pixel_shuffle(&x, [2, 0], order), bad("block", Axis::Width, 0, "at least 1")),
         ("overflow", pixel_shuffle(&x, [usize::MAX, 1], order), Error::SizeOverflow { argument: "output", axis: Axis::Height }),
         ("overflowing block", pixel_shuffle(&x, usize::MAX, order), Error::SizeOverflow { argument: "block", axis: Axis::Width }),
