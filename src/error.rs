@@ -168,7 +168,7 @@ pub enum Error {
         requirement: &'static str,
     },
     /// A number given for one axis is outside the range in which it has a meaning.
-    #[error("{parameter} of the {axis} axis is {value}; it must be {requirement}")]
+    #[error("{}", axis_parameter(parameter, *axis, *value, requirement))]
     InvalidAxisParameter {
         /// The parameter.
         parameter: &'static str,
@@ -240,4 +240,12 @@ pub enum Error {
         /// Why it has no meaning.
         why: &'static str,
     },
+}
+
+/// The message of [`Error::InvalidAxisParameter`]. The number of an axis is the axis itself: it is not named twice.
+fn axis_parameter(parameter: &str, axis: Axis, value: usize, requirement: &str) -> String {
+    match axis {
+        Axis::Number(number) if parameter == "number" => format!("axis {number} must be {requirement}"),
+        _ => format!("{parameter} of the {axis} axis is {value}; it must be {requirement}"),
+    }
 }
