@@ -5,53 +5,23 @@
 //! ```
 //!
 //! The rank comes from the file (3: N×C×L, 4: N×C×H×W, 5: N×C×D×H×W), the element type too. What cannot be done ends with exit code 2
-//! and one line on standard error.
+//! and one line on standard error; an output file is then left as it was.
 
-#[path = "apply/conv_transpose.rs"]
-mod conv_transpose;
-#[path = "apply/npy.rs"]
-mod npy;
-#[path = "apply/resize.rs"]
-mod resize;
+#[path = "apply/command.rs"]
+mod command;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-#[derive(Parser)]
-#[command(about = "Runs an operator of the crate on NumPy files", version)]
-struct Cli {
-    #[command(subcommand)]
-    operator: Operator,
-}
-
-#[derive(Subcommand)]
-enum Operator {
-    /// Nearest, linear, cubic and other interpolation, or its gradient.
-    Resize(resize::Args),
-    /// Transposed convolution, or one of its gradients.
-    ConvTranspose(conv_transpose::Args),
-}
-
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return refuse(error.to_string().split("\n\n").next().unwrap_or_default()),
-        Err(help) => help.exit(),
-    };
-    let result = match cli.operator {
-        Operator::Resize(args) => resize::run(&args),
-        Operator::ConvTranspose(args) => conv_transpose::run(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => refuse(&message),
+    match command::run(std::env::args_os()) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(help)) => {
+            print!("{help}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("apply: {message}");
+            ExitCode::from(2)
+        }
     }
-}
-
-/// One line on standard error, and exit code 2.
-fn refuse(message: &str) -> ExitCode {
-    let line: Vec<&str> = message.split_whitespace().collect();
-    eprintln!("apply: {}", line.join(" "));
-    ExitCode::from(2)
 }
