@@ -227,6 +227,7 @@ fn resize_refuses_in_one_line() {
 #[test]
 fn resize_names_files_and_types() {
     let folder = inputs("resize-files");
+    fs::create_dir(folder.join("folder.npy")).unwrap();
     let takes = |file: &str, kind: &str| {
         format!("{file} holds {kind}: only nearest takes it; the other methods take <f2, <f4, <f8, |u1, <u2, |i1, <i2 and <i4")
     };
@@ -251,6 +252,7 @@ fn resize_names_files_and_types() {
     );
     let unreadable = [
         ("missing.npy", "No such file or directory (os error 2)"),
+        ("folder.npy", "Is a directory (os error 21)"),
         ("words.npy", "not an .npy file"),
         ("empty.npy", "not an .npy file"),
         ("cut.npy", "not an .npy file: it ends within its header"),

@@ -24,8 +24,13 @@ const FILES: &str = "Files are .npy, of any byte order, in C or Fortran order; r
 #[derive(Subcommand)]
 enum Operator {
     /// Nearest, linear, cubic and other interpolation, or its gradient.
+    ///
+    /// Nearest copies elements of every type: bool, integers, floats and complex numbers. The other methods compute with <f2, <f4, <f8,
+    /// |u1, <u2, |i1, <i2 and <i4; gradients exist for <f2, <f4 and <f8. 16-bit floats are summed in 32 bits and rounded at the end.
     Resize(resize::Args),
     /// Transposed convolution, or one of its gradients.
+    ///
+    /// All files of a call have one type: <f2, <f4 or <f8. 16-bit floats are summed in 32 bits and rounded at the end.
     ConvTranspose(conv_transpose::Args),
 }
 

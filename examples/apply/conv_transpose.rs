@@ -10,8 +10,6 @@ use super::npy::{self, Kind, Number};
 use super::{per_axis, refuse_broken, with_files};
 
 /// Transposes a convolution, or computes one of its gradients.
-///
-/// All files of a call have one type: <f2, <f4 or <f8. 16-bit floats are summed in 32 bits and rounded at the end.
 #[derive(clap::Args)]
 pub struct Args {
     /// N×C_in×spatial; of the gradients only that of the weight reads its values, of the others its shape counts
@@ -38,6 +36,7 @@ pub struct Args {
     /// One number, or one for each axis
     #[arg(long, value_delimiter = ',', default_value = "1")]
     dilation: Vec<usize>,
+    /// Channels are convolved in this many groups
     #[arg(long, default_value_t = 1)]
     groups: usize,
     /// Compute the padding as ONNX does; instead of --padding
@@ -52,6 +51,7 @@ pub struct Args {
     /// Gradient of the output: writes the gradient that --of names
     #[arg(long, requires = "of")]
     gradient: Option<PathBuf>,
+    /// Which gradient is written
     #[arg(long, requires = "gradient")]
     of: Option<Of>,
 }

@@ -60,7 +60,10 @@ fn open(path: &Path) -> Result<BufReader<File>, String> {
 
 /// The magic bytes, the version, the length of the header and the header, which is a dictionary of Python.
 fn read_header(file: &mut impl Read) -> Result<Header, String> {
-    let foreign = |_| "not an .npy file".to_owned();
+    let foreign = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => "not an .npy file".to_owned(),
+        _ => error.to_string(),
+    };
     let mut start = [0; 8];
     file.read_exact(&mut start).map_err(foreign)?;
     let length = match &start {

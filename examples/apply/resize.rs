@@ -13,9 +13,6 @@ use super::npy::{self, Kind, Number};
 use super::{refuse_broken, with_files};
 
 /// Resizes an array.
-///
-/// Nearest copies elements of every type: bool, integers, floats and complex numbers. The other methods compute with 8-bit and 16-bit
-/// integers, <i4 and floats; gradients exist for floats. 16-bit floats are summed in 32 bits and rounded at the end.
 #[derive(clap::Args)]
 pub struct Args {
     /// The array to resize; with --gradient only its shape counts
@@ -24,6 +21,7 @@ pub struct Args {
     /// Where the result goes
     #[arg(long)]
     output: PathBuf,
+    /// What output pixels are computed from
     #[arg(long)]
     method: Method,
     /// Output size: one number, or one for each resized axis; or give --scale
