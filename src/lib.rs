@@ -61,6 +61,7 @@
 )]
 
 mod alloc;
+pub mod alpha;
 pub mod checkerboard;
 pub mod conv_transpose;
 mod convolution;

@@ -84,6 +84,17 @@ impl Need {
         Self { shared_bytes: self.shared_bytes.saturating_add(bytes), ..self }
     }
 
+    /// Enough for either of two ways to compute a call, or for both one after the other.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            shared_bytes: self.shared_bytes.saturating_add(other.shared_bytes),
+            buffers: std::array::from_fn(|place| self.buffers[place].max(other.buffers[place])),
+            list_bytes: self.list_bytes.max(other.list_bytes),
+            held: self.held.max(other.held),
+            threads: self.threads || other.threads,
+        }
+    }
+
     /// Bytes of each buffer of elements of type `T`.
     pub(crate) fn buffer_bytes<T>(&self) -> impl Iterator<Item = usize> {
         self.buffers.into_iter().filter(|&len| len > 0).map(|len| len.saturating_mul(size_of::<T>()).saturating_add(LINE))

@@ -95,6 +95,7 @@ mod correlate;
 mod few_channels;
 mod fill;
 mod gather;
+mod guard;
 mod operator;
 mod pair;
 mod panels;

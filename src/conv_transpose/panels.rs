@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView5, s};
 
 use super::few_channels::{self, FewChannels};
+use super::guard;
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::winograd;
 use crate::element::FloatElement;
@@ -60,17 +61,30 @@ pub(super) enum Method<T> {
     Direct(Panels<T>),
     /// Row by row, for groups of very few channels.
     Few(FewChannels<T>),
-    /// With fewer multiplications.
-    Winograd { scheme: winograd::Scheme, points: Vec<T> },
+    /// With fewer multiplications; as it is defined where the data are not spread evenly.
+    Winograd(Box<Reduced<T>>),
+}
+
+/// The weights for both ways of a call that may be computed with fewer multiplications.
+#[derive(Debug, Clone)]
+pub(super) struct Reduced<T> {
+    pub(super) scheme: winograd::Scheme,
+    pub(super) points: Vec<T>,
+    /// What each source channel counts where pixels are judged.
+    pub(super) channel_weights: Vec<T>,
+    pub(super) direct: Panels<T>,
 }
 
 impl<T> Packed<T> {
     /// Bytes of the weights, and of the lists that say where they belong.
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
-            Method::Direct(panels) => bytes_of(&panels.weights) + panels.phases.list_bytes(),
+            Method::Direct(panels) => panels.bytes(),
             Method::Few(few) => bytes_of(&few.weights),
-            Method::Winograd { scheme, points } => bytes_of(points) + scheme.phases.list_bytes(),
+            Method::Winograd(reduced) => {
+                let Reduced { scheme, points, channel_weights, direct } = &**reduced;
+                bytes_of(points) + scheme.phases.list_bytes() + bytes_of(channel_weights) + direct.bytes()
+            }
         }
     }
 
@@ -79,7 +93,7 @@ impl<T> Packed<T> {
         let of = |channels: &Channels| (channels.out * channels.groups, channels.source * channels.groups);
         match &self.0 {
             Method::Direct(panels) => of(&panels.channels),
-            Method::Winograd { scheme, .. } => of(&scheme.channels),
+            Method::Winograd(reduced) => of(&reduced.scheme.channels),
             Method::Few(few) => {
                 let (coarse, fine) = (few.coarse * few.geometry.groups, few.fine * few.geometry.groups);
                 if few.direction == Direction::Expand { (fine, coarse) } else { (coarse, fine) }
@@ -97,6 +111,11 @@ pub(crate) struct Panels<T> {
 }
 
 impl<T> Panels<T> {
+    /// Bytes of the weights, and of the lists that say where they belong.
+    fn bytes(&self) -> usize {
+        bytes_of(&self.weights) + self.phases.list_bytes()
+    }
+
     /// The weights packed.
     pub(crate) fn len(&self) -> Result<usize, Error> {
         let Channels { groups, out, source, .. } = self.channels;
@@ -122,11 +141,14 @@ pub(crate) fn pack<A: FloatElement>(
     if let Some(few) = few_channels(geometry, direction, &weight) {
         return Ok(Packed(Method::Few(few.with_weights(&weight)?)));
     }
-    let method = match winograd::Scheme::find(geometry, direction, &weight) {
-        Some(scheme) => Method::Winograd { points: scheme.pack(&weight, backend)?, scheme },
-        None => Method::Direct(pack_panels(geometry, direction, weight)?),
+    let Some(scheme) = winograd::Scheme::find(geometry, direction, &weight) else {
+        return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     };
-    Ok(Packed(method))
+    let Some(channel_weights) = guard::channel_weights(direction, geometry.groups, &weight)? else {
+        return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
+    };
+    let (points, direct) = (scheme.pack(&weight, backend)?, pack_panels(geometry, direction, weight)?);
+    Ok(Packed(Method::Winograd(Box::new(Reduced { scheme, points, channel_weights, direct }))))
 }
 
 /// Row by row, if that suits the weights, which are not there yet.

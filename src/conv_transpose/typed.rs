@@ -2,20 +2,22 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, Axis};
 
 use super::bias_gradient::channel_sums;
 use super::correlate::Correlate;
 use super::few_channels;
 use super::gather::Gather;
-use super::panels::{self, Method, Packed};
+use super::guard;
+use super::panels::{self, Method, Packed, Reduced};
+use super::params::Precision;
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
 use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::memory::Need;
-use crate::simd::Backend;
+use crate::simd::{Backend, reserve};
 
 /// The engines over elements of one type. All shapes have been checked.
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
@@ -135,9 +137,49 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
-        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, bias, backend).run(out),
-        Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out),
+        Method::Winograd(reduced) => {
+            let even = guard::even_pictures(&source, &reduced.channel_weights, backend)?;
+            if even.iter().any(|&even| !even) {
+                // Both ways need memory before anything is written.
+                reserve::<A::Row>(&packed_need(packed, source.view(), backend))?;
+            }
+            by_runs(&even, source, out, &mut |even, source, out| match even {
+                true => run_reduced(reduced, source, bias, backend, out),
+                false => Gather::new(&reduced.direct, source, bias, backend).run(out),
+            })
+        }
     }
+}
+
+/// With fewer multiplications.
+fn run_reduced<A: FloatElement, S: Slot<A>>(
+    Reduced { scheme, points, .. }: &Reduced<A::Row>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    if scheme.by_lines {
+        Lines::new(scheme, points, source, bias, backend).run(out)
+    } else {
+        Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out)
+    }
+}
+
+/// Runs of neighbouring pictures that are computed in the same way, one after the other.
+fn by_runs<A, S>(
+    even: &[bool],
+    mut source: ArrayView5<'_, A>,
+    mut out: ArrayViewMut5<'_, S>,
+    run: &mut impl FnMut(bool, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for alike in even.chunk_by(|one, other| one == other) {
+        let (of_run, behind) = source.split_at(Axis(0), alike.len());
+        let (out_of_run, out_behind) = out.split_at(Axis(0), alike.len());
+        run(alike[0], of_run, out_of_run)?;
+        (source, out) = (behind, out_behind);
+    }
+    Ok(())
 }
 
 /// What [`run_packed`] takes beside the packed weights.
@@ -145,8 +187,15 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
         Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
-        Method::Winograd { scheme, points } if scheme.by_lines => Lines::new(scheme, points, source, None, backend).need(),
-        Method::Winograd { scheme, points } => Run::new(scheme, Filters::Packed(points), source, None, backend).need(),
+        Method::Winograd(reduced) => {
+            let Reduced { scheme, points, direct, .. } = &**reduced;
+            let need = if scheme.by_lines {
+                Lines::new(scheme, points, source.view(), None, backend).need()
+            } else {
+                Run::new(scheme, Filters::Packed(points), source.view(), None, backend).need()
+            };
+            need.or(Gather::new(direct, source, None, backend).need())
+        }
     }
 }
 
@@ -162,14 +211,29 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     if let Some(few) = panels::few_channels(geometry, direction, &weight) {
         return few_channels::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
     }
-    let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
+    let scheme = Scheme::find(geometry, direction, &weight);
+    let judged = match &scheme {
+        Some(_) => guard::channel_weights(direction, geometry.groups, &weight)?,
+        None => None,
+    };
+    let (Some(scheme), Some(channel_weights)) = (scheme, judged) else {
         return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
-    if scheme.by_lines {
-        return Lines::new(&scheme, &scheme.pack(&weight, backend)?, source, bias, backend).run(out);
+    let even = guard::even_pictures(&source, &channel_weights, backend)?;
+    let direct = if even.iter().all(|&even| even) { None } else { Some(panels::pack_panels(geometry, direction, weight)?) };
+    let needs_points =
+        even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
+    let points = if needs_points { scheme.pack(&weight, backend)? } else { Vec::new() };
+    if direct.is_some() {
+        // Both ways need memory before anything is written.
+        reserve::<A::Row>(&need((geometry, direction), weight, source.view(), backend, Uses::Once)?)?;
     }
-    let run = Run::new(&scheme, Filters::Raw(weight), source, bias, backend);
-    if run.prefers_raw() { run.run(out) } else { run.with_packed(&scheme.pack(&weight, backend)?).run(out) }
+    by_runs(&even, source, out, &mut |even, source, out| match &direct {
+        Some(direct) if !even => Gather::new(direct, source, bias, backend).run(out),
+        _ if scheme.by_lines => Lines::new(&scheme, &points, source, bias, backend).run(out),
+        _ if needs_points => Run::new(&scheme, Filters::Packed(&points), source, bias, backend).run(out),
+        _ => Run::new(&scheme, Filters::Raw(weight), source, bias, backend).run(out),
+    })
 }
 
 /// Whether weights are used once, as they are if that is better, or packed for many calls.
@@ -191,21 +255,25 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     if let Some(few) = panels::few_channels(geometry, direction, &weight) {
         return Ok(few_channels::Run::new(&few, source, None, backend).need().with_shared(bytes(weight.len())));
     }
-    let Some(scheme) = Scheme::find(geometry, direction, &weight) else {
-        let panels = panels::plan_panels(geometry, direction, &weight);
-        let shared = bytes(panels.len()?) + panels.phases.list_bytes();
-        return Ok(Gather::new(&panels, source, None, backend).need().with_shared(shared));
-    };
+    let panels = panels::plan_panels(geometry, direction, &weight);
+    let shared = bytes(panels.len()?) + panels.phases.list_bytes();
+    let direct = Gather::new(&panels, source.view(), None, backend).need().with_shared(shared);
+    let Some(scheme) = Scheme::find(geometry, direction, &weight) else { return Ok(direct) };
+    // The largest weight of each kernel, and what each channel and picture is judged by.
+    let (coarse, fine, ..) = weight.dim();
+    let judging = bytes(coarse / geometry.groups * fine + 4 * (coarse + fine * geometry.groups)) + source.dim().0;
+    let direct = direct.with_shared(judging);
     let lists = scheme.phases.list_bytes();
-    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source, None, backend);
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.view(), None, backend);
     let packing = Scheme::packing_lens(&weight).iter().sum();
     if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
-        return Ok(run.need_raw(packing).with_shared(lists));
+        return Ok(run.need_raw(packing).with_shared(lists).or(direct));
     }
     let need = if scheme.by_lines { Lines::<A>::new(&scheme, &[], source, None, backend).need() } else { run.need() };
     // Threads keep what packing took, and grow it where running takes more.
     let [outer, inside, _] = need.buffers;
-    Ok(Need { buffers: [outer, inside, packing], ..need }.with_shared(bytes(scheme.packed_len::<A::Row>()?) + lists))
+    let need = Need { buffers: [outer, inside, packing], ..need }.with_shared(bytes(scheme.packed_len::<A::Row>()?) + lists);
+    Ok(need.or(direct))
 }
 
 /// The weight gradient.
@@ -219,8 +287,23 @@ fn correlate<A: FloatElement, S: Slot<A>>(
     if correlates_few(geometry, &coarse, &fine) {
         few_channels::correlate(geometry, coarse, fine, backend, out)
     } else {
-        Correlate::new(geometry, coarse, fine, backend).run(out)
+        judged(geometry, &coarse, &fine, backend).run(out)
     }
+}
+
+/// The weight gradient by as many multiplications as its factors need.
+fn judged<'a, A: FloatElement>(
+    geometry: &Geometry,
+    coarse: &ArrayView5<'a, A>,
+    fine: &ArrayView5<'a, A>,
+    backend: Backend,
+) -> Correlate<'a, A> {
+    let correlate = Correlate::new(geometry, coarse.clone(), fine.clone(), backend);
+    if !correlate.is_reduced() || guard::even_channels([coarse, fine], backend) {
+        return correlate;
+    }
+    let strict = Geometry { precision: Precision::Strict, ..*geometry };
+    Correlate::new(&strict, coarse.clone(), fine.clone(), backend)
 }
 
 /// What [`correlate`] takes.
@@ -228,7 +311,9 @@ fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A
     if correlates_few(geometry, &coarse, &fine) {
         few_channels::correlate_need(geometry, &fine, backend)
     } else {
-        Correlate::new(geometry, coarse, fine, backend).need()
+        let strict = Geometry { precision: Precision::Strict, ..*geometry };
+        let direct = Correlate::new(&strict, coarse.clone(), fine.clone(), backend).need();
+        Correlate::new(geometry, coarse, fine, backend).need().or(direct)
     }
 }
 

@@ -40,6 +40,15 @@ pub trait Real: Float + Arithmetic {
     /// The register that holds them.
     type Vector<I: InstructionSet>: Vector<Self>;
 
+    /// The same number, rounded.
+    fn from_single(value: f32) -> Self;
+
+    /// The same number.
+    fn to_double(self) -> f64;
+
+    /// The bits of the magnitude as `f32`, in the order of the magnitudes; those of NaN are above all others.
+    fn magnitude_bits(self) -> i32;
+
     /// Rows become columns.
     #[inline(always)]
     fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
@@ -56,6 +65,19 @@ pub trait Real: Float + Arithmetic {
 impl Real for f32 {
     type Vector<I: InstructionSet> = I::Single;
 
+    fn from_single(value: f32) -> f32 {
+        value
+    }
+
+    fn to_double(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline(always)]
+    fn magnitude_bits(self) -> i32 {
+        (self.to_bits() & (u32::MAX >> 1)).cast_signed()
+    }
+
     #[inline(always)]
     fn transpose<I: InstructionSet>(square: &mut [[Self; SQUARE]; SQUARE]) {
         I::transpose(square);
@@ -64,6 +86,20 @@ impl Real for f32 {
 
 impl Real for f64 {
     type Vector<I: InstructionSet> = I::Double;
+
+    fn from_single(value: f32) -> f64 {
+        f64::from(value)
+    }
+
+    fn to_double(self) -> f64 {
+        self
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // rounding to f32 is meant
+    fn magnitude_bits(self) -> i32 {
+        (self as f32).magnitude_bits()
+    }
 }
 
 /// An array that the compiler puts into a register; without fused multiply-add.

@@ -145,6 +145,11 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         Self { factors: Factors { coarse, fine, backend }, method, taps, groups, of_coarse, of_fine, parts, threads }
     }
 
+    /// Whether fewer multiplications are made than the definition has.
+    pub(crate) fn is_reduced(&self) -> bool {
+        !matches!(self.method, Method::Direct(_))
+    }
+
     /// What a call takes.
     pub(crate) fn need(&self) -> Need {
         let (pitch, fine, backend) = (self.of_coarse.size, self.of_fine.size, self.factors.backend);
