@@ -172,6 +172,29 @@ fn full_size(axis: Axis, input: usize, window: &Window, dilated_kernel: usize) -
     size.filter(|&size| isize::try_from(size).is_ok()).ok_or(Error::SizeOverflow { argument: "output", axis })
 }
 
+/// How many pixels a transposed convolution makes `output` of: the largest input whose output is not longer, or the smallest that has an
+/// output at all. What it makes of them is `output`, or there is no such input.
+pub(crate) fn conv_transpose_input_of(axis: Axis, output: usize, window: &Window) -> Result<usize, Error> {
+    let dilated_kernel = window.dilated_kernel_of(axis)?;
+    // In 128 bits nothing overflows.
+    let of_one = dilated_kernel as i128 + window.output_padding as i128 - window.padding_begin as i128 - window.padding_end as i128;
+    let stride = window.stride as i128;
+    let steps = (output as i128 - of_one).div_euclid(stride);
+    let fewest = (1 - of_one + stride - 1).div_euclid(stride).max(0);
+    usize::try_from(steps.max(fewest) + 1).map_err(|_| Error::SizeOverflow { argument: "input", axis })
+}
+
+/// How many pixels, each repeated `factor` times, a convolution of stride 1 makes `output` of: the largest input whose output is not longer,
+/// or the smallest that has an output at all.
+pub(crate) fn enlarged_input_of(axis: Axis, output: usize, factor: usize, window: &Window) -> Result<usize, Error> {
+    // In 128 bits nothing overflows.
+    let lost = window.dilated_kernel_of(axis)? as i128 - 1 - window.padding_begin as i128 - window.padding_end as i128;
+    let factor = factor as i128;
+    let fewest = (lost + factor).div_euclid(factor).max(1);
+    let input = (output as i128 + lost).div_euclid(factor).max(fewest);
+    usize::try_from(input).map_err(|_| Error::SizeOverflow { argument: "input", axis })
+}
+
 /// The size that a convolution makes of `input` pixels, the inverse of [`conv_transpose`]:
 /// `⌊(input + padding_begin + padding_end - dilation·(kernel - 1) - 1) / stride⌋ + 1`.
 ///

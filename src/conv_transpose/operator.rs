@@ -226,17 +226,15 @@ impl ConvTranspose {
         let same = matches!(self.rule.auto_pad, Some(AutoPad::SameUpper | AutoPad::SameLower));
         let mut input = [0; RANK];
         for index in 0..RANK {
-            let (axis, window) = (Axis::spatial(RANK, index), &windows[index]);
+            let window = windows[index].output_padding(output_padding[index]);
             input[index] = if same {
-                output[index] / window.stride.max(1)
+                (output[index] / window.stride.max(1)).max(1)
             } else {
-                let shorter = output[index].saturating_sub(output_padding[index]);
-                output_size::convolution_of(axis, shorter, window).unwrap_or(1)
+                output_size::conv_transpose_input_of(Axis::spatial(RANK, index), output[index], &window)?
             };
         }
-        let plan = self.plan(input.map(|size| size.max(1)), kernel)?;
         // Of the sizes between two outputs there is no input: the check of the output gradient says so.
-        Ok(plan)
+        self.plan(input, kernel)
     }
 }
 
@@ -300,10 +298,11 @@ impl ConvTranspose {
     }
 
     /// The gradient of the input, N×C_in×spatial, given that of the output, N×C_out×spatial: a [`Convolution`](crate::Convolution) of `dy`
-    /// with the same weights.
+    /// with the same weights. The size of the input follows from that of `dy`: outputs grow with their inputs, so that one at most has it.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
+    /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`, which names the next smaller
+    /// size that one has, or the smallest of all; [`Error::Unsupported`] with
     /// [`output_shape`](Self::output_shape), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
     pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
         &self,

@@ -251,9 +251,8 @@ impl ResizeConv {
         let windows = self.parameters.windows(kernel)?;
         let mut input = [0; RANK];
         for index in 0..RANK {
-            // The transposed convolution of the output with the same window has the size of the enlarged picture.
-            let enlarged = output_size::conv_transpose_of(Axis::spatial(RANK, index), output[index], &windows[index]).unwrap_or(1);
-            input[index] = (enlarged / factors[index].max(1)).max(1);
+            let axis = Axis::spatial(RANK, index);
+            input[index] = output_size::enlarged_input_of(axis, output[index], factors[index].max(1), &windows[index])?;
         }
         // Of the sizes between two outputs there is no input: the check of the output gradient says so.
         self.plan(input, kernel)

@@ -5,6 +5,7 @@ mod common;
 mod conformance;
 mod errors;
 mod naive;
+mod one_call_gradients;
 mod oracle;
 mod precision;
 mod properties;

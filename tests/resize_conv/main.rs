@@ -4,4 +4,5 @@ mod errors;
 mod fused;
 mod gradients;
 mod naive;
+mod one_call_gradients;
 mod threads;
