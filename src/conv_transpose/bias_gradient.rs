@@ -67,11 +67,10 @@ pub(crate) fn channel_sums<A: FloatElement, S: Slot<A>>(dy: ArrayView5<'_, A>, m
 
 fn channel_sum<A: FloatElement>(channel: ArrayView4<'_, A>) -> f64 {
     let rows = channel.rows().into_iter();
-    rows.map(|row| match row.to_slice() {
-        Some(row) => row.chunks(CHUNK).map(|chunk| chunk_sum(chunk)).sum(),
-        None => row.iter().filter_map(|value| value.to_row().to_f64()).sum::<f64>(),
-    })
-    .sum()
+    total(rows.map(|row| match row.to_slice() {
+        Some(row) => total(row.chunks(CHUNK).map(chunk_sum)),
+        None => total(row.iter().filter_map(|value| value.to_row().to_f64())),
+    }))
 }
 
 fn chunk_sum<A: FloatElement>(chunk: &[A]) -> f64 {
@@ -81,5 +80,10 @@ fn chunk_sum<A: FloatElement>(chunk: &[A]) -> f64 {
             *sum = *sum + value.to_row();
         }
     }
-    sums.iter().filter_map(ToPrimitive::to_f64).sum()
+    total(sums.iter().filter_map(ToPrimitive::to_f64))
+}
+
+/// The sum, from 0 on: [`Iterator::sum`] begins with -0, which it returns of nothing.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
 }

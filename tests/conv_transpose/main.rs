@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod conformance;
+mod empty;
 mod errors;
 mod naive;
 mod one_call_gradients;
