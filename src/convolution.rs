@@ -111,11 +111,23 @@ impl Convolution {
 
     /// Fixes the spatial sizes of input and kernel, and checks everything that depends on them.
     ///
+    /// There are one, two or three spatial axes; other numbers do not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Convolution::new().plan([2, 2, 2, 2], [1, 1, 1, 1]);
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Convolution::new().plan([], []);
+    /// ```
+    ///
     /// # Errors
     /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, stride or
     /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::ZeroSize`], [`Error::NoOutput`] if the kernel
     /// does not fit the padded input, [`Error::SizeOverflow`].
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvolutionPlan<RANK>, Error> {
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvolutionPlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let windows = self.parameters.windows(kernel)?;
         let mut output = [0; RANK];
         for (index, window) in windows.iter().enumerate() {
@@ -164,7 +176,10 @@ impl Convolution {
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
+    ) -> Result<MemoryUse, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
@@ -208,7 +223,10 @@ impl Convolution {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::new(dy.into())
     }
 }

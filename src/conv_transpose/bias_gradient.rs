@@ -66,6 +66,9 @@ pub(crate) fn channel_sums<A: FloatElement, S: Slot<A>>(dy: ArrayView5<'_, A>, m
 }
 
 fn channel_sum<A: FloatElement>(channel: ArrayView4<'_, A>) -> f64 {
+    if channel.is_empty() {
+        return 0.0; // whatever the number of rows without pixels
+    }
     let rows = channel.rows().into_iter();
     total(rows.map(|row| match row.to_slice() {
         Some(row) => total(row.chunks(CHUNK).map(chunk_sum)),

@@ -187,13 +187,25 @@ impl ConvTranspose {
 impl ConvTranspose {
     /// Fixes the spatial sizes of input and kernel, and checks everything that depends on them.
     ///
+    /// There are one, two or three spatial axes; other numbers do not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// let _ = upsample::ConvTranspose::new().plan([2, 2, 2, 2], [1, 1, 1, 1]);
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::ConvTranspose::new().plan([], []);
+    /// ```
+    ///
     /// # Errors
     /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, stride or
     /// dilation of 0 or too large an output padding; [`Error::InvalidParameter`] for 0 groups; [`Error::ZeroSize`],
     /// [`Error::NoOutput`] if padding crops everything, [`Error::UnreachableSize`] if no padding gives the
     /// [`output_shape`](Self::output_shape), [`Error::SizeOverflow`]; [`Error::Unsupported`] for padding beside
     /// [`auto_pad`](Self::auto_pad).
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error> {
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let windows = self.rule.apply(self.parameters.windows(kernel)?, input)?;
         let mut output = [0; RANK];
         for (index, window) in windows.iter().enumerate() {
@@ -210,13 +222,19 @@ impl ConvTranspose {
         &self,
         weight: impl Into<Tensor<'w, A, RANK>>,
         input: [usize; RANK],
-    ) -> Result<PreparedConvTranspose<A, RANK>, Error> {
+    ) -> Result<PreparedConvTranspose<A, RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let weight = weight.into();
         self.plan(input, weight.spatial())?.prepare(weight)
     }
 
     /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
-    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error> {
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         if self.rule.output_shape.is_some() {
             let what = "an input gradient with output_shape, but without an input size".to_owned();
             return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
@@ -268,7 +286,10 @@ impl ConvTranspose {
         weight: impl Into<Tensor<'w, A, RANK>>,
         bias: Option<&ArrayRef1<A>>,
         y: impl Into<TensorMut<'y, A, RANK>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
     }
@@ -292,7 +313,10 @@ impl ConvTranspose {
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
+    ) -> Result<MemoryUse, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
@@ -325,7 +349,10 @@ impl ConvTranspose {
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
         dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (weight, dx) = (weight.into(), dx.into());
         self.plan(dx.spatial(), weight.spatial())?.input_gradient_into(dy, weight, dx)
     }
@@ -339,7 +366,10 @@ impl ConvTranspose {
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
         dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (weight, dx) = (weight.into(), dx.into());
         self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
     }
@@ -370,7 +400,10 @@ impl ConvTranspose {
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
         dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, dw) = (x.into(), dw.into());
         self.plan(x.spatial(), dw.spatial())?.weight_gradient_into(x, dy, dw)
     }
@@ -384,7 +417,10 @@ impl ConvTranspose {
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
         dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, dw) = (x.into(), dw.into());
         self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
     }
@@ -393,7 +429,10 @@ impl ConvTranspose {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::new(dy.into())
     }
 
@@ -405,7 +444,10 @@ impl ConvTranspose {
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
         db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::into(dy.into(), db)
     }
 
@@ -417,7 +459,10 @@ impl ConvTranspose {
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
         db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::add_into(dy.into(), db)
     }
 }

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5};
+use ndarray::{Array5, ArrayRef1, ArrayView1, ArrayView5, ArrayViewMut5, Axis as NdAxis, NewAxis, Zip, s};
+use num_traits::Zero;
 
 use super::panels::Packed;
 use super::params::Parameters;
@@ -14,6 +15,7 @@ use crate::element::FloatElement;
 use crate::error::{Axis, Error};
 use crate::memory::MemoryUse;
 use crate::output_size::{Window, element_count};
+use crate::pieces::for_each_piece;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
@@ -76,7 +78,6 @@ impl<const RANK: usize> Pair<RANK> {
     /// Coarse and fine channels of a weight.
     fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
-        self.try_lists()?;
         self.group_channels("weight", weight.batch())?;
         let fine = weight.channels().checked_mul(self.geometry.groups);
         let fine = fine.ok_or(Error::SizeOverflow { argument: "output", axis: Axis::Channel })?;
@@ -133,6 +134,7 @@ impl<const RANK: usize> Pair<RANK> {
     /// Packs a weight for many calls.
     pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
         self.weight_channels(weight)?;
+        self.try_lists()?;
         A::pack(&self.geometry, direction, weight.view5(), self.backend)
     }
 
@@ -149,11 +151,10 @@ impl<const RANK: usize> Pair<RANK> {
         fine: &Tensor<'_, A, RANK>,
         shape: [usize; 5],
     ) -> Result<Array5<A::Row>, Error> {
-        self.try_lists()?;
-        let write = |out: ArrayViewMut5<'_, MaybeUninit<A::Row>>| {
-            A::correlate_rows(&self.geometry, coarse.view5(), fine.view5(), self.backend, out)
-        };
-        alloc::written("sums of the weight gradient", shape, false, write)
+        let zero = |out: ArrayViewMut5<'_, MaybeUninit<A::Row>>| fill(out, MaybeUninit::new(A::Row::zero()));
+        alloc::written("sums of the weight gradient", shape, false, |out| {
+            self.correlate(coarse, fine, out, zero, |coarse, fine, out| A::correlate_rows(&self.geometry, coarse, fine, self.backend, out))
+        })
     }
 
     /// Runs packed weights, added to what `target` holds. All shapes have been checked.
@@ -163,7 +164,8 @@ impl<const RANK: usize> Pair<RANK> {
         source: &Tensor<'_, A, RANK>,
         target: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
-        A::gather_packed_add(packed, source.view5(), self.backend, target.into_view5())
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| A::gather_packed_add(packed, source, self.backend, out);
+        meet(source.view5(), target.into_view5(), |_| (), engine)
     }
 
     /// The channels of packed weights, coarse and fine.
@@ -182,7 +184,9 @@ impl<const RANK: usize> Pair<RANK> {
         bias: Option<&ArrayRef1<A>>,
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) -> Result<(), Error> {
-        A::gather(packed, source.view5(), bias.map(|bias| bias.view()), self.backend, out)
+        let bias = bias.map(|bias| bias.view());
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| A::gather(packed, source, bias, self.backend, out);
+        meet(source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
     fn gather_once<A: FloatElement>(
@@ -194,7 +198,11 @@ impl<const RANK: usize> Pair<RANK> {
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) -> Result<(), Error> {
         let bias = bias.map(|bias| bias.view());
-        A::gather_once((&self.geometry, call.direction), weight.view5(), source.view5(), bias, self.backend, out)
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| {
+            self.try_lists()?;
+            A::gather_once((&self.geometry, call.direction), weight.view5(), source, bias, self.backend, out)
+        };
+        meet(source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
     /// Runs packed weights into `target`.
@@ -235,7 +243,11 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        A::gather_add((&self.geometry, call.direction), weight.view5(), source.view5(), self.backend, target.into_view5())
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| {
+            self.try_lists()?;
+            A::gather_add((&self.geometry, call.direction), weight.view5(), source, self.backend, out)
+        };
+        meet(source.view5(), target.into_view5(), |_| (), engine)
     }
 
     /// The weight gradient's channels: coarse, and fine of a group.
@@ -248,7 +260,6 @@ impl<const RANK: usize> Pair<RANK> {
         fine.expect_spatial(fine_name, self.fine)?;
         fine.expect_batch_channels(fine_name, coarse.batch(), fine.channels())?;
         self.group_channels(coarse_name, coarse.channels())?;
-        self.try_lists()?;
         Ok((coarse.channels(), self.group_channels(fine_name, fine.channels())?))
     }
 
@@ -270,7 +281,36 @@ impl<const RANK: usize> Pair<RANK> {
         dw: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, alloc::as_uninit(dw.into_view5()))
+        self.correlate_into(coarse.1, fine.1, alloc::as_uninit(dw.into_view5()))
+    }
+
+    /// The weight gradient into `out`; all shapes have been checked.
+    fn correlate_into<A: FloatElement>(
+        &self,
+        coarse: &Tensor<'_, A, RANK>,
+        fine: &Tensor<'_, A, RANK>,
+        out: ArrayViewMut5<'_, MaybeUninit<A>>,
+    ) -> Result<(), Error> {
+        let zero = |out: ArrayViewMut5<'_, MaybeUninit<A>>| fill(out, MaybeUninit::new(A::default()));
+        self.correlate(coarse, fine, out, zero, |coarse, fine, out| A::correlate(&self.geometry, coarse, fine, self.backend, out))
+    }
+
+    /// Lets `engine` sum the products of both grids into `out`, or `alone` write where there are none.
+    fn correlate<A: FloatElement, S>(
+        &self,
+        coarse: &Tensor<'_, A, RANK>,
+        fine: &Tensor<'_, A, RANK>,
+        out: ArrayViewMut5<'_, S>,
+        alone: impl Fn(ArrayViewMut5<'_, S>),
+        engine: impl FnOnce(ArrayView5<'_, A>, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (coarse, fine) = (coarse.view5(), fine.view5());
+        if coarse.is_empty() || fine.is_empty() || out.is_empty() {
+            alone(out);
+            return Ok(());
+        }
+        self.try_lists()?;
+        engine(coarse, fine, out)
     }
 
     /// The weight gradient, added to what `dw` holds.
@@ -281,7 +321,13 @@ impl<const RANK: usize> Pair<RANK> {
         dw: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        A::correlate_add(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, dw.into_view5())
+        self.correlate(
+            coarse.1,
+            fine.1,
+            dw.into_view5(),
+            |_| (),
+            |coarse, fine, out| A::correlate_add(&self.geometry, coarse, fine, self.backend, out),
+        )
     }
 }
 
@@ -295,6 +341,7 @@ impl<const RANK: usize> Pair<RANK> {
         weight: &Tensor<'_, A, RANK>,
     ) -> Result<MemoryUse, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
+        self.try_lists()?;
         let (way, uses) = ((&self.geometry, call.direction), Uses::Once);
         let need = A::gather_need(way, weight.view5(), source.view5(), self.backend, uses)?;
         Ok(need.told::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
@@ -337,6 +384,7 @@ impl<const RANK: usize> Pair<RANK> {
         fine: (&'static str, &Tensor<'_, A, RANK>),
     ) -> Result<MemoryUse, Error> {
         let channels = self.gradient_channels(coarse, fine)?;
+        self.try_lists()?;
         let shape = five(channels.0, channels.1, self.kernel);
         let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
         Ok(self.correlate_memory(coarse.1.view5(), fine.1.view5(), output_bytes))
@@ -391,10 +439,39 @@ where
         fine: (&'static str, &Tensor<'_, A, RANK>),
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.gradient_channels(coarse, fine)?;
-        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| {
-            A::correlate(&self.geometry, coarse.1.view5(), fine.1.view5(), self.backend, out)
-        })
+        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| self.correlate_into(coarse.1, fine.1, out))
     }
+}
+
+/// Lets `engine` compute `out` from `source`, or `alone` write where there is nothing to sum: what has no elements costs nothing, however
+/// many groups and taps there are.
+fn meet<A, S>(
+    source: ArrayView5<'_, A>,
+    out: ArrayViewMut5<'_, S>,
+    alone: impl Fn(ArrayViewMut5<'_, S>),
+    engine: impl FnOnce(ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if source.is_empty() || out.is_empty() {
+        alone(out);
+        return Ok(());
+    }
+    engine(source, out)
+}
+
+/// Puts the bias of its channel into every pixel, or 0.
+fn put_bias<A: FloatElement>(bias: Option<ArrayView1<'_, A>>, out: ArrayViewMut5<'_, MaybeUninit<A>>) {
+    let Some(bias) = bias else { return fill(out, MaybeUninit::new(A::default())) };
+    for_each_piece(out, &[0, 1, 2, 3], &|origin, piece| {
+        let of_piece = bias.slice(s![NewAxis, origin[1]..origin[1] + piece.len_of(NdAxis(1)), NewAxis, NewAxis, NewAxis]);
+        Zip::from(piece).and_broadcast(of_piece).for_each(|pixel, bias| {
+            pixel.write(A::from_row(A::Row::zero() + bias.to_row()));
+        });
+    });
+}
+
+/// Writes `value` everywhere.
+fn fill<T: Copy + Send + Sync>(out: ArrayViewMut5<'_, T>, value: T) {
+    for_each_piece(out, &[0, 1, 2, 3], &|_, mut piece| piece.fill(value));
 }
 
 fn new<A: FloatElement, const RANK: usize>(

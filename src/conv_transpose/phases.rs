@@ -78,24 +78,24 @@ pub(crate) struct AxisPhases {
 impl AxisPhases {
     /// With `align`, phases that read the same pattern of pixels one pixel apart are shifted onto each other.
     fn new(axis: &AxisGeometry, direction: Direction, align: bool) -> Self {
-        let mut phases = Vec::<AxisPhase>::new();
-        for kernel in 0..axis.kernel {
-            // Sizes were checked to fit an isize.
-            let reach = (kernel * axis.dilation).cast_signed() - axis.padding.cast_signed();
-            let stride = axis.stride.cast_signed();
-            let (residue, origin) = match direction {
-                Direction::Expand => (reach.rem_euclid(stride).cast_unsigned(), -reach.div_euclid(stride)),
-                Direction::Contract => (0, reach),
-            };
-            // A residue past the end of a very short output has no pixels.
-            if direction == Direction::Contract || residue < axis.fine {
-                let tap = Tap { kernel, origin };
-                match phases.binary_search_by_key(&residue, |phase| phase.residue) {
-                    Ok(phase) => phases[phase].taps.push(tap),
-                    Err(place) => phases.insert(place, AxisPhase { residue, shift: 0, taps: vec![tap] }),
-                }
-            }
-        }
+        let stride = axis.stride.cast_signed();
+        // Sizes were checked to fit an isize.
+        let reach = |kernel: usize| (kernel * axis.dilation).cast_signed() - axis.padding.cast_signed();
+        let residue = |kernel: usize| match direction {
+            Direction::Expand => reach(kernel).rem_euclid(stride).cast_unsigned(),
+            Direction::Contract => 0,
+        };
+        let origin = |kernel: usize| match direction {
+            Direction::Expand => -reach(kernel).div_euclid(stride),
+            Direction::Contract => reach(kernel),
+        };
+        // A residue past the end of a very short output has no pixels.
+        let has_pixels = |&kernel: &usize| direction == Direction::Contract || residue(kernel) < axis.fine;
+        let mut taps: Vec<Tap> = (0..axis.kernel).filter(has_pixels).map(|kernel| Tap { kernel, origin: origin(kernel) }).collect();
+        taps.sort_unstable_by_key(|tap| (residue(tap.kernel), tap.kernel));
+        let of_phases = taps.chunk_by(|a, b| residue(a.kernel) == residue(b.kernel));
+        let mut phases: Vec<AxisPhase> =
+            of_phases.map(|taps| AxisPhase { residue: residue(taps[0].kernel), shift: 0, taps: taps.to_vec() }).collect();
         if align {
             align_phases(&mut phases);
         }
@@ -136,15 +136,13 @@ fn align_phases(phases: &mut [AxisPhase]) {
     }
 }
 
+/// The classes in the order of their first phases. They are found by sorting: there can be as many phases as outputs.
 fn classes_of(phases: &[AxisPhase]) -> Vec<Vec<usize>> {
-    let mut classes: Vec<Vec<usize>> = Vec::new();
     let origins = |phase: usize| phases[phase].taps.iter().map(|tap| tap.origin);
-    for phase in 0..phases.len() {
-        match classes.iter_mut().find(|class| origins(class[0]).eq(origins(phase))) {
-            Some(class) => class.push(phase),
-            None => classes.push(vec![phase]),
-        }
-    }
+    let mut order: Vec<usize> = (0..phases.len()).collect();
+    order.sort_unstable_by(|&a, &b| origins(a).cmp(origins(b)).then(a.cmp(&b)));
+    let mut classes: Vec<Vec<usize>> = order.chunk_by(|&a, &b| origins(a).eq(origins(b))).map(<[usize]>::to_vec).collect();
+    classes.sort_unstable_by_key(|class| class[0]);
     classes
 }
 

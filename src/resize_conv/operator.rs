@@ -185,12 +185,24 @@ impl ResizeConv {
 impl ResizeConv {
     /// Fixes the spatial sizes of input and kernel, and checks everything that depends on them.
     ///
+    /// There are one, two or three spatial axes; other numbers do not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// let _ = upsample::ResizeConv::new().plan([2, 2, 2, 2], [1, 1, 1, 1]);
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::ResizeConv::new().plan([], []);
+    /// ```
+    ///
     /// # Errors
     /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, factor or
     /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::NoOutput`] if the kernel does not fit the padded, enlarged
     /// picture;
     /// [`Error::ZeroSize`], [`Error::SizeOverflow`]; and the errors of [`Resize::plan`].
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error> {
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let windows = self.parameters.windows(kernel)?;
         let resize = self.resize.plan(input, self.target(input)?)?;
         let (factors, source, resize) = match resize.whole_factors() {
@@ -242,7 +254,10 @@ impl ResizeConv {
     }
 
     /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
-    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error> {
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let Enlargement::Factor(factors) = &self.enlargement else {
             let what = "an input gradient with a scale or a size, but without an input size".to_owned();
             return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
@@ -316,7 +331,10 @@ impl ResizeConv {
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error> {
+    ) -> Result<MemoryUse, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let (x, weight) = (x.into(), weight.into());
         self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
     }
@@ -428,7 +446,10 @@ impl ResizeConv {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+    pub fn bias_gradient<'y, A: FloatElement, const RANK: usize>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::new(dy.into())
     }
 
@@ -440,7 +461,10 @@ impl ResizeConv {
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
         db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::into(dy.into(), db)
     }
 
@@ -452,7 +476,10 @@ impl ResizeConv {
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
         db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         bias_gradient::add_into(dy.into(), db)
     }
 }
