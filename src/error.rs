@@ -210,6 +210,23 @@ pub enum Error {
         /// The nearest size that can be reached.
         nearest: usize,
     },
+    /// With the padding as it is, no output padding gives the asked output size.
+    #[error(
+        "{axis} axis: an output of size {requested} cannot be reached from size {input}; with this padding, \
+         sizes from {smallest} to {largest} can"
+    )]
+    OutputSizeOutOfRange {
+        /// The axis.
+        axis: Axis,
+        /// The input size.
+        input: usize,
+        /// The output size asked for.
+        requested: usize,
+        /// The smallest size that can be reached: without output padding.
+        smallest: usize,
+        /// The largest size that can be reached.
+        largest: usize,
+    },
     /// The channels cannot be divided into the groups.
     #[error("{argument}: {channels} channels cannot be divided into {groups} groups")]
     Groups {

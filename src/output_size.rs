@@ -173,15 +173,18 @@ fn full_size(axis: Axis, input: usize, window: &Window, dilated_kernel: usize) -
 }
 
 /// How many pixels a transposed convolution makes `output` of: the largest input whose output is not longer, or the smallest that has an
-/// output at all. What it makes of them is `output`, or there is no such input.
-pub(crate) fn conv_transpose_input_of(axis: Axis, output: usize, window: &Window) -> Result<usize, Error> {
-    let dilated_kernel = window.dilated_kernel_of(axis)?;
-    // In 128 bits nothing overflows.
-    let of_one = dilated_kernel as i128 + window.output_padding as i128 - window.padding_begin as i128 - window.padding_end as i128;
-    let stride = window.stride as i128;
+/// output at all, with up to `more` output padding. What it makes of them is `output`, or there is no such input.
+pub(crate) fn conv_transpose_input_of(axis: Axis, output: usize, window: &Window, more: usize) -> Result<usize, Error> {
+    let (of_one, stride) = (size_of_one(axis, window)?, window.stride as i128);
     let steps = (output as i128 - of_one).div_euclid(stride);
-    let fewest = (1 - of_one + stride - 1).div_euclid(stride).max(0);
+    let fewest = (stride - of_one - more as i128).div_euclid(stride).max(0);
     usize::try_from(steps.max(fewest) + 1).map_err(|_| Error::SizeOverflow { argument: "input", axis })
+}
+
+/// The size that a transposed convolution makes of one pixel, not positive where nothing is left: in 128 bits nothing overflows.
+fn size_of_one(axis: Axis, window: &Window) -> Result<i128, Error> {
+    let full = window.dilated_kernel_of(axis)? as i128 + window.output_padding as i128;
+    Ok(full - window.padding_begin as i128 - window.padding_end as i128)
 }
 
 /// How many pixels, each repeated `factor` times, a convolution of stride 1 makes `output` of: the largest input whose output is not longer,
@@ -193,6 +196,26 @@ pub(crate) fn enlarged_input_of(axis: Axis, output: usize, factor: usize, window
     let fewest = (lost + factor).div_euclid(factor).max(1);
     let input = (output as i128 + lost).div_euclid(factor).max(fewest);
     usize::try_from(input).map_err(|_| Error::SizeOverflow { argument: "input", axis })
+}
+
+/// PyTorch's `output_size`: the window with the output padding, less than the stride, that makes `output` of `input` pixels.
+pub(crate) fn with_output_size(axis: Axis, input: usize, output: usize, window: &Window) -> Result<Window, Error> {
+    let of_one = size_of_one(axis, &window.output_padding(0))?;
+    let steps = input.checked_sub(1).ok_or(Error::ZeroSize { argument: "input", axis })?;
+    let natural = (steps as i128).checked_mul(window.stride as i128).and_then(|size| size.checked_add(of_one));
+    let natural = natural.ok_or(Error::SizeOverflow { argument: "output", axis })?;
+    let most = window.stride - 1;
+    match usize::try_from(output as i128 - natural) {
+        Ok(output_padding) if output > 0 && output_padding <= most => Ok(window.output_padding(output_padding)),
+        _ => {
+            let largest = natural + most as i128;
+            if largest < 1 {
+                return Err(window.no_output(axis, input, window.dilated_kernel_of(axis)?));
+            }
+            let size = |size: i128| usize::try_from(size.max(1)).map_err(|_| Error::SizeOverflow { argument: "output", axis });
+            Err(Error::OutputSizeOutOfRange { axis, input, requested: output, smallest: size(natural)?, largest: size(largest)? })
+        }
+    }
 }
 
 /// The size that a convolution makes of `input` pixels, the inverse of [`conv_transpose`]:

@@ -157,13 +157,33 @@ impl ConvTranspose {
         self
     }
 
-    /// Asks for an output size; the padding follows from it by ONNX's rule, and [`padding`](Self::padding) is ignored.
+    /// Asks for an output size as ONNX's `output_shape` does: the padding follows from it, so none may be given.
+    /// [`output_size`](Self::output_size) is PyTorch's way, which keeps the padding.
+    ///
     /// `total = (n - 1)·s + output_padding + d·(k - 1) + 1 - size` pixels are cropped, half of them from each end; of an odd total the
     /// larger part from the end with [`AutoPad::SameUpper`], from the beginning otherwise. A size that is a little larger than the natural
     /// one is filled up at the end, by fewer pixels than the stride or the dilation.
     #[must_use]
     pub fn output_shape(mut self, size: impl Into<PerAxis<usize>>) -> Self {
         self.rule.output_shape = Some(size.into());
+        self
+    }
+
+    /// Asks for an output size as the argument `output_size` of PyTorch's modules does: the padding stays, and the output padding, fewer
+    /// pixels than the stride, follows from it. Of the sizes that a convolution with stride makes one of, this says which to come back to.
+    /// [`output_shape`](Self::output_shape) is ONNX's way, which computes the padding.
+    ///
+    /// ```
+    /// use upsample::{ConvTranspose, Error};
+    /// let deconv = ConvTranspose::new().stride(2).padding(1);
+    /// assert_eq!(deconv.clone().output_size([10, 9]).plan([5, 5], [3, 3])?.output_size(), [10, 9]);
+    /// let error = deconv.output_size([10, 11]).plan([5, 5], [3, 3]).unwrap_err();
+    /// assert!(matches!(error, Error::OutputSizeOutOfRange { smallest: 9, largest: 10, .. }));
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    #[must_use]
+    pub fn output_size(mut self, size: impl Into<PerAxis<usize>>) -> Self {
+        self.rule.output_size = Some(size.into());
         self
     }
 
@@ -200,8 +220,10 @@ impl ConvTranspose {
     /// [`Error::AxisCount`] if an array does not have one entry for each axis; [`Error::InvalidAxisParameter`] for a kernel, stride or
     /// dilation of 0 or too large an output padding; [`Error::InvalidParameter`] for 0 groups; [`Error::ZeroSize`],
     /// [`Error::NoOutput`] if padding crops everything, [`Error::UnreachableSize`] if no padding gives the
-    /// [`output_shape`](Self::output_shape), [`Error::SizeOverflow`]; [`Error::Unsupported`] for padding beside
-    /// [`auto_pad`](Self::auto_pad).
+    /// [`output_shape`](Self::output_shape), [`Error::OutputSizeOutOfRange`] if no output padding gives the
+    /// [`output_size`](Self::output_size), [`Error::SizeOverflow`]; [`Error::Unsupported`] for options that compute what another says:
+    /// padding beside [`auto_pad`](Self::auto_pad) or `output_shape`, output padding beside `output_size`, two of the three together but
+    /// for `auto_pad` beside `output_shape`.
     pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
@@ -235,24 +257,34 @@ impl ConvTranspose {
     where
         Spatial<RANK>: SpatialRank,
     {
-        if self.rule.output_shape.is_some() {
-            let what = "an input gradient with output_shape, but without an input size".to_owned();
-            return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
-        }
         let windows = self.parameters.windows(kernel)?;
         let output_padding = self.rule.output_padding.resolve::<RANK>("output padding")?;
+        if let Some(shape) = &self.rule.output_shape {
+            return Err(Self::ambiguous(&windows, shape.resolve::<RANK>("output shape")?)?);
+        }
+        let asked = self.rule.output_size.as_ref().map(|size| size.resolve::<RANK>("output size")).transpose()?;
         let same = matches!(self.rule.auto_pad, Some(AutoPad::SameUpper | AutoPad::SameLower));
         let mut input = [0; RANK];
         for index in 0..RANK {
-            let window = windows[index].output_padding(output_padding[index]);
-            input[index] = if same {
-                (output[index] / window.stride.max(1)).max(1)
-            } else {
-                output_size::conv_transpose_input_of(Axis::spatial(RANK, index), output[index], &window)?
+            let (axis, window) = (Axis::spatial(RANK, index), windows[index].output_padding(output_padding[index]));
+            input[index] = match asked {
+                _ if same => (output[index] / window.stride.max(1)).max(1),
+                None => output_size::conv_transpose_input_of(axis, output[index], &window, 0)?,
+                Some(size) => output_size::conv_transpose_input_of(axis, size[index], &windows[index], window.stride.saturating_sub(1))?,
             };
         }
         // Of the sizes between two outputs there is no input: the check of the output gradient says so.
         self.plan(input, kernel)
+    }
+
+    /// Which inputs have an output shape.
+    fn ambiguous<const RANK: usize>(windows: &[Window; RANK], shape: [usize; RANK]) -> Result<Error, Error> {
+        let mut smallest = [0; RANK];
+        for index in 0..RANK {
+            smallest[index] = OutputRule::smallest_input(Axis::spatial(RANK, index), shape[index], &windows[index])?;
+        }
+        let what = format!("an input gradient with output_shape, which every input of at least {smallest:?} pixels has");
+        Ok(Error::Unsupported { what, why: "use a plan, or input_gradient_into, which know the size of the input" })
     }
 }
 
@@ -327,7 +359,7 @@ impl ConvTranspose {
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`, which names the next smaller
     /// size that one has, or the smallest of all; [`Error::Unsupported`] with
-    /// [`output_shape`](Self::output_shape), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
+    /// [`output_shape`](Self::output_shape), where any larger input has the output, too: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
     pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,

@@ -102,12 +102,15 @@ impl Parameters {
 pub(crate) struct OutputRule {
     pub(crate) output_padding: PerAxis<usize>,
     pub(crate) auto_pad: Option<AutoPad>,
+    /// ONNX's: the padding follows from it.
     pub(crate) output_shape: Option<PerAxis<usize>>,
+    /// PyTorch's: the output padding follows from it.
+    pub(crate) output_size: Option<PerAxis<usize>>,
 }
 
 impl Default for OutputRule {
     fn default() -> Self {
-        Self { output_padding: PerAxis::All(0), auto_pad: None, output_shape: None }
+        Self { output_padding: PerAxis::All(0), auto_pad: None, output_shape: None, output_size: None }
     }
 }
 
@@ -116,13 +119,15 @@ impl OutputRule {
     pub(crate) fn apply<const RANK: usize>(&self, windows: [Window; RANK], input: [usize; RANK]) -> Result<[Window; RANK], Error> {
         let output_padding = self.output_padding.resolve::<RANK>("output padding")?;
         let output_shape = self.output_shape.as_ref().map(|shape| shape.resolve::<RANK>("output shape")).transpose()?;
-        if self.auto_pad.is_some() && windows.iter().any(|window| window.padding_begin > 0 || window.padding_end > 0) {
-            let what = "padding together with auto_pad".to_owned();
-            return Err(Error::Unsupported { what, why: "auto_pad computes the padding" });
-        }
+        let output_size = self.output_size.as_ref().map(|size| size.resolve::<RANK>("output size")).transpose()?;
+        self.check_together(&windows, &output_padding)?;
         let mut padded = windows;
         for (index, window) in padded.iter_mut().enumerate() {
             let axis = Axis::spatial(RANK, index);
+            if let Some(size) = output_size {
+                *window = output_size::with_output_size(axis, input[index], size[index], window)?;
+                continue;
+            }
             *window = window.output_padding(output_padding[index]);
             let target = match (self.auto_pad, output_shape) {
                 (_, Some(shape)) => Some(shape[index]),
@@ -138,7 +143,44 @@ impl OutputRule {
         }
         Ok(padded)
     }
+
+    /// Refuses options of which one computes what another says.
+    fn check_together(&self, windows: &[Window], output_padding: &[usize]) -> Result<(), Error> {
+        let padding = windows.iter().any(|window| window.padding_begin != 0 || window.padding_end != 0);
+        let table = [
+            (self.auto_pad.is_some() && padding, "padding together with auto_pad", "auto_pad computes the padding"),
+            (self.output_shape.is_some() && padding, "padding together with output_shape", TWO_WAYS),
+            (self.output_shape.is_some() && self.output_size.is_some(), "output_size together with output_shape", TWO_WAYS),
+            (
+                self.output_size.is_some() && self.auto_pad.is_some(),
+                "output_size together with auto_pad",
+                "auto_pad computes the padding, which output_size needs",
+            ),
+            (
+                self.output_size.is_some() && output_padding.iter().any(|&pixels| pixels != 0),
+                "output_padding together with output_size",
+                "output_size computes the output padding",
+            ),
+        ];
+        match table.into_iter().find(|(wrong, ..)| *wrong) {
+            Some((_, what, why)) => Err(Error::Unsupported { what: what.to_owned(), why }),
+            None => Ok(()),
+        }
+    }
+
+    /// The smallest input that has the output that [`output_shape`](Self::output_shape) asks for; all larger ones have it, too.
+    pub(crate) fn smallest_input(axis: Axis, target: usize, window: &Window) -> Result<usize, Error> {
+        let most = window.stride.max(window.dilation).saturating_sub(1);
+        let bare = window.padding(0).output_padding(most);
+        let below = output_size::conv_transpose_input_of(axis, target.saturating_sub(1), &bare, 0)?;
+        let one_has_it = output_size::conv_transpose_of(axis, 1, &bare).is_ok_and(|size| size >= target);
+        Ok(if one_has_it { 1 } else { below.saturating_add(1) })
+    }
 }
+
+/// What to say to those who ask for an output's size in two ways.
+const TWO_WAYS: &str = "output_shape computes the padding from the size, as ONNX does; output_size keeps the padding and computes the \
+                        output padding, as PyTorch does";
 
 /// ONNX: the padding that leaves an output of `target`. Where the output is too small even without padding, zeros (or the bias) follow it,
 /// as output padding does.

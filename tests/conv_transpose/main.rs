@@ -8,6 +8,7 @@ mod errors;
 mod naive;
 mod one_call_gradients;
 mod oracle;
+mod output_size;
 mod precision;
 mod properties;
 mod threads;
