@@ -102,7 +102,9 @@ impl Up {
             Self::Transposed(plan) => Ok(Overlap::of(input, plan.windows())?.counts().clone()),
             // A convolution of stride 1 that keeps the size, on the enlarged picture: it has one phase, and all pixels are alike.
             Self::Resized(plan) => {
-                Ok(Overlap::of(plan.output_size(), plan.kernel_size().map(|k| Window::new(k).padding(k / 2)))?.counts().clone())
+                Ok(Overlap::of(plan.output_size(), plan.kernel_size().map(|k| Window::new(k).padding((k / 2).cast_signed())))?
+                    .counts()
+                    .clone())
             }
         }
     }

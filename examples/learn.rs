@@ -118,7 +118,8 @@ impl Lesson {
     fn operator(&self, kernel: usize) -> Result<ConvTransposePlan<2>, Failure> {
         let [window, _] = ConvTranspose::doubling(kernel)?.plan([1, 1], [kernel, kernel])?.windows();
         let (_, _, height, width) = self.input.dim();
-        let operator = ConvTranspose::new().stride(2).padding(window.padding_begin + 2 * MARGIN).output_padding(window.output_padding);
+        let operator =
+            ConvTranspose::new().stride(2).padding(window.padding_begin + 2 * MARGIN as isize).output_padding(window.output_padding);
         Ok(operator.plan([height, width], [kernel, kernel])?)
     }
 

@@ -62,9 +62,9 @@ impl Convolution {
         self
     }
 
-    /// p: zeros added to both ends of each axis of the input.
+    /// p: zeros added to both ends of each axis of the input. A negative number crops so many of its pixels, whose gradient is 0.
     #[must_use]
-    pub fn padding(mut self, padding: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding(mut self, padding: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = padding.into();
         self.parameters.padding_end = self.parameters.padding_begin.clone();
         self
@@ -72,7 +72,7 @@ impl Convolution {
 
     /// p of the beginning and of the end of each axis.
     #[must_use]
-    pub fn padding_of(mut self, begin: impl Into<PerAxis<usize>>, end: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding_of(mut self, begin: impl Into<PerAxis<isize>>, end: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = begin.into();
         self.parameters.padding_end = end.into();
         self

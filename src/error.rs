@@ -194,9 +194,9 @@ pub enum Error {
         /// The extent of the dilated kernel, `dilation * (kernel - 1) + 1`.
         dilated_kernel: usize,
         /// Padding before the first pixel.
-        padding_begin: usize,
+        padding_begin: isize,
         /// Padding after the last pixel.
-        padding_end: usize,
+        padding_end: isize,
     },
     /// No padding gives the asked output size.
     #[error("{axis} axis: an output of size {requested} cannot be reached from size {input}; the nearest that can is {nearest}")]

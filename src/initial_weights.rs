@@ -125,7 +125,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
             taps.try_reserve_exact(size).map_err(|_| Error::OutOfMemory { argument: "kernel", bytes })?;
             #[allow(clippy::cast_precision_loss)] // no kernel has 2^53 taps
             taps.extend((0..size).map(|tap| filter((2.0 * tap as f64 - (size - 1) as f64).abs() / (2 * factor) as f64)));
-            kernel.windows[index] = Window::new(size).stride(factor).padding((size - factor) / 2);
+            kernel.windows[index] = Window::new(size).stride(factor).padding(((size - factor) / 2).cast_signed());
         }
         Ok(kernel)
     }

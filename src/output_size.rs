@@ -43,10 +43,11 @@ pub struct Window {
     pub stride: usize,
     /// d: distance between neighbouring taps.
     pub dilation: usize,
-    /// p: pixels cropped from (transposed convolution) or zeros added to (convolution) the beginning.
-    pub padding_begin: usize,
+    /// p: pixels cropped from (transposed convolution) or zeros added to (convolution) the beginning. A negative number does the other of
+    /// the two: zeros, or the bias, are added to the output of a transposed convolution, pixels are cropped from the input of a convolution.
+    pub padding_begin: isize,
     /// p at the end.
-    pub padding_end: usize,
+    pub padding_end: isize,
     /// Pixels added to the end of a transposed convolution's output; 0 for a convolution.
     pub output_padding: usize,
 }
@@ -70,15 +71,15 @@ impl Window {
         Self { dilation, ..self }
     }
 
-    /// Sets the padding of both ends.
+    /// Sets the padding of both ends, which may be negative.
     #[must_use]
-    pub const fn padding(self, padding: usize) -> Self {
+    pub const fn padding(self, padding: isize) -> Self {
         Self { padding_begin: padding, padding_end: padding, ..self }
     }
 
-    /// Sets the padding of each end.
+    /// Sets the padding of each end, which may be negative.
     #[must_use]
-    pub const fn padding_of(self, begin: usize, end: usize) -> Self {
+    pub const fn padding_of(self, begin: isize, end: isize) -> Self {
         Self { padding_begin: begin, padding_end: end, ..self }
     }
 
@@ -109,9 +110,20 @@ impl Window {
             .ok_or(Error::SizeOverflow { argument: "dilated kernel", axis })
     }
 
-    fn padding_total(&self, axis: Axis) -> Result<usize, Error> {
+    /// The padding of both ends together, in 128 bits, in which nothing overflows.
+    fn padding_total(&self, axis: Axis) -> Result<i128, Error> {
         let total = self.padding_begin.checked_add(self.padding_end);
-        total.ok_or(Error::SizeOverflow { argument: "padding", axis })
+        total.map(|total| total as i128).ok_or(Error::SizeOverflow { argument: "padding", axis })
+    }
+
+    /// The padding before the first pixel, of a window that has no negative one.
+    pub(crate) fn zeros_before(&self) -> usize {
+        self.padding_begin.max(0).cast_unsigned()
+    }
+
+    /// Pixels at both ends of the fine grid that the kernel never meets, for negative paddings leave them outside.
+    pub(crate) fn margins(&self) -> [usize; 2] {
+        [self.padding_begin, self.padding_end].map(|padding| padding.min(0).unsigned_abs())
     }
 
     fn no_output(&self, axis: Axis, input: usize, dilated_kernel: usize) -> Error {
@@ -156,12 +168,21 @@ pub(crate) fn conv_transpose_of(axis: Axis, input: usize, window: &Window) -> Re
         });
     }
     let full = full_size(axis, input, window, dilated_kernel)?;
-    let padding = window.padding_total(axis)?;
-    match full.checked_add(window.output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?.checked_sub(padding) {
-        None | Some(0) => Err(window.no_output(axis, input, dilated_kernel)),
-        Some(size) if isize::try_from(size).is_err() => Err(Error::SizeOverflow { argument: "output", axis }),
-        Some(size) => Ok(size),
+    let uncropped = full.checked_add(window.output_padding).ok_or(Error::SizeOverflow { argument: "output", axis })?;
+    match uncropped as i128 - window.padding_total(axis)? {
+        ..1 => Err(window.no_output(axis, input, dilated_kernel)),
+        size => signed_size(size).ok_or(Error::SizeOverflow { argument: "output", axis }),
     }
+}
+
+/// A padding as a signed number: none that does not fit one is of use.
+pub(crate) fn signed_padding(padding: usize) -> isize {
+    isize::try_from(padding).unwrap_or(isize::MAX)
+}
+
+/// A size that fits an isize, too: indices are also used as signed numbers.
+fn signed_size(size: i128) -> Option<usize> {
+    isize::try_from(size).ok().and_then(|size| usize::try_from(size).ok())
 }
 
 /// `(input - 1)·stride + dilated_kernel`: the output before anything is cropped.
@@ -248,11 +269,11 @@ pub(crate) fn convolution_of(axis: Axis, input: usize, window: &Window) -> Resul
     if input == 0 {
         return Err(Error::ZeroSize { argument: "input", axis });
     }
-    let padded = input
-        .checked_add(window.padding_total(axis)?)
-        .filter(|&size| isize::try_from(size).is_ok())
-        .ok_or(Error::SizeOverflow { argument: "padded input", axis })?;
-    match padded.checked_sub(dilated_kernel) {
+    let padded = input as i128 + window.padding_total(axis)?;
+    if padded > isize::MAX as i128 || isize::try_from(input).is_err() {
+        return Err(Error::SizeOverflow { argument: "padded input", axis });
+    }
+    match signed_size(padded - dilated_kernel as i128) {
         None => Err(window.no_output(axis, input, dilated_kernel)),
         Some(room) => Ok(room / window.stride + 1),
     }
@@ -299,9 +320,10 @@ pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window)
     let crop = full - output;
     let odd = crop % 2;
     let output_padding = if most_output_padding > 0 { odd } else { 0 };
+    // The crop fits an isize, as the full size does.
     let end = (crop + output_padding) / 2 + (odd - output_padding);
     let begin = (crop + output_padding) / 2;
-    Ok(Window { padding_begin: begin, padding_end: end, output_padding, ..*window })
+    Ok(Window { padding_begin: begin.cast_signed(), padding_end: end.cast_signed(), output_padding, ..*window })
 }
 
 /// How a scale becomes a size.

@@ -15,7 +15,7 @@ fn transposed_convolution(x: &Array1<f64>, taps: &[f64], window: &Window) -> Vec
             full[i * window.stride + tap] += value * weight;
         }
     }
-    full[window.padding_begin..full.len() - window.padding_end].to_vec()
+    full[window.padding_begin as usize..full.len() - window.padding_end as usize].to_vec()
 }
 
 /// The value at output pixel `o`: every input pixel weighted by the filter of its distance, pixels beyond the border repeated or missing.
@@ -52,7 +52,7 @@ fn transposed_convolution_is_the_interpolation() {
             assert_eq!((window.kernel, window.stride), (size, factor), "{name}, factor {factor}");
             let y = transposed_convolution(&x, &kernel.taps()[0], &window);
             assert_eq!(y.len(), x.len() * factor, "{name}, factor {factor}");
-            let border = window.padding_begin;
+            let border = window.padding_begin as usize;
             for (o, &value) in y.iter().enumerate() {
                 // Everywhere it is the interpolation of a picture with nothing around it ...
                 let expected = interpolate(&x, factor, o, &filter, false);
@@ -89,7 +89,7 @@ fn conv_transpose_with_these_weights_is_resize() {
         for (deconv, weight) in [(&depthwise, kernel.depthwise::<f64>(3).unwrap()), (&mixing, kernel.diagonal(3).unwrap())] {
             let found = deconv.forward(&x, &weight, None).unwrap();
             assert_eq!(found.dim(), expected.dim(), "{name}");
-            let border = window.padding_begin;
+            let border = window.padding_begin as usize;
             let inside = s![.., .., border..6 * factor - border, border..7 * factor - border];
             for (found, expected) in found.slice(inside).iter().zip(expected.slice(inside)) {
                 assert!((found - expected).abs() < 1e-12, "{name}: {found}, expected {expected}");

@@ -43,13 +43,18 @@ struct Case {
 
 fuzz_target!(|case: Case| {
     let Case { input: Size(input), output: Size(output), kernel: Size(kernel), .. } = case;
+    // Paddings are signed: beyond the largest isize, and now and then among the small ones, they are negative.
+    let [begin, end] = [(case.begin, 3), (case.end, 5)].map(|(size, divisor)| {
+        let padding = size.0.cast_signed();
+        if case.groups.0 % divisor == 2 { padding.wrapping_neg() } else { padding }
+    });
     let window = Window::new(kernel)
         .stride(case.stride.0)
         .dilation(case.dilation.0)
-        .padding_of(case.begin.0, case.end.0)
+        .padding_of(begin, end)
         .output_padding(case.extra.0);
-    let [n, m, k, s, d, p, q, extra] =
-        [input, output, kernel, window.stride, window.dilation, case.begin.0, case.end.0, case.extra.0].map(|value| value as i128);
+    let [n, m, k, s, d, extra] = [input, output, kernel, window.stride, window.dilation, case.extra.0].map(|value| value as i128);
+    let (p, q) = (begin as i128, end as i128);
     let valid = n > 0 && k > 0 && s > 0 && d > 0;
     // Products of two 64-bit numbers may not fit 127 bits: far beyond what fits a size, which size does not matter.
     let (span, steps) = (d.saturating_mul((k - 1).max(0)).min(i128::MAX / 8) + 1, (n - 1).max(0).saturating_mul(s).min(i128::MAX / 8));
@@ -58,7 +63,7 @@ fuzz_target!(|case: Case| {
     let found = output_size::conv_transpose(input, &window);
     let exact = steps + span + extra - p - q;
     // Every sum on the way has to fit, too: additions come first.
-    let fits = steps + span <= limit && steps + span + extra <= usize::MAX as i128 && p + q <= usize::MAX as i128;
+    let fits = steps + span <= limit && steps + span + extra <= usize::MAX as i128 && isize::try_from(p + q).is_ok();
     match &found {
         Ok(size) => assert!(valid && *size as i128 == exact && exact > 0 && extra < s.max(d), "{case:?}: {size}"),
         Err(_) => assert!(!valid || exact <= 0 || extra >= s.max(d) || !fits || exact > limit, "{case:?}: {found:?}, exactly {exact}"),
@@ -69,7 +74,10 @@ fuzz_target!(|case: Case| {
     let room = n + p + q - span;
     match &convolved {
         Ok(size) => assert!(valid && room >= 0 && *size as i128 == room / s + 1, "{case:?}: {size}"),
-        Err(_) => assert!(!valid || room < 0 || n + p + q > limit || span > usize::MAX as i128, "{case:?}: {convolved:?}"),
+        Err(_) => {
+            let fits = n.max(n + p + q) <= limit && span <= usize::MAX as i128 && isize::try_from(p + q).is_ok();
+            assert!(!valid || room < 0 || !fits, "{case:?}: {convolved:?}");
+        }
     }
 
     match output_size::solve(input, output, &window) {
@@ -98,16 +106,30 @@ fuzz_target!(|case: Case| {
     let deconv = ConvTranspose::new()
         .stride(window.stride)
         .dilation(window.dilation)
-        .padding_of(case.begin.0, case.end.0)
+        .padding_of(begin, end)
         .output_padding(case.extra.0)
         .groups(case.groups.0);
     let planned = deconv.plan([input, 3], [kernel, 1]).map(|plan| plan.output_size()[0]);
     if let (Ok(planned), Ok(size)) = (&planned, &found) {
         assert_eq!(planned, size, "{case:?}");
     }
-    let conv = Convolution::new().stride(window.stride).dilation(window.dilation).padding_of(case.begin.0, case.end.0);
+    let conv = Convolution::new().stride(window.stride).dilation(window.dilation).padding_of(begin, end);
     if let (Ok(plan), Ok(size)) = (conv.plan([input], [kernel]), &convolved) {
         assert_eq!(plan.output_size(), [*size], "{case:?}");
+    }
+    // PyTorch's output_size: the padding stays, and the output padding is less than the stride.
+    let sized = ConvTranspose::new().stride(window.stride).dilation(window.dilation).padding_of(begin, end).output_size(output);
+    match sized.plan([input], [kernel]) {
+        Ok(plan) => {
+            let more = m - (exact - extra);
+            assert!(plan.output_size() == [output] && (0..s).contains(&more), "{case:?}: {more}");
+            assert_eq!(plan.windows()[0], window.output_padding(more as usize), "{case:?}");
+        }
+        Err(Error::OutputSizeOutOfRange { smallest, largest, .. }) => {
+            let (from, to) = ((exact - extra).max(1), exact - extra + s - 1);
+            assert!((smallest as i128, largest as i128) == (from, to) && !(from..=to).contains(&m), "{case:?}: {smallest} to {largest}");
+        }
+        Err(_) => {}
     }
     if let Some(upper) = case.auto_pad {
         let rule = if upper { AutoPad::SameUpper } else { AutoPad::SameLower };
@@ -125,7 +147,7 @@ fuzz_target!(|case: Case| {
     // Where dilated windows could step over every pixel they are tried one by one: not with billions of them.
     if input < 1 << 16 {
         if let Ok([size]) = pool.output_size([input]) {
-            let whole = room / s + 1;
+            let whole = (n + case.begin.0 as i128 + case.end.0 as i128 - span) / s + 1;
             assert!((whole..=whole + 1).contains(&(size as i128)), "{case:?}: {size}");
         }
     }

@@ -153,7 +153,7 @@ impl Steps {
 
     /// How many taps bring some input to `output`: those with `position - t·dilation = i·stride` for an input `i`.
     fn count(&self, input: usize, window: &Window, output: usize) -> usize {
-        let position = output + window.padding_begin;
+        let Some(position) = output.checked_add_signed(window.padding_begin) else { return 0 };
         let Some(first) = self.first_tap(position) else { return 0 };
         // The last input is reached with the lowest tap, the first one with the highest.
         let lowest = position.saturating_sub((input - 1) * window.stride).div_ceil(window.dilation);

@@ -61,7 +61,7 @@
 //! |---|---|---|
 //! | `k` | kernel size | taps on each axis |
 //! | `s` | stride | enlarges by `s`: how far apart the copies of the kernel are |
-//! | `p` | padding | pixels *cropped* from each end of the output (they pad the input of the convolution it transposes) |
+//! | `p` | padding | pixels *cropped* from each end of the output (they pad the input of the convolution it transposes); negative: *added* |
 //! | | output padding | pixels added to the end: a convolution with stride maps several sizes to one, this says which of them to come back to |
 //! | `d` | dilation | distance between the taps |
 //! | | groups | input and output channels are divided, each group convolved by itself; as many groups as channels: depthwise |

@@ -104,9 +104,20 @@ impl ConvTranspose {
         self
     }
 
-    /// p: pixels cropped from both ends of each axis of the output.
+    /// p: pixels cropped from both ends of each axis of the output. A negative number makes the output wider, as ONNX allows: so many
+    /// pixels around it have the bias alone, or 0, and gradients do not depend on them.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use upsample::ConvTranspose;
+    ///
+    /// let (x, weight) = (array![[[1.0, 2.0]]], array![[[1.0, 1.0]]]);
+    /// assert_eq!(ConvTranspose::new().padding(1).forward(&x, &weight, None)?, array![[[3.0]]]);
+    /// assert_eq!(ConvTranspose::new().padding(-1).forward(&x, &weight, None)?, array![[[0.0, 1.0, 3.0, 2.0, 0.0]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
-    pub fn padding(mut self, padding: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding(mut self, padding: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = padding.into();
         self.parameters.padding_end = self.parameters.padding_begin.clone();
         self
@@ -114,7 +125,7 @@ impl ConvTranspose {
 
     /// p of the beginning and of the end of each axis. ONNX's `pads` are all beginnings, then all ends.
     #[must_use]
-    pub fn padding_of(mut self, begin: impl Into<PerAxis<usize>>, end: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding_of(mut self, begin: impl Into<PerAxis<isize>>, end: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = begin.into();
         self.parameters.padding_end = end.into();
         self

@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use ndarray::{Array5, ArrayRef1, ArrayView1, ArrayView5, ArrayViewMut5, Axis as NdAxis, NewAxis, Zip, s};
 use num_traits::Zero;
@@ -30,7 +31,10 @@ pub(crate) struct Pair<const RANK: usize> {
     pub(crate) coarse: [usize; RANK],
     pub(crate) fine: [usize; RANK],
     pub(crate) kernel: [usize; RANK],
+    /// Of the coarse grid and what is inside the margins.
     geometry: Geometry,
+    /// At the beginning and at the end of each axis of the fine grid: pixels that meet nothing, which negative padding leaves outside.
+    margins: [[usize; 2]; 3],
     backend: Backend,
 }
 
@@ -45,22 +49,86 @@ pub(crate) struct Call {
 impl<const RANK: usize> Pair<RANK> {
     /// The sizes have been computed from the windows by [`crate::output_size`].
     pub(crate) fn new(coarse: [usize; RANK], fine: [usize; RANK], windows: &[Window; RANK], parameters: &Parameters) -> Self {
-        let mut axes = [AxisGeometry::POINT; 3];
+        let (mut axes, mut margins) = ([AxisGeometry::POINT; 3], [[0; 2]; 3]);
         for (index, window) in windows.iter().enumerate() {
+            let [begin, end] = window.margins();
+            // Where the margins are all there is, nothing is computed, and any geometry will do.
+            let inside = fine[index].saturating_sub(begin).saturating_sub(end).max(1);
             // One coarse pixel is next to none: any stride past the fine grid is as good, and one that fits an isize is better.
-            let enough = if coarse[index] == 1 { fine[index].saturating_add(window.padding_begin) } else { window.stride };
+            let enough = if coarse[index] == 1 { inside.saturating_add(window.zeros_before()) } else { window.stride };
             axes[3 - RANK + index] = AxisGeometry {
                 coarse: coarse[index],
-                fine: fine[index],
+                fine: inside,
                 kernel: window.kernel,
                 stride: window.stride.min(enough),
                 dilation: window.dilation,
-                padding: window.padding_begin,
+                padding: window.zeros_before(),
             };
+            margins[3 - RANK + index] = [begin.min(fine[index]), end.min(fine[index])];
         }
         let kernel = windows.map(|window| window.kernel);
         let geometry = Geometry { axes, groups: parameters.groups, precision: parameters.precision };
-        Self { coarse, fine, kernel, geometry, backend: parameters.backend.unwrap_or_else(Backend::best) }
+        Self { coarse, fine, kernel, geometry, margins, backend: parameters.backend.unwrap_or_else(Backend::best) }
+    }
+
+    /// What is inside the margins of an axis of the fine grid.
+    fn inside(&self, axis: usize, len: usize) -> Range<usize> {
+        let [begin, end] = self.margins[axis];
+        begin..len.saturating_sub(end).max(begin)
+    }
+
+    /// What is inside the margins of the fine grid.
+    fn inner<'a, A>(&self, mut fine: ArrayView5<'a, A>) -> ArrayView5<'a, A> {
+        for axis in 0..3 {
+            let inside = self.inside(axis, fine.len_of(NdAxis(axis + 2)));
+            fine.slice_axis_inplace(NdAxis(axis + 2), inside.into());
+        }
+        fine
+    }
+
+    /// Calls `outside` with the margins of a fine grid, and `inside` with what is inside, which comes first, for it can fail.
+    fn split_margins<S>(
+        &self,
+        fine: ArrayViewMut5<'_, S>,
+        outside: impl Fn(ArrayViewMut5<'_, S>),
+        inside: impl FnOnce(ArrayViewMut5<'_, S>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut margins = Vec::new();
+        let mut inner = fine;
+        for axis in (0..3).filter(|&axis| self.margins[axis] != [0, 0]) {
+            let of_axis = NdAxis(axis + 2);
+            let Range { start, end } = self.inside(axis, inner.len_of(of_axis));
+            let (begin, rest) = inner.split_at(of_axis, start);
+            let (middle, behind) = rest.split_at(of_axis, end - start);
+            margins.extend([begin, behind]);
+            inner = middle;
+        }
+        inside(inner)?;
+        margins.into_iter().for_each(outside);
+        Ok(())
+    }
+
+    /// Lets `engine` compute `out` from `source`, or `alone` write where there is nothing to sum: what has no elements costs nothing,
+    /// however many groups and taps there are.
+    fn meet<A, S>(
+        &self,
+        direction: Direction,
+        source: ArrayView5<'_, A>,
+        out: ArrayViewMut5<'_, S>,
+        alone: impl Fn(ArrayViewMut5<'_, S>),
+        engine: impl FnOnce(ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let run = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, S>| {
+            if source.is_empty() || out.is_empty() {
+                alone(out);
+                return Ok(());
+            }
+            engine(source, out)
+        };
+        match direction {
+            Direction::Expand => self.split_margins(out, &alone, |inner| run(source, inner)),
+            Direction::Contract => run(self.inner(source), out),
+        }
     }
 
     /// Tries whether there is memory for the lists of all taps, which then grow where a failure could not be told. A kernel can be larger
@@ -160,12 +228,13 @@ impl<const RANK: usize> Pair<RANK> {
     /// Runs packed weights, added to what `target` holds. All shapes have been checked.
     pub(crate) fn run_packed_add_into<A: FloatElement>(
         &self,
+        direction: Direction,
         packed: &Packed<A::Row>,
         source: &Tensor<'_, A, RANK>,
         target: TensorMut<'_, A, RANK>,
     ) -> Result<(), Error> {
         let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| A::gather_packed_add(packed, source, self.backend, out);
-        meet(source.view5(), target.into_view5(), |_| (), engine)
+        self.meet(direction, source.view5(), target.into_view5(), |_| (), engine)
     }
 
     /// The channels of packed weights, coarse and fine.
@@ -179,6 +248,7 @@ impl<const RANK: usize> Pair<RANK> {
 
     fn gather<A: FloatElement>(
         &self,
+        direction: Direction,
         packed: &Packed<A::Row>,
         source: &Tensor<'_, A, RANK>,
         bias: Option<&ArrayRef1<A>>,
@@ -186,7 +256,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let bias = bias.map(|bias| bias.view());
         let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| A::gather(packed, source, bias, self.backend, out);
-        meet(source.view5(), out, |out| put_bias(bias, out), engine)
+        self.meet(direction, source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
     fn gather_once<A: FloatElement>(
@@ -202,7 +272,7 @@ impl<const RANK: usize> Pair<RANK> {
             self.try_lists()?;
             A::gather_once((&self.geometry, call.direction), weight.view5(), source, bias, self.backend, out)
         };
-        meet(source.view5(), out, |out| put_bias(bias, out), engine)
+        self.meet(call.direction, source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
     /// Runs packed weights into `target`.
@@ -216,7 +286,7 @@ impl<const RANK: usize> Pair<RANK> {
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        self.gather(packed, source, bias, alloc::as_uninit(target.into_view5()))
+        self.gather(call.direction, packed, source, bias, alloc::as_uninit(target.into_view5()))
     }
 
     /// Runs into `target`.
@@ -247,7 +317,7 @@ impl<const RANK: usize> Pair<RANK> {
             self.try_lists()?;
             A::gather_add((&self.geometry, call.direction), weight.view5(), source, self.backend, out)
         };
-        meet(source.view5(), target.into_view5(), |_| (), engine)
+        self.meet(call.direction, source.view5(), target.into_view5(), |_| (), engine)
     }
 
     /// The weight gradient's channels: coarse, and fine of a group.
@@ -304,7 +374,7 @@ impl<const RANK: usize> Pair<RANK> {
         alone: impl Fn(ArrayViewMut5<'_, S>),
         engine: impl FnOnce(ArrayView5<'_, A>, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (coarse, fine) = (coarse.view5(), fine.view5());
+        let (coarse, fine) = (coarse.view5(), self.inner(fine.view5()));
         if coarse.is_empty() || fine.is_empty() || out.is_empty() {
             alone(out);
             return Ok(());
@@ -343,7 +413,7 @@ impl<const RANK: usize> Pair<RANK> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.try_lists()?;
         let (way, uses) = ((&self.geometry, call.direction), Uses::Once);
-        let need = A::gather_need(way, weight.view5(), source.view5(), self.backend, uses)?;
+        let need = A::gather_need(way, weight.view5(), self.inner_source(call, source.view5()), self.backend, uses)?;
         Ok(need.told::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
     }
 
@@ -356,7 +426,7 @@ impl<const RANK: usize> Pair<RANK> {
         channels: usize,
     ) -> Result<MemoryUse, Error> {
         self.try_lists()?;
-        let batch = source.dim().0;
+        let (batch, source) = (source.dim().0, self.inner_source(call, source));
         let need = A::gather_rows_need((&self.geometry, call.direction), weight, source, self.backend)?;
         Ok(need.told::<A::Row>(self.output_bytes::<A>(call, batch, channels)?))
     }
@@ -369,7 +439,7 @@ impl<const RANK: usize> Pair<RANK> {
         source: &Tensor<'_, A, RANK>,
     ) -> Result<MemoryUse, Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), None)?;
-        let need = A::packed_need(packed, source.view5(), self.backend).with_shared(packed.bytes());
+        let need = A::packed_need(packed, self.inner_source(call, source.view5()), self.backend).with_shared(packed.bytes());
         Ok(need.told::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
     }
 
@@ -397,7 +467,12 @@ impl<const RANK: usize> Pair<RANK> {
         fine: ArrayView5<'_, A>,
         output_bytes: usize,
     ) -> MemoryUse {
-        A::correlate_need(&self.geometry, coarse, fine, self.backend).told::<A::Row>(output_bytes)
+        A::correlate_need(&self.geometry, coarse, self.inner(fine), self.backend).told::<A::Row>(output_bytes)
+    }
+
+    /// What an engine reads of a source.
+    fn inner_source<'a, A>(&self, call: Call, source: ArrayView5<'a, A>) -> ArrayView5<'a, A> {
+        if call.direction == Direction::Contract { self.inner(source) } else { source }
     }
 }
 
@@ -416,7 +491,7 @@ where
     ) -> Result<Output<A, RANK>, Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| self.gather(packed, source, bias, out))
+        new(call.target, shape, source.is_channels_last(), |out| self.gather(call.direction, packed, source, bias, out))
     }
 
     /// Runs into a new array, channels last if the source has them last.
@@ -441,21 +516,6 @@ where
         let channels = self.gradient_channels(coarse, fine)?;
         new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| self.correlate_into(coarse.1, fine.1, out))
     }
-}
-
-/// Lets `engine` compute `out` from `source`, or `alone` write where there is nothing to sum: what has no elements costs nothing, however
-/// many groups and taps there are.
-fn meet<A, S>(
-    source: ArrayView5<'_, A>,
-    out: ArrayViewMut5<'_, S>,
-    alone: impl Fn(ArrayViewMut5<'_, S>),
-    engine: impl FnOnce(ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if source.is_empty() || out.is_empty() {
-        alone(out);
-        return Ok(());
-    }
-    engine(source, out)
 }
 
 /// Puts the bias of its channel into every pixel, or 0.

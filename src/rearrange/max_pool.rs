@@ -7,7 +7,7 @@ use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::output_size::{self, Window, element_count};
+use crate::output_size::{self, Window, element_count, signed_padding};
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Max pooling with indices: the encoder's half of unpooling.
@@ -63,14 +63,14 @@ impl<const RANK: usize> MaxPool<RANK> {
     /// Lets windows reach this far beyond both ends.
     #[must_use]
     pub fn padding(self, padding: impl Into<EachAxis<RANK>>) -> Self {
-        self.with(padding.into(), Window::padding)
+        self.with(padding.into(), |window, padding| window.padding(signed_padding(padding)))
     }
 
     /// Lets windows reach this far beyond each end.
     #[must_use]
     pub fn padding_of(self, begin: impl Into<EachAxis<RANK>>, end: impl Into<EachAxis<RANK>>) -> Self {
         let (begin, end) = (begin.into().get(), end.into().get());
-        let windows = std::array::from_fn(|index| self.windows[index].padding_of(begin[index], end[index]));
+        let windows = std::array::from_fn(|index| self.windows[index].padding_of(signed_padding(begin[index]), signed_padding(end[index])));
         Self { windows, ..self }
     }
 
@@ -107,16 +107,16 @@ impl<const RANK: usize> MaxPool<RANK> {
     fn output_size_of(&self, axis: Axis, input: usize, window: &Window) -> Result<usize, Error> {
         let whole = output_size::convolution_of(axis, input, window)?;
         let dilated_kernel = window.dilated_kernel()?;
-        let padding = window.padding_begin.max(window.padding_end);
+        let padding = window.zeros_before().max(window.padding_end.cast_unsigned());
         if padding > dilated_kernel / 2 {
             let requirement = format!("at most half the window, which is {dilated_kernel} with its dilation");
             return Err(Error::InvalidAxisParameter { parameter: "padding", axis, value: padding, requirement });
         }
         // None of this overflows: the padded input fits an isize, and the windows so far lie in it.
-        let past_begin = input + window.padding_begin;
+        let past_begin = input + window.zeros_before();
         let last_end = (whole - 1) * window.stride + dilated_kernel;
         let next_begins_inside = whole.checked_mul(window.stride).is_some_and(|begin| begin < past_begin);
-        let one_more = self.ceil_mode && last_end < past_begin + window.padding_end && next_begins_inside;
+        let one_more = self.ceil_mode && last_end < past_begin + window.padding_end.cast_unsigned() && next_begins_inside;
         let size = whole + usize::from(one_more);
         // Pixels lie too close for a window to step over them all, unless they are fewer than a step.
         if window.dilation > input && some_window_is_blind(window, input, size) {
@@ -239,7 +239,7 @@ fn some_window_is_blind(window: &Window, input: usize, windows: usize) -> bool {
         if seeing.is_empty() {
             return true;
         }
-        let pixel = next * window.stride + seeing.start * window.dilation - window.padding_begin;
+        let pixel = next * window.stride + seeing.start * window.dilation - window.zeros_before();
         next += (input - pixel).div_ceil(window.stride);
     }
     false
@@ -257,7 +257,7 @@ mod tests {
         {
             let half = usize::div_ceil((kernel - 1) * dilation, 2);
             for (begin, end) in [(0, 0), (half, half), (half, 0), (0, half), (half / 2, half), (half, half / 3)] {
-                let window = Window::new(kernel).stride(stride).dilation(dilation).padding_of(begin, end);
+                let window = Window::new(kernel).stride(stride).dilation(dilation).padding_of(begin.cast_signed(), end.cast_signed());
                 let Ok(windows) = output_size::convolution(input, &window) else { continue };
                 let expected = (0..windows).any(|output| {
                     let pixels = (0..kernel).map(|tap| (output * stride + tap * dilation).wrapping_sub(begin));

@@ -17,8 +17,8 @@ use crate::simd::{Arithmetic, Backend, InstructionSet, Kernel};
 pub(super) fn taps(window: &Window, input: usize, outputs: RangeInclusive<usize>) -> Range<usize> {
     let last_begin = outputs.end() * window.stride;
     let first_begin = outputs.start() * window.stride;
-    let from = window.padding_begin.saturating_sub(last_begin).div_ceil(window.dilation);
-    let end = match (input - 1 + window.padding_begin).checked_sub(first_begin) {
+    let from = window.zeros_before().saturating_sub(last_begin).div_ceil(window.dilation);
+    let end = match (input - 1 + window.zeros_before()).checked_sub(first_begin) {
         Some(room) => (room / window.dilation + 1).min(window.kernel),
         None => 0,
     };
@@ -28,8 +28,8 @@ pub(super) fn taps(window: &Window, input: usize, outputs: RangeInclusive<usize>
 /// The outputs that see a pixel of the `input` with this tap.
 fn outputs(window: &Window, input: usize, outputs: usize, tap: usize) -> Range<usize> {
     let reach = tap * window.dilation;
-    let from = window.padding_begin.saturating_sub(reach).div_ceil(window.stride);
-    let end = match (input - 1 + window.padding_begin).checked_sub(reach) {
+    let from = window.zeros_before().saturating_sub(reach).div_ceil(window.stride);
+    let end = match (input - 1 + window.zeros_before()).checked_sub(reach) {
         Some(room) => (room / window.stride + 1).min(outputs),
         None => 0,
     };
@@ -73,9 +73,9 @@ impl<A: Copy + PartialOrd> Kernel for Pool<'_, '_, A> {
             let plane = if self.space == IndexSpace::Tensor { n * channels + c } else { 0 };
             let mut fresh = true;
             for tap_d in taps(&window_d, depth, d..=d) {
-                let d = d * window_d.stride + tap_d * window_d.dilation - window_d.padding_begin;
+                let d = d * window_d.stride + tap_d * window_d.dilation - window_d.zeros_before();
                 for tap_h in taps(&window_h, height, h..=h) {
-                    let h = h * window_h.stride + tap_h * window_h.dilation - window_h.padding_begin;
+                    let h = h * window_h.stride + tap_h * window_h.dilation - window_h.zeros_before();
                     let row = self.x.slice(s![n, c, d, h, ..]);
                     let first = ((plane * depth + d) * height + h) * width;
                     match (row.to_slice(), best.as_slice_mut(), index.as_slice_mut()) {
@@ -99,7 +99,7 @@ fn pool_row<A: Copy + PartialOrd>(window: &Window, row: &[A], first: usize, best
     }
     for tap in seen {
         let outputs = outputs(window, row.len(), best.len(), tap);
-        let at = outputs.start * window.stride + tap * window.dilation - window.padding_begin;
+        let at = outputs.start * window.stride + tap * window.dilation - window.zeros_before();
         let (best, index) = (&mut best[outputs.clone()], &mut index[outputs]);
         match window.stride {
             1 => take_larger::<A, 1>(&row[at..], first + at, best, index),
@@ -128,7 +128,7 @@ fn pool_lane<A: Copy + PartialOrd>(
     }
     for tap in taps(window, row.len(), 0..=best.len() - 1) {
         for o in outputs(window, row.len(), best.len(), tap) {
-            let at = o * window.stride + tap * window.dilation - window.padding_begin;
+            let at = o * window.stride + tap * window.dilation - window.zeros_before();
             take_if_larger(row[at], first + at, &mut best[o], &mut index[o]);
         }
     }
@@ -137,13 +137,13 @@ fn pool_lane<A: Copy + PartialOrd>(
 /// Calls `take(o, at)` with every output and the first pixel that it sees.
 #[inline(always)]
 fn begin(window: &Window, input: usize, output: usize, mut take: impl FnMut(usize, usize)) {
-    let whole = window.padding_begin.div_ceil(window.stride).min(output);
+    let whole = window.zeros_before().div_ceil(window.stride).min(output);
     for o in 0..whole {
         let tap = taps(window, input, o..=o).start;
-        take(o, o * window.stride + tap * window.dilation - window.padding_begin);
+        take(o, o * window.stride + tap * window.dilation - window.zeros_before());
     }
     for o in whole..output {
-        take(o, o * window.stride - window.padding_begin);
+        take(o, o * window.stride - window.zeros_before());
     }
 }
 

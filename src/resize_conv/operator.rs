@@ -139,9 +139,9 @@ impl ResizeConv {
         self
     }
 
-    /// p: zeros added to both ends of each axis of the enlarged picture.
+    /// p: zeros added to both ends of each axis of the enlarged picture. A negative number crops so many of its pixels.
     #[must_use]
-    pub fn padding(mut self, padding: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding(mut self, padding: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = padding.into();
         self.parameters.padding_end = self.parameters.padding_begin.clone();
         self
@@ -149,7 +149,7 @@ impl ResizeConv {
 
     /// p of the beginning and of the end of each axis.
     #[must_use]
-    pub fn padding_of(mut self, begin: impl Into<PerAxis<usize>>, end: impl Into<PerAxis<usize>>) -> Self {
+    pub fn padding_of(mut self, begin: impl Into<PerAxis<isize>>, end: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = begin.into();
         self.parameters.padding_end = end.into();
         self

@@ -357,7 +357,7 @@ where
                 let gradient = self.source_gradient(&dy, &weight)?;
                 resize.backward_add_into(Tensor::from_view5(Spatial::<RANK>::five(gradient.view())), dx)
             }
-            None => self.pair().run_packed_add_into(&self.pack(Direction::Contract, &weight)?, &dy, dx),
+            None => self.pair().run_packed_add_into(Direction::Contract, &self.pack(Direction::Contract, &weight)?, &dy, dx),
         }
     }
 

@@ -46,13 +46,17 @@ impl Spread {
         // Without repetition the taps stay as far apart as they are; with it, those between them are needed.
         let (step, distance) = if factor == 1 { (1, dilation) } else { (dilation, 1) };
         let reach = window.dilated_kernel_of(axis)? - 1;
-        let beyond = |padding: usize| padding.saturating_sub(reach).div_ceil(distance);
-        let crop = |padding: usize, zeros: usize| (reach + zeros * distance).saturating_sub(padding);
+        // In 128 bits nothing overflows. Negative paddings are never beyond the kernel: they crop the more.
+        let beyond = |padding: isize| usize::try_from(padding).map_or(0, |padding| padding.saturating_sub(reach).div_ceil(distance));
+        let crop = |padding: isize, zeros: usize| {
+            let crop = reach as i128 + zeros as i128 * distance as i128 - padding as i128;
+            isize::try_from(crop.max(0)).map_err(|_| overflow())
+        };
         let (lead, tail) = (beyond(padding_begin), beyond(padding_end));
         let taps = (step * (kernel - 1)).checked_add(factor).and_then(|taps| taps.checked_add(lead)?.checked_add(tail));
         let taps = taps.filter(|&taps| isize::try_from(taps).is_ok()).ok_or_else(overflow)?;
         let window = Window::new(taps).stride(factor).dilation(distance);
-        Ok((Self { factor, kernel, step, lead, tail }, window.padding_of(crop(padding_begin, lead), crop(padding_end, tail))))
+        Ok((Self { factor, kernel, step, lead, tail }, window.padding_of(crop(padding_begin, lead)?, crop(padding_end, tail)?)))
     }
 }
 

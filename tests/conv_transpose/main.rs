@@ -6,6 +6,7 @@ mod conformance;
 mod empty;
 mod errors;
 mod naive;
+mod negative_padding;
 mod one_call_gradients;
 mod oracle;
 mod output_size;

@@ -6,8 +6,8 @@ use ndarray::{ArrayD, Dimension, IxDyn, indices};
 #[derive(Debug, Clone)]
 pub struct Numbers {
     pub stride: Vec<usize>,
-    pub begin: Vec<usize>,
-    pub end: Vec<usize>,
+    pub begin: Vec<isize>,
+    pub end: Vec<isize>,
     pub output_padding: Vec<usize>,
     pub dilation: Vec<usize>,
     pub groups: usize,
@@ -16,19 +16,19 @@ pub struct Numbers {
 impl Numbers {
     pub fn plain(rank: usize) -> Self {
         let (zeros, ones) = (vec![0; rank], vec![1; rank]);
-        Self { stride: ones.clone(), begin: zeros.clone(), end: zeros.clone(), output_padding: zeros, dilation: ones, groups: 1 }
+        Self { stride: ones.clone(), begin: vec![0; rank], end: vec![0; rank], output_padding: zeros, dilation: ones, groups: 1 }
     }
 
     /// How long the transposed convolution of `n` pixels is; not positive if nothing is left.
     pub fn transposed_size(&self, axis: usize, n: usize, kernel: usize) -> i64 {
         let [n, kernel, stride] = [n, kernel, self.stride[axis]].map(|value| value as i64);
-        let [begin, end, extra] = [self.begin[axis], self.end[axis], self.output_padding[axis]].map(|value| value as i64);
+        let (begin, end, extra) = (self.begin[axis] as i64, self.end[axis] as i64, self.output_padding[axis] as i64);
         (n - 1) * stride + self.dilation[axis] as i64 * (kernel - 1) + 1 + extra - begin - end
     }
 
     /// How long the convolution of `n` pixels is; not positive if the kernel does not fit.
     pub fn convolved_size(&self, axis: usize, n: usize, kernel: usize) -> i64 {
-        let room = (n + self.begin[axis] + self.end[axis]) as i64 - self.dilation[axis] as i64 * (kernel as i64 - 1) - 1;
+        let room = n as i64 + (self.begin[axis] + self.end[axis]) as i64 - self.dilation[axis] as i64 * (kernel as i64 - 1) - 1;
         if room < 0 { 0 } else { room / self.stride[axis] as i64 + 1 }
     }
 

@@ -151,7 +151,9 @@ pub(crate) fn check_case(case: &Case, backend: Backend) {
 
 /// Small cases of any rank with any numbers, valid or cropped away.
 pub(crate) fn small_cases() -> impl Strategy<Value = Case> {
-    let axis = (1..7_usize, 1..5_usize, 1..5_usize, 1..4_usize, 0..4_usize, 0..4_usize, 0..4_usize);
+    // Paddings are negative now and then.
+    let padding = || (-6..7_isize).prop_map(|padding| if padding < -3 { padding + 7 } else { padding });
+    let axis = (1..7_usize, 1..5_usize, 1..5_usize, 1..4_usize, padding(), padding(), 0..4_usize);
     let axes = prop_oneof![
         2 => proptest::collection::vec(axis.clone(), 1),
         3 => proptest::collection::vec(axis.clone(), 2),
@@ -190,15 +192,22 @@ proptest! {
 pub(crate) fn case(x: &[usize], weight: &[usize], [stride, padding, output_padding, dilation, groups]: [usize; 5]) -> Case {
     let rank = x.len() - 2;
     let all = |value: usize| vec![value; rank];
+    let padding = vec![padding as isize; rank];
     let numbers = Numbers {
         stride: all(stride),
-        begin: all(padding),
-        end: all(padding),
+        begin: padding.clone(),
+        end: padding,
         output_padding: all(output_padding),
         dilation: all(dilation),
         groups,
     };
     Case { x: x.to_vec(), weight: weight.to_vec(), numbers }
+}
+
+/// The same with other paddings, of which negative ones add to the output.
+fn padded(mut case: Case, begin: &[isize], end: &[isize]) -> Case {
+    (case.numbers.begin, case.numbers.end) = (begin.to_vec(), end.to_vec());
+    case
 }
 
 /// Cases that reach each way of cutting the work.
@@ -241,6 +250,15 @@ pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
         ("one channel, stride beyond the kernel", case(&[1, 1, 6, 9], &[1, 2, 2, 3], [4, 0, 1, 1, 1])),
         ("one channel, coarse rows that reach past the fine ones", case(&[1, 1, 8, 8], &[1, 1, 2, 2], [4, 3, 0, 1, 1])),
         ("depthwise signal", case(&[2, 3, 40], &[3, 1, 4], [2, 1, 0, 1, 3])),
+        ("margins at all ends", padded(case(&[2, 3, 4, 5], &[3, 2, 3, 3], [2, 0, 0, 1, 1]), &[-1, -4], &[-3, -2])),
+        ("margins at some ends", padded(case(&[2, 3, 4, 5], &[3, 2, 4, 4], [2, 0, 1, 1, 1]), &[-2, 3], &[1, -5])),
+        ("margins are all there is of a row", padded(case(&[1, 2, 1, 5], &[2, 3, 2, 2], [1, 0, 0, 1, 1]), &[4, 0], &[-9, 0])),
+        ("margins are all there is of a column", padded(case(&[1, 2, 5, 1], &[2, 3, 2, 2], [1, 0, 0, 1, 1]), &[0, -9], &[-1, 3])),
+        ("margins, reduced", padded(case(&[2, 33, 8, 11], &[33, 12, 4, 4], [2, 0, 0, 1, 1]), &[-2, 1], &[-1, -3])),
+        ("margins, reduced, three taps", padded(case(&[1, 32, 9, 56], &[32, 35, 3, 3], [1, 0, 0, 1, 1]), &[-1, -2], &[1, -1])),
+        ("margins, depthwise", padded(case(&[2, 6, 9, 20], &[6, 1, 4, 4], [2, 0, 0, 1, 6]), &[-3, -1], &[2, -4])),
+        ("margins of a signal", padded(case(&[2, 3, 40], &[3, 1, 4], [2, 0, 0, 1, 3]), &[-7], &[-1])),
+        ("margins of a volume", padded(case(&[2, 3, 3, 4, 5], &[3, 4, 3, 3, 3], [2, 0, 1, 1, 1]), &[-1, 2, 0], &[0, -2, -1])),
         ("positions of the weight gradient in parts", case(&[2, 1, 70, 60], &[1, 2, 2, 2], [2, 0, 0, 1, 1])),
     ]
 }
@@ -265,7 +283,7 @@ fn half_sums_in_f32() {
             3 => check::<half::f16, 1>(&case, Backend::best()),
             4 => check::<half::f16, 2>(&case, Backend::best()),
             _ => check::<half::f16, 3>(&case, Backend::best()),
-        }
+        };
     }
     // 4096 + 1 is not an f16: a sum kept in f16 would stay at 2048.
     let (x, weight) = (noise(&[1, 4096, 1], 1).mapv(|_| 1.0), noise(&[4096, 1, 1], 1).mapv(|_| 1.0));

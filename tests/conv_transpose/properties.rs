@@ -118,9 +118,9 @@ fn odd_padding_goes_where_onnx_puts_it() {
     let deconv = || ConvTranspose::new().stride(2);
     let of = |deconv: ConvTranspose, input: usize, kernel: usize| {
         let [window] = deconv.plan([input], [kernel]).unwrap().windows();
-        [window.padding_begin, window.padding_end, window.output_padding]
+        [window.padding_begin, window.padding_end, window.output_padding.cast_signed()]
     };
-    let table: [(&str, [usize; 3], [usize; 3]); 9] = [
+    let table: [(&str, [isize; 3], [isize; 3]); 9] = [
         ("upper: at the end", of(deconv().auto_pad(SameUpper), 5, 3), [0, 1, 0]),
         ("lower: at the beginning", of(deconv().auto_pad(SameLower), 5, 3), [1, 0, 0]),
         ("even", of(deconv().auto_pad(SameLower), 5, 4), [1, 1, 0]),

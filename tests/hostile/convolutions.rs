@@ -124,6 +124,52 @@ fn transposed_plans(t: &mut Vec<Row>) {
         new().stride(usize::MAX).output_shape(usize::MAX).plan([1], [3]),
         Error::UnreachableSize { .. } | Error::SizeOverflow { .. }
     );
+    bad!(t, "padding beside output_shape", new().padding(1).output_shape(4).plan([4], [3]), Error::Unsupported { .. });
+    bad!(
+        t,
+        "padding beside output_shape of another rank",
+        new().padding([1]).output_shape([4, 4]).plan([4, 4], [3, 3]),
+        Error::AxisCount { .. }
+    );
+    bad!(t, "output size beside output_shape", new().output_size(6).output_shape(6).plan([4], [3]), Error::Unsupported { .. });
+    bad!(t, "output size beside auto_pad", new().output_size(6).auto_pad(AutoPad::Valid).plan([4], [3]), Error::Unsupported { .. });
+    bad!(
+        t,
+        "output size beside output padding",
+        new().stride(2).output_size(9).output_padding(1).plan([4], [3]),
+        Error::Unsupported { .. }
+    );
+    bad!(
+        t,
+        "output size of two axes",
+        new().output_size([6, 6]).plan([4], [3]),
+        Error::AxisCount { argument: "output size", expected: 1, found: 2 }
+    );
+    for size in [0, 1, 8, 11, HUGE, usize::MAX] {
+        bad!(
+            t,
+            format!("output size {size}"),
+            new().stride(2).output_size(size).plan([4], [3]),
+            Error::OutputSizeOutOfRange { axis: Axis::Length, input: 4, smallest: 9, largest: 10, .. }
+        );
+    }
+    bad!(t, "output size, cropped away", new().padding(4).output_size(1).plan([1], [3]), Error::NoOutput { .. });
+    bad!(t, "output size of nothing", new().output_size(1).plan([0], [3]), Error::ZeroSize { argument: "input", .. });
+    bad!(
+        t,
+        "output size with a huge stride",
+        new().stride(usize::MAX).output_size(HUGE + 1).plan([2], [3]),
+        Error::OutputSizeOutOfRange { .. } | Error::SizeOverflow { .. }
+    );
+    bad!(t, "output size with a huge dilation", new().dilation(usize::MAX).output_size(9).plan([2], [3]), Error::SizeOverflow { .. });
+    bad!(t, "wider than isize", new().padding_of(isize::MIN, 0).plan([4], [3]), Error::SizeOverflow { argument: "output", .. });
+    bad!(
+        t,
+        "wider than memory",
+        new().padding_of(-isize::MAX / 2, 0).forward(&ones([1, 1, 2, 2]), &ones([1, 1, 2, 2]), None),
+        Error::TooLarge { .. } | Error::SizeOverflow { .. } | Error::OutOfMemory { .. }
+    );
+    bad!(t, "both paddings below isize", new().padding(isize::MIN).plan([4], [3]), Error::SizeOverflow { argument: "padding", .. });
     bad!(t, "padding beside auto_pad", new().padding(1).auto_pad(AutoPad::SameUpper).plan([4], [3]), Error::Unsupported { .. });
     bad!(t, "auto_pad overflows", new().stride(HUGE).auto_pad(AutoPad::SameLower).plan([4], [3]), Error::SizeOverflow { .. });
     bad!(t, "doubling 0", ConvTranspose::doubling(0), Error::InvalidAxisParameter { parameter: "kernel", value: 0, .. });

@@ -45,10 +45,13 @@ fn plans(t: &mut Vec<Row>) {
     bad!(
         t,
         "dilation that leads the summed kernel beyond isize",
-        ResizeConv::new().dilation(1 << 62).padding_of((1 << 62) + 1, 0).plan([5], [2]),
+        ResizeConv::new().dilation(1 << 62).padding_of((1_isize << 62) + 1, 0).plan([5], [2]),
         Error::SizeOverflow { axis: Axis::Length, .. }
     );
     parameter(t, "size too small", new().padding(0).size(2), |e| matches!(e, Error::NoOutput { .. }));
+    parameter(t, "everything cropped", new().padding(-8), |e| matches!(e, Error::NoOutput { padding_begin: -8, padding_end: -8, .. }));
+    parameter(t, "cropped below isize", new().padding(isize::MIN), |e| matches!(e, Error::SizeOverflow { .. } | Error::NoOutput { .. }));
+    bad!(t, "crop overflows", new().padding_of(isize::MIN, isize::MAX).plan([8], [3]), Error::SizeOverflow { .. } | Error::NoOutput { .. });
     bad!(t, "kernel 0", new().plan([8, 8], [0, 3]), Error::InvalidAxisParameter { parameter: "kernel", axis: Axis::Height, .. });
     bad!(t, "huge kernel", new().plan([8], [usize::MAX]), Error::SizeOverflow { .. } | Error::NoOutput { .. });
     bad!(t, "no pixels", new().plan([8, 0, 8], [3, 3, 3]), Error::ZeroSize { argument: "input", axis: Axis::Height });

@@ -31,7 +31,24 @@ pub(crate) fn table() -> Vec<Row> {
     bad!(t, "transposed: huge input", conv_transpose(MAX, &k(1)), Error::SizeOverflow { argument: "output", .. });
     bad!(t, "transposed: huge kernel", conv_transpose(1, &k(MAX)), Error::SizeOverflow { argument: "output", .. });
     bad!(t, "transposed: beyond isize", conv_transpose(2, &k(2).stride(HUGE)), Error::SizeOverflow { argument: "output", .. });
-    bad!(t, "transposed: padding overflows", conv_transpose(4, &k(3).padding_of(MAX, 1)), Error::SizeOverflow { argument: "padding", .. });
+    bad!(
+        t,
+        "transposed: padding overflows",
+        conv_transpose(4, &k(3).padding_of(isize::MAX, 1)),
+        Error::SizeOverflow { argument: "padding", .. }
+    );
+    bad!(
+        t,
+        "transposed: padding overflows below",
+        conv_transpose(4, &k(3).padding(isize::MIN)),
+        Error::SizeOverflow { argument: "padding", .. }
+    );
+    bad!(
+        t,
+        "transposed: wider than isize",
+        conv_transpose(4, &k(3).padding_of(-isize::MAX, 0)),
+        Error::SizeOverflow { argument: "output", .. }
+    );
     bad!(
         t,
         "transposed: output padding",
@@ -47,7 +64,7 @@ pub(crate) fn table() -> Vec<Row> {
     bad!(
         t,
         "transposed: output padding overflows, though padding would take it back",
-        conv_transpose(1, &k(3).stride(MAX).padding_of(0, MAX - 2).output_padding(MAX - 2)),
+        conv_transpose(1, &k(3).stride(MAX).padding_of(0, isize::MAX).output_padding(MAX - 2)),
         Error::SizeOverflow { argument: "output", axis: AXIS }
     );
     bad!(t, "convolution: nothing", convolution(0, &k(1).padding(3)), Error::ZeroSize { argument: "input", axis: AXIS });
@@ -58,8 +75,25 @@ pub(crate) fn table() -> Vec<Row> {
         convolution(4, &k(3).stride(2).output_padding(1)),
         Error::InvalidAxisParameter { parameter: "output padding", value: 1, .. }
     );
-    bad!(t, "convolution: huge padding", convolution(4, &k(3).padding(MAX / 2)), Error::SizeOverflow { argument: "padded input", .. });
-    bad!(t, "convolution: padding overflows", convolution(4, &k(3).padding(MAX)), Error::SizeOverflow { argument: "padding", .. });
+    bad!(
+        t,
+        "convolution: huge padding",
+        convolution(4, &k(3).padding_of(isize::MAX, 0)),
+        Error::SizeOverflow { argument: "padded input", .. }
+    );
+    bad!(
+        t,
+        "convolution: all cropped",
+        convolution(4, &k(3).padding_of(-1, -1)),
+        Error::NoOutput { input: 4, padding_begin: -1, padding_end: -1, .. }
+    );
+    bad!(
+        t,
+        "convolution: cropped beyond isize",
+        convolution(4, &k(3).padding_of(isize::MIN, 0)),
+        Error::NoOutput { padding_begin: isize::MIN, .. }
+    );
+    bad!(t, "convolution: padding overflows", convolution(4, &k(3).padding(isize::MAX)), Error::SizeOverflow { argument: "padding", .. });
     bad!(t, "convolution: huge input", convolution(MAX, &k(3)), Error::SizeOverflow { argument: "padded input", .. });
     bad!(t, "solve: nothing", solve(0, 8, &k(3)), Error::ZeroSize { argument: "input", axis: AXIS });
     bad!(t, "solve: to nothing", solve(4, 0, &k(3)), Error::UnreachableSize { input: 4, requested: 0, nearest: 1, .. });
