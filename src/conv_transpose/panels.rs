@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView5, s};
 
 use super::few_channels::{self, FewChannels};
-use super::guard;
+use super::guard::EvenWeights;
 use super::phases::{Direction, Geometry, Phases, RowGroup};
 use super::winograd;
 use crate::element::FloatElement;
@@ -70,8 +70,7 @@ pub(super) enum Method<T> {
 pub(super) struct Reduced<T> {
     pub(super) scheme: winograd::Scheme,
     pub(super) points: Vec<T>,
-    /// What each source channel counts where pixels are judged.
-    pub(super) channel_weights: Vec<T>,
+    pub(super) even: EvenWeights<T>,
     pub(super) direct: Panels<T>,
 }
 
@@ -82,8 +81,8 @@ impl<T> Packed<T> {
             Method::Direct(panels) => panels.bytes(),
             Method::Few(few) => bytes_of(&few.weights),
             Method::Winograd(reduced) => {
-                let Reduced { scheme, points, channel_weights, direct } = &**reduced;
-                bytes_of(points) + scheme.phases.list_bytes() + bytes_of(channel_weights) + direct.bytes()
+                let Reduced { scheme, points, even, direct } = &**reduced;
+                bytes_of(points) + scheme.phases.list_bytes() + bytes_of(&even.channels) + direct.bytes()
             }
         }
     }
@@ -144,11 +143,11 @@ pub(crate) fn pack<A: FloatElement>(
     let Some(scheme) = winograd::Scheme::find(geometry, direction, &weight) else {
         return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     };
-    let Some(channel_weights) = guard::channel_weights(direction, geometry.groups, &weight)? else {
+    let Some(even) = EvenWeights::find(direction, geometry.groups, scheme.products(), &weight)? else {
         return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     };
     let (points, direct) = (scheme.pack(&weight, backend)?, pack_panels(geometry, direction, weight)?);
-    Ok(Packed(Method::Winograd(Box::new(Reduced { scheme, points, channel_weights, direct }))))
+    Ok(Packed(Method::Winograd(Box::new(Reduced { scheme, points, even, direct }))))
 }
 
 /// Row by row, if that suits the weights, which are not there yet.

@@ -8,7 +8,7 @@ use super::bias_gradient::channel_sums;
 use super::correlate::Correlate;
 use super::few_channels;
 use super::gather::Gather;
-use super::guard;
+use super::guard::{self, EvenWeights};
 use super::panels::{self, Method, Packed, Reduced};
 use super::params::Precision;
 use super::phases::{Direction, Geometry};
@@ -138,7 +138,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
         Method::Winograd(reduced) => {
-            let even = guard::even_pictures(&source, &reduced.channel_weights, backend)?;
+            let even = guard::even_pictures(&source, &reduced.even, backend)?;
             if even.iter().any(|&even| !even) {
                 // Both ways need memory before anything is written.
                 reserve::<A::Row>(&packed_need(packed, source.view(), backend))?;
@@ -212,14 +212,14 @@ fn run_once<A: FloatElement, S: Slot<A>>(
         return few_channels::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
     }
     let scheme = Scheme::find(geometry, direction, &weight);
-    let judged = match &scheme {
-        Some(_) => guard::channel_weights(direction, geometry.groups, &weight)?,
+    let weights = match &scheme {
+        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme.products(), &weight)?,
         None => None,
     };
-    let (Some(scheme), Some(channel_weights)) = (scheme, judged) else {
+    let (Some(scheme), Some(weights)) = (scheme, weights) else {
         return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
     };
-    let even = guard::even_pictures(&source, &channel_weights, backend)?;
+    let even = guard::even_pictures(&source, &weights, backend)?;
     let direct = if even.iter().all(|&even| even) { None } else { Some(panels::pack_panels(geometry, direction, weight)?) };
     let needs_points =
         even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
@@ -261,7 +261,7 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else { return Ok(direct) };
     // The largest weight of each kernel, and what each channel and picture is judged by.
     let (coarse, fine, ..) = weight.dim();
-    let judging = bytes(coarse / geometry.groups * fine + 4 * (coarse + fine * geometry.groups)) + source.dim().0;
+    let judging = bytes(2 * (coarse / geometry.groups) * fine + 4 * (coarse + fine * geometry.groups)) + source.dim().0;
     let direct = direct.with_shared(judging);
     let lists = scheme.phases.list_bytes();
     let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.view(), None, backend);

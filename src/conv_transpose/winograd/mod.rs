@@ -133,6 +133,16 @@ pub(crate) fn schemes_by_lines<A: FloatElement>(
     (few && whole && long && schemes.iter().all(|axis| axis.taps == 3)).then_some(schemes)
 }
 
+/// Whether every output of either direction reads a pixel that is inside: one that reads none is nothing but its bias, to the last bit.
+fn reads_everywhere(axis: &AxisGeometry) -> bool {
+    let [coarse, fine, kernel] = [axis.coarse, axis.fine, axis.kernel].map(|size| size as i128);
+    let [stride, dilation, padding] = [axis.stride as i128, axis.dilation as i128, axis.padding as i128];
+    let (last_tap, last_coarse) = (dilation * (kernel - 1), stride * (coarse - 1));
+    let expands = padding >= 0 && fine - 1 + padding <= last_coarse + last_tap;
+    let contracts = padding <= last_tap && last_coarse - padding < fine;
+    expands && contracts
+}
+
 /// The schemes of height and width, where both have one and the definition has `fewest_saved` times as many multiplications.
 fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64) -> Option<[AxisScheme; 2]> {
     if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
@@ -140,6 +150,9 @@ fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64
     }
     let [_, height, width] = &phases.axes;
     if geometry.axes[0] != AxisGeometry::POINT || height.phases.is_empty() || width.phases.is_empty() {
+        return None;
+    }
+    if !geometry.axes[1..].iter().all(reads_everywhere) {
         return None;
     }
     let schemes = [AxisScheme::find(height)?, AxisScheme::find(width)?];

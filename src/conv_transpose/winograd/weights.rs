@@ -98,6 +98,11 @@ impl Scheme {
         Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
     }
 
+    /// Products that an output adds.
+    pub(crate) fn products(&self) -> usize {
+        self.depth * self.axes[0].taps * self.axes[1].taps
+    }
+
     /// All points of a chunk of output channels.
     pub(crate) fn chunk_len(&self, channels: usize) -> usize {
         ELEMENTS * self.phases.count() * channels * self.pitch()
