@@ -5,6 +5,7 @@ use crate::error::{Axis, Error};
 use crate::nearest::{NearestRule, TorchArithmetic, index_list};
 use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
 use crate::simd::{Backend, How, StreamingStores};
+use crate::tensor::{Spatial, SpatialRank};
 
 use super::filter::Filter;
 use super::plan::{AxisPlan, ResizePlan, RunOptions};
@@ -340,9 +341,21 @@ impl Resize {
     /// # Ok::<(), upsample::Error>(())
     /// ```
     ///
+    /// Ranks are those of [`plan`](Self::plan); others do not compile:
+    ///
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Resize::linear().output_size([2, 2, 2, 2], 2.0);
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Resize::linear().output_size([], 2.0);
+    /// ```
+    ///
     /// # Errors
     /// As [`plan`](Self::plan).
-    pub fn output_size<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<[usize; RANK], Error> {
+    pub fn output_size<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<[usize; RANK], Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         Ok(self.geometry(input, target.into())?.map(|axis| axis.output))
     }
 
@@ -358,12 +371,28 @@ impl Resize {
     /// # Ok::<(), upsample::Error>(())
     /// ```
     ///
+    /// There are one, two or three spatial axes; other numbers do not compile:
+    ///
+    /// ```
+    /// let resize = upsample::Resize::linear();
+    /// assert!(resize.plan([2], 2.0).is_ok() && resize.plan([2, 2], 2.0).is_ok() && resize.plan([2, 2, 2], 2.0).is_ok());
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Resize::linear().plan([2, 2, 2, 2], 2.0);
+    /// ```
+    /// ```compile_fail,E0277
+    /// let _ = upsample::Resize::linear().plan([], 2.0);
+    /// ```
+    ///
     /// # Errors
     /// [`Error::ZeroSize`], [`Error::InvalidScale`], [`Error::ScaleTooSmall`], [`Error::SizeOverflow`], [`Error::TooLarge`] for sizes
     /// without meaning, [`Error::AxisCount`] for per-axis options of another rank, [`Error::InvalidParameter`] for options that are not
     /// numbers,
     /// [`Error::Unsupported`] for options that exclude each other, [`Error::OutOfMemory`] when the tables do not fit.
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<ResizePlan<RANK>, Error> {
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], target: impl Into<Target<RANK>>) -> Result<ResizePlan<RANK>, Error>
+    where
+        Spatial<RANK>: SpatialRank,
+    {
         let geometry = self.geometry(input, target.into())?;
         let output = geometry.map(|axis| axis.output);
         let mut axes = [AxisPlan::identity()?, AxisPlan::identity()?, AxisPlan::identity()?];

@@ -20,7 +20,10 @@ fn description(case: &Value) -> Resize {
     resize.recompute_scale(case["recompute_scale_factor"] == true)
 }
 
-fn plan<const RANK: usize>(case: &Value, shape: &[usize]) -> ResizePlan<RANK> {
+fn plan<const RANK: usize>(case: &Value, shape: &[usize]) -> ResizePlan<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
     let input: [usize; RANK] = shape[2..].try_into().unwrap();
     let target: Target<RANK> = match numbers(&case["size"], RANK) {
         Some(size) => Target::Size(std::array::from_fn(|axis| size[axis] as usize)),
