@@ -1,11 +1,13 @@
 //! Every engine once, on sizes so small that an interpreter or an instrumented build runs them in minutes: what `scripts/miri`,
 //! `scripts/address`, `scripts/thread` and `scripts/valgrind` look at. The sizes lie around the widths of the registers, where loops have remainders.
 
+#[path = "common/backends.rs"]
+mod which;
+
 use ndarray::{Array3, Array4, Array5, Axis, s};
 use upsample::rearrange::*;
-use upsample::{
-    Backend, ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut,
-};
+use upsample::{ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut};
+use which::backends;
 
 /// Numbers from -1 to 1.
 fn noise(shape: [usize; 4]) -> Array4<f32> {
@@ -42,7 +44,7 @@ fn resize_in<A: Element>(resize: &Resize, from: impl Fn(f32) -> A) {
 
 #[test]
 fn resizing() {
-    for backend in Backend::available() {
+    for backend in backends() {
         for streaming in some(&[StreamingStores::Never, StreamingStores::Always]) {
             for resize in some(&[
                 Resize::nearest(),
@@ -91,7 +93,7 @@ fn convolutions() {
         [32, 9, 4, 2, 1, 1, 1],
         [33, 32, 3, 1, 1, 1, 1],
     ];
-    for backend in Backend::available() {
+    for backend in backends() {
         for [channels, out, kernel, stride, padding, dilation, groups] in some(&cases) {
             for size in if cfg!(miri) { vec![[2, 8]] } else { vec![[2, 3], [5, 9], [4, 18], [11, 17]] } {
                 let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
@@ -124,7 +126,7 @@ fn convolutions() {
 
 #[test]
 fn resize_convolutions() {
-    for backend in Backend::available() {
+    for backend in backends() {
         for up in some(&[
             ResizeConv::doubling(3).unwrap(),
             ResizeConv::new().factor([3, 1]).padding(2),

@@ -6,3 +6,5 @@ mod operators;
 mod sharing;
 #[cfg(feature = "rayon")]
 mod threads;
+#[path = "../common/backends.rs"]
+mod which;

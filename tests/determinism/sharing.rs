@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use ndarray::Array4;
-use upsample::{ConvTranspose, Filter, Resize};
+use upsample::{ConvTranspose, Filter, Resize, checkerboard, rearrange};
 
 use crate::operators::noise;
 
@@ -64,14 +64,45 @@ fn a_convolution_plan_is_shared() {
 #[test]
 fn plans_are_send_and_sync() {
     fn check<T: Send + Sync>() {}
-    check::<Resize>();
-    check::<upsample::ResizePlan<2>>();
-    check::<ConvTranspose>();
-    check::<upsample::ConvTransposePlan<3>>();
-    check::<upsample::PreparedConvTranspose<f32, 2>>();
-    check::<upsample::ConvolutionPlan<1>>();
-    check::<upsample::PreparedConvolution<f64, 2>>();
-    check::<upsample::rearrange::MaxPool<2>>();
-    check::<upsample::Tensor4<'static, f32>>();
-    check::<upsample::Error>();
+    // What describes an operator, and what it is described with.
+    check::<(Resize, ConvTranspose, upsample::Convolution, upsample::ResizeConv)>();
+    check::<(upsample::Filter, upsample::CustomFilter, upsample::Profile, upsample::Coordinates, upsample::AspectRatio)>();
+    check::<(upsample::PerAxis<f64>, upsample::EachAxis<2>, upsample::Target<3>, upsample::AxesTarget, upsample::Rounding)>();
+    check::<(upsample::NearestRule, upsample::Precision, upsample::AutoPad, upsample::Backend, upsample::StreamingStores)>();
+    check::<(upsample::output_size::Window, upsample::output_size::ScaleRule)>();
+    // Plans, and what they prepare and tell.
+    check::<(upsample::ResizePlan<2>, upsample::ConvTransposePlan<3>, upsample::ConvolutionPlan<1>, upsample::ResizeConvPlan<2>)>();
+    check::<(upsample::PreparedConvTranspose<f32, 2>, upsample::PreparedConvolution<f64, 2>, upsample::PreparedResizeConv<f32, 3>)>();
+    check::<(upsample::MemoryUse, upsample::Spatial<2>)>();
+    // Operators that move pixels.
+    check::<(rearrange::MaxPool<2>, rearrange::MaxUnpool<2>, rearrange::ChannelOrder, rearrange::IndexSpace, rearrange::NailSpan)>();
+    // Advice and weights.
+    check::<(checkerboard::Overlap<2>, checkerboard::StrideSpectrum<2>, checkerboard::WeightOverlap<2>)>();
+    check::<(upsample::initial_weights::InterpolationKernel<2>,)>();
+    // Views, outputs and errors.
+    check::<(upsample::Tensor<'static, f32, 2>, upsample::TensorMut<'static, f32, 2>)>();
+    check::<(upsample::Tensor3<'static, f32>, upsample::Tensor4<'static, f32>, upsample::Tensor5<'static, u8>)>();
+    check::<(upsample::Tensor3Mut<'static, f32>, upsample::Tensor4Mut<'static, f32>, upsample::Tensor5Mut<'static, u8>)>();
+    check::<(upsample::Output<f32, 2>, upsample::SpatialArray<f32, 2>)>();
+    check::<(upsample::Error, upsample::Axis)>();
+}
+
+/// The list above names every public type.
+#[test]
+fn the_list_is_whole() {
+    let (list, traits) = (include_str!("sharing.rs"), ["Element", "FloatElement", "SpatialRank"]);
+    let exported =
+        [include_str!("../../src/lib.rs"), include_str!("../../src/rearrange/mod.rs"), include_str!("../../src/checkerboard/mod.rs")];
+    let declared = [include_str!("../../src/output_size.rs"), include_str!("../../src/initial_weights.rs")];
+    let of_use = exported.iter().flat_map(|source| source.split("pub use ").skip(1)).filter_map(|rest| rest.split(';').next());
+    let words = of_use.flat_map(|names| names.split(|letter: char| !letter.is_alphanumeric() && letter != '_'));
+    let is_type = |word: &&str| word.starts_with(|letter: char| letter.is_uppercase());
+    let items = declared.iter().flat_map(|source| source.lines());
+    let items = items.filter_map(|line| line.strip_prefix("pub struct ").or_else(|| line.strip_prefix("pub enum ")));
+    let items = items.filter_map(|rest| rest.split(|letter: char| !letter.is_alphanumeric()).next());
+    let names: Vec<&str> = words.filter(is_type).chain(items).filter(|name| !traits.contains(name)).collect();
+    assert!(names.len() > 40, "{names:?}");
+    let listed = |name: &str| list.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == name);
+    let missing: Vec<_> = names.iter().filter(|name| !listed(name)).collect();
+    assert!(missing.is_empty(), "not looked at: {missing:?}");
 }
