@@ -22,6 +22,12 @@ use crate::error::{Axis, Error};
 
 /// Multiplies the colours of an H×W×C picture by its last channel, the opacity: `c·a/255`, rounded to nearest.
 ///
+/// ```
+/// let mut x = ndarray::array![[[200, 100, 128_u8], [200, 100, 0]]];
+/// assert!(upsample::alpha::premultiply(&mut x).is_ok());
+/// assert_eq!(x, ndarray::array![[[100, 50, 128], [0, 0, 0]]]);
+/// ```
+///
 /// # Errors
 /// [`Error::ShapeMismatch`] for a picture of one channel or none: two are grey and alpha, four RGB and alpha.
 pub fn premultiply(picture: &mut ArrayRef3<u8>) -> Result<(), Error> {
@@ -34,6 +40,12 @@ pub fn premultiply(picture: &mut ArrayRef3<u8>) -> Result<(), Error> {
 
 /// Divides the colours of an H×W×C picture by its last channel, the opacity: `255·c/a`, rounded down and saturated. The colours of wholly
 /// transparent pixels stay as they are.
+///
+/// ```
+/// let mut x = ndarray::array![[[100, 50, 128_u8]]];
+/// assert!(upsample::alpha::unpremultiply(&mut x).is_ok());
+/// assert_eq!(x, ndarray::array![[[199, 99, 128]]]);
+/// ```
 ///
 /// # Errors
 /// As [`premultiply`].

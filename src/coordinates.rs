@@ -145,9 +145,9 @@ impl Geometry {
         Self { input, output, scale: Scale::Number(scale), ratio: 1.0 / scale, part: None, fractional_length: false }
     }
 
-    /// Of an axis of which the part between two edges is resized.
-    pub(crate) fn of_part(input: usize, output: usize, part: [f64; 2]) -> Self {
-        let ratio = (part[1] - part[0]) / output as f64;
+    /// Of an axis of which the part between two edges is resized; `length` is what lies between them, as the framework rounds it.
+    pub(crate) fn of_part(input: usize, output: usize, part: [f64; 2], length: f64) -> Self {
+        let ratio = length / output as f64;
         Self { part: Some(part), ratio, ..Self::of_scale(input, output, 1.0 / ratio) }
     }
 

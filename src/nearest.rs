@@ -122,9 +122,10 @@ pub(crate) fn index_list(axis: Axis, geometry: &Geometry, indices: impl Iterator
 /// [`NearestRule::Pillow`].
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis, below 2^32
 fn pillow_indices(axis: &Geometry) -> impl Iterator<Item = Option<u32>> {
-    let [begin, end] = axis.part.unwrap_or([0.0, axis.input as f64]);
-    let (step, last) = ((end - begin) / axis.output as f64, (axis.input - 1) as f64);
-    let positions = std::iter::successors(Some(begin + step * 0.5), move |position| Some(position + step));
+    // Of a part, the ratio is its length's; otherwise it may be that of a scale, which does not count.
+    let step = if axis.part.is_some() { axis.ratio } else { axis.input as f64 / axis.output as f64 };
+    let last = (axis.input - 1) as f64;
+    let positions = std::iter::successors(Some(axis.begin() + step * 0.5), move |position| Some(position + step));
     positions.take(axis.output).map(move |position| Some(position.floor().clamp(0.0, last) as u32))
 }
 

@@ -298,12 +298,12 @@ fn judged<'a, A: FloatElement>(
     fine: &ArrayView5<'a, A>,
     backend: Backend,
 ) -> Correlate<'a, A> {
-    let correlate = Correlate::new(geometry, coarse.clone(), fine.clone(), backend);
+    let correlate = Correlate::new(geometry, *coarse, *fine, backend);
     if !correlate.is_reduced() || guard::even_channels([coarse, fine], backend) {
         return correlate;
     }
     let strict = Geometry { precision: Precision::Strict, ..*geometry };
-    Correlate::new(&strict, coarse.clone(), fine.clone(), backend)
+    Correlate::new(&strict, *coarse, *fine, backend)
 }
 
 /// What [`correlate`] takes.
@@ -312,7 +312,7 @@ fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A
         few_channels::correlate_need(geometry, &fine, backend)
     } else {
         let strict = Geometry { precision: Precision::Strict, ..*geometry };
-        let direct = Correlate::new(&strict, coarse.clone(), fine.clone(), backend).need();
+        let direct = Correlate::new(&strict, coarse, fine, backend).need();
         Correlate::new(geometry, coarse, fine, backend).need().or(direct)
     }
 }

@@ -475,9 +475,11 @@ impl Resize {
         let [begin, end] = [part[0].resolve::<RANK>("crop begin")?, part[1].resolve::<RANK>("crop end")?];
         let mut geometry = [Geometry::of_sizes(1, 1); RANK];
         for (index, axis) in geometry.iter_mut().enumerate() {
-            // Pillow's box is of f32.
-            let edges = [begin[index], end[index]].map(|edge| if self.profile == Profile::Pillow { f64::from(edge as f32) } else { edge });
+            // Pillow's box is of f32, and so is its length.
+            let rounded = |number: f64| if self.profile == Profile::Pillow { f64::from(number as f32) } else { number };
+            let edges = [begin[index], end[index]].map(rounded);
             let [begin, end] = edges;
+            let length = rounded(end - begin);
             if !(begin >= 0.0 && begin < end) {
                 return Err(Error::InvalidParameter {
                     parameter: "crop begin",
@@ -495,10 +497,10 @@ impl Resize {
                 }
                 Target::Scale(scales) => {
                     let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
-                    scaled_length(Axis::spatial(RANK, index), (input[index], end - begin), scales[index], rule)?
+                    scaled_length(Axis::spatial(RANK, index), (input[index], length), scales[index], rule)?
                 }
             };
-            *axis = Geometry::of_part(input[index], output, edges);
+            *axis = Geometry::of_part(input[index], output, edges, length);
         }
         Ok(geometry)
     }

@@ -1,9 +1,21 @@
 //! Interpolation through the public API.
 
+mod box_filter;
+mod bytes;
 #[path = "../common/mod.rs"]
 mod common;
+mod definition;
+mod exact;
+mod filters;
 mod golden;
+mod long_sums;
+mod nearest_maps;
+mod nonfinite;
 mod onnx;
+mod onnx_antialias;
+mod opencv_area;
+mod pillow;
 mod properties;
 mod torch;
 mod traps;
+mod work;

@@ -87,11 +87,6 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         blocks_of(self.positions, self.block) <= FEW_BLOCKS
     }
 
-    /// With the filters evaluated before.
-    pub(crate) fn with_packed(self, points: &'w [A::Row]) -> Self {
-        Self { filters: Filters::Packed(points), ..self }
-    }
-
     /// What a call takes besides packed weights.
     pub(crate) fn need(&self) -> Need {
         match &self.filters {
