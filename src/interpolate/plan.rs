@@ -20,6 +20,9 @@ use super::taps::{AxisTaps, Taps};
 
 /// A resize of given sizes: the weights are computed, any number of threads can run it any number of times.
 ///
+/// Infinities and NaN reach the outputs whose weight for them is not 0: a tap of weight 0 is not read, so a pixel that is copied, at a grid
+/// point of align-corners for instance, does not see its neighbours.
+///
 /// Made by [`Resize::plan`](super::Resize::plan).
 ///
 /// ```
