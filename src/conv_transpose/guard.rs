@@ -8,8 +8,9 @@
 //! So the data are looked at first, which takes a few hundredths of the time of the products, and what is not spread evenly is computed as
 //! it is defined:
 //!
-//! - *Pixels.* The magnitudes of a pixel's channels, each weighted by the largest of its weights, are added. The largest of these sums in a
-//!   picture is to be at most [`MOST_SPREAD`] times the smallest.
+//! - *Pixels.* The magnitudes of a pixel's channels, each weighted by the largest of its weights, are added; where outputs are a stride apart,
+//!   those of each block of stride × stride pixels, of which an output reads whole ones. The largest of these sums in a picture is to be at
+//!   most [`MOST_SPREAD`] times the smallest.
 //! - *Fill.* The mean magnitude of numbers as a share of the largest: 0.2 for normally distributed ones, 0.01 where one in twenty is not 0.
 //!   The number of products of a sum times the fill of both factors says how many large products to expect. It is to be at least
 //!   [`LEAST_LARGE`]: otherwise some outputs read little but small numbers.
@@ -25,6 +26,7 @@ use ndarray::{ArrayView4, ArrayView5, Axis, s};
 use num_traits::Float;
 
 use super::phases::Direction;
+use super::winograd::Scheme;
 use crate::element::{Convert, FloatElement};
 use crate::error::Error;
 use crate::memory::list_of;
@@ -39,7 +41,7 @@ const LEAST_LARGE: f64 = 1.5;
 /// Between these magnitudes neither sums nor products leave the range of `f32`, nor do they lose digits at its lower end.
 const RANGE: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
 /// Pixels that are looked at together.
-const PIXELS: usize = 1024;
+const PIXELS: usize = 4096;
 
 /// What is known of the weights of a call that are spread evenly.
 #[derive(Debug, Clone)]
@@ -48,14 +50,16 @@ pub(super) struct EvenWeights<T> {
     pub(super) channels: Vec<T>,
     /// The fewest large weights of an output: their fill times the products of its sum.
     large: f64,
+    /// Height and width of the blocks of pixels that outputs read as a whole.
+    block: [usize; 2],
 }
 
 impl<T> EvenWeights<T> {
-    /// Looks at weights; `None` if they are not spread evenly. `products` is how many an output adds.
+    /// Looks at weights; `None` if they are not spread evenly.
     pub(super) fn find<A: FloatElement<Row = T>>(
         direction: Direction,
         groups: usize,
-        products: usize,
+        scheme: &Scheme,
         weight: &ArrayView5<'_, A>,
     ) -> Result<Option<Self>, Error>
     where
@@ -79,7 +83,7 @@ impl<T> EvenWeights<T> {
                 }
             }
             let Some(fill) = fill_of_outputs(direction, fine, &kernels, channels) else { return Ok(None) };
-            large = large.min(fill / taps as f64 * products as f64);
+            large = large.min(fill / taps as f64 * scheme.products() as f64);
         }
         let most = channels.iter().copied().fold(0.0, f32::max);
         if !RANGE.contains(&f64::from(most)) {
@@ -90,7 +94,8 @@ impl<T> EvenWeights<T> {
             // No channel counts for nothing: what is in it must stay in range, too.
             *share = T::from_single((weight / most).max(1e-9));
         }
-        Ok(Some(Self { channels: shares, large }))
+        let [_, height, width] = &scheme.phases.axes;
+        Ok(Some(Self { channels: shares, large, block: [height.source_stride, width.source_stride] }))
     }
 }
 
@@ -170,9 +175,15 @@ pub(super) fn even_pictures<A: FloatElement>(
 /// `picture` is channels × 1 × height × width.
 fn is_even_picture<A: FloatElement>(picture: &ArrayView4<'_, A>, weights: &EvenWeights<A::Row>, backend: Backend) -> bool {
     let (channels, _, height, width) = picture.dim();
-    let (rows, columns) = ((PIXELS / width.max(1)).max(1), width.clamp(1, PIXELS));
-    // Of pixels, all channels together; and of the numbers of single channels the largest.
-    let (mut smallest, mut largest, mut largest_number, mut total) = (f64::INFINITY, 0.0_f64, 0.0_f64, 0.0);
+    let [block_height, block_width] = weights.block;
+    // Whole blocks, and as many pixels as the list of sums holds.
+    let columns = (width.min(PIXELS / block_height) / block_width * block_width).max(block_width);
+    let rows = (PIXELS / columns / block_height * block_height).max(block_height);
+    if rows * columns > PIXELS {
+        return false;
+    }
+    // Of blocks, all channels together; and of single numbers the largest.
+    let (mut smallest, mut largest_block, mut largest, mut largest_number, mut total) = (f64::INFINITY, 0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
     for (row, column) in (0..height).step_by(rows).flat_map(|row| (0..width).step_by(columns).map(move |column| (row, column))) {
         let part = picture.slice(s![.., 0, row..height.min(row + rows), column..width.min(column + columns)]);
         let mut sums = [A::Row::default(); PIXELS];
@@ -187,15 +198,26 @@ fn is_even_picture<A: FloatElement>(picture: &ArrayView4<'_, A>, weights: &EvenW
             };
             largest_number = largest_number.max(f64::from(f32::from_bits(most.cast_unsigned())) * weight.to_double());
         }
+        let (lines, len) = (part.len_of(Axis(1)), part.len_of(Axis(2)));
         for sum in sums.iter().map(|sum| sum.to_double()) {
-            if !sum.is_finite() {
-                return false;
-            }
-            (smallest, largest, total) = (smallest.min(sum), largest.max(sum), total + sum);
+            total += sum;
+            largest = largest.max(sum);
+        }
+        // An infinity or a NaN of a pixel is in the sum of all.
+        if !total.is_finite() {
+            return false;
+        }
+        let whole = |(y, x): &(usize, usize)| y + block_height <= lines && x + block_width <= len;
+        let blocks = (0..lines).step_by(block_height).flat_map(|y| (0..len).step_by(block_width).map(move |x| (y, x))).filter(whole);
+        for (y, x) in blocks {
+            let of_line = |line: usize| sums[line * len + x..][..block_width].iter().map(|sum| sum.to_double()).sum::<f64>();
+            let sum = (y..y + block_height).map(of_line).sum();
+            (smallest, largest_block) = (smallest.min(sum), largest_block.max(sum));
         }
     }
     let fill = total / (largest_number * (channels * height * width) as f64);
-    largest == 0.0 || (RANGE.contains(&largest) && largest <= MOST_SPREAD * smallest && weights.large * fill >= LEAST_LARGE)
+    largest == 0.0
+        || (RANGE.contains(&largest) && largest_block.max(largest) <= MOST_SPREAD * smallest && weights.large * fill >= LEAST_LARGE)
 }
 
 /// `sums[i] += weight·|values[i]|`; returns the bits of the largest magnitude.

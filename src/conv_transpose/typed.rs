@@ -213,7 +213,7 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     }
     let scheme = Scheme::find(geometry, direction, &weight);
     let weights = match &scheme {
-        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme.products(), &weight)?,
+        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight)?,
         None => None,
     };
     let (Some(scheme), Some(weights)) = (scheme, weights) else {
