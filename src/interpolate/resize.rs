@@ -10,6 +10,7 @@ use crate::tensor::{Spatial, SpatialRank};
 use super::filter::Filter;
 use super::plan::{AxisPlan, ResizePlan, RunOptions};
 use super::profile::Profile;
+use super::separable::IntegerSums;
 use super::taps::{PositionArithmetic, TapRule, Taps};
 
 /// The description of a resize: a method and its conventions, of any rank. [`plan`](Self::plan) computes its weights for given sizes.
@@ -135,8 +136,8 @@ impl Resize {
     }
 
     /// Linear with weights of so many fractional bits, 24 at most: the same bytes on every machine. OpenCV's `INTER_LINEAR_EXACT` has 8
-    /// bits for `u8` and 16 for `u16`; with [`Profile::OpenCv`] results are its, but for sums exactly half-way between two numbers, which
-    /// it rounds up.
+    /// bits for `u8` and 16 for `u16`; results are its, but for bytes whose sum lies exactly half-way between two numbers, which it rounds
+    /// up. Whatever the profile, sums are kept in `f64`, where those of 8 and 16 bits are exact, and rounded once.
     ///
     /// ```
     /// use upsample::Resize;
@@ -410,7 +411,7 @@ impl Resize {
         }
         let options = RunOptions {
             nearest: self.is_nearest(),
-            integers: self.profile.integers(),
+            integers: if matches!(self.method, Method::LinearFixed { .. }) { IntegerSums::Double } else { self.profile.integers() },
             extrapolation: self.extrapolation,
             how: How { backend: self.backend.unwrap_or_else(Backend::best), streaming: self.streaming },
         };

@@ -68,6 +68,8 @@ pub(crate) enum IntegerSums {
     Pillow,
     /// All in floating point, bytes in `f64`, rounded once, at the end.
     RoundedOnce,
+    /// All types in `f64`, rounded once, at the end: of weights with few bits the sums of 8 and 16 bits are exact.
+    Double,
 }
 
 /// More taps than these, of all axes together, are summed in `f64`: the error of a sum in `f32` grows with their number. The weights of
@@ -191,9 +193,10 @@ impl Separable {
         self.axes.iter().map(|axis| axis.taps.bytes() + axis.table::<T>().bytes()).sum()
     }
 
-    /// Taps of all axes together.
-    pub(crate) fn has_many_taps(&self) -> bool {
-        self.axes.iter().filter(|axis| !axis.identity).map(|axis| axis.longest_row).sum::<usize>() > MANY_TAPS
+    /// Whether sums are kept in `f64` whatever the type: by the taps of all axes together, or because they were asked to be.
+    pub(crate) fn sums_in_double(&self) -> bool {
+        self.integers == IntegerSums::Double
+            || self.axes.iter().filter(|axis| !axis.identity).map(|axis| axis.longest_row).sum::<usize>() > MANY_TAPS
     }
 
     /// Whether an axis has too many taps for the weights of bytes.

@@ -34,12 +34,12 @@ fn memory_in<T: Arithmetic>(passes: &Separable, inner: usize, backend: Backend, 
     Ok(need.told::<T>(output_bytes))
 }
 
-/// Types that are summed in their own row type, or in `f64` where the taps are many.
+/// Types that are summed in their own row type, or in `f64` where the taps are many or the sums exact.
 macro_rules! typed {
     ($($element:ty),+) => {
         $(impl TypedResize for $element {
             fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error> {
-                if passes.has_many_taps() {
+                if passes.sums_in_double() {
                     passes.run::<f64, Self>(x, y, how)
                 } else {
                     passes.run::<<Self as Element>::Row, Self>(x, y, how)
@@ -47,7 +47,7 @@ macro_rules! typed {
             }
 
             fn resize_memory(passes: &Separable, [_, inner]: [usize; 2], backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error> {
-                if passes.has_many_taps() {
+                if passes.sums_in_double() {
                     memory_in::<f64>(passes, inner, backend, output_bytes)
                 } else {
                     memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
@@ -61,7 +61,7 @@ macro_rules! typed_add {
     ($($element:ty),+) => {
         $(impl TypedResizeAdd for $element {
             fn resize_add(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>, how: How) -> Result<(), Error> {
-                if passes.has_many_taps() {
+                if passes.sums_in_double() {
                     passes.add::<f64, Self>(x, y, how)
                 } else {
                     passes.add::<<Self as Element>::Row, Self>(x, y, how)
@@ -78,7 +78,7 @@ macro_rules! typed_pillow {
             fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error> {
                 if passes.integers == IntegerSums::Pillow {
                     pillow::run(passes, x, y)
-                } else if passes.has_many_taps() {
+                } else if passes.sums_in_double() {
                     passes.run::<f64, Self>(x, y, how)
                 } else {
                     passes.run::<<Self as Element>::Row, Self>(x, y, how)
@@ -93,7 +93,7 @@ macro_rules! typed_pillow {
             ) -> Result<MemoryUse, Error> {
                 if passes.integers == IntegerSums::Pillow {
                     pillow::memory::<Self>(passes, planes, output_bytes)
-                } else if passes.has_many_taps() {
+                } else if passes.sums_in_double() {
                     memory_in::<f64>(passes, inner, backend, output_bytes)
                 } else {
                     memory_in::<<Self as Element>::Row>(passes, inner, backend, output_bytes)
@@ -115,7 +115,7 @@ enum ByteSums {
 fn byte_sums(passes: &Separable, inner: usize, backend: Backend) -> ByteSums {
     match passes.integers {
         // In `f64` a sum is on the same side of a half on every machine, with and without fused multiply-adds, but for the rarest case.
-        IntegerSums::RoundedOnce => ByteSums::Double,
+        IntegerSums::RoundedOnce | IntegerSums::Double => ByteSums::Double,
         IntegerSums::Fixed if passes.has_many_byte_taps() => ByteSums::Double,
         _ if passes.few_bits(inner, backend) => ByteSums::FewBits,
         _ => ByteSums::Fixed,
