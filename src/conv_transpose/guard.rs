@@ -198,26 +198,42 @@ fn is_even_picture<A: FloatElement>(picture: &ArrayView4<'_, A>, weights: &EvenW
             };
             largest_number = largest_number.max(f64::from(f32::from_bits(most.cast_unsigned())) * weight.to_double());
         }
-        let (lines, len) = (part.len_of(Axis(1)), part.len_of(Axis(2)));
-        for sum in sums.iter().map(|sum| sum.to_double()) {
-            total += sum;
-            largest = largest.max(sum);
-        }
+        let (of_part, most) = backend.run(SumMagnitudes(&*sums));
         // An infinity or a NaN of a pixel is in the sum of all.
-        if !total.is_finite() {
+        if !of_part.is_finite() {
             return false;
         }
-        let whole = |(y, x): &(usize, usize)| y + block_height <= lines && x + block_width <= len;
-        let blocks = (0..lines).step_by(block_height).flat_map(|y| (0..len).step_by(block_width).map(move |x| (y, x))).filter(whole);
-        for (y, x) in blocks {
-            let of_line = |line: usize| sums[line * len + x..][..block_width].iter().map(|sum| sum.to_double()).sum::<f64>();
-            let sum = (y..y + block_height).map(of_line).sum();
-            (smallest, largest_block) = (smallest.min(sum), largest_block.max(sum));
-        }
+        (total, largest) = (total + of_part, largest.max(f64::from(f32::from_bits(most.cast_unsigned()))));
+        let (least, most) = extremes_of_blocks(sums, part.len_of(Axis(2)), weights.block);
+        (smallest, largest_block) = (smallest.min(least), largest_block.max(most));
     }
     let fill = total / (largest_number * (channels * height * width) as f64);
     largest == 0.0
         || (RANGE.contains(&largest) && largest_block.max(largest) <= MOST_SPREAD * smallest && weights.large * fill >= LEAST_LARGE)
+}
+
+/// The smallest and the largest sum of a whole block, in lines of `len` sums of pixels, which are changed.
+fn extremes_of_blocks<T: Real>(sums: &mut [T], len: usize, [height, width]: [usize; 2]) -> (f64, f64) {
+    // By the bits, whose order is that of numbers that are not negative: such loops become vectors.
+    let (mut least, mut most) = (i32::MAX, 0);
+    for lines in sums.chunks_exact_mut(len * height) {
+        let (line, others) = lines.split_at_mut(len);
+        for other in others.chunks_exact(len) {
+            line.iter_mut().zip(other).for_each(|(sum, &other)| *sum = *sum + other);
+        }
+        if width == 1 {
+            for sum in line {
+                (least, most) = (least.min(sum.magnitude_bits()), most.max(sum.magnitude_bits()));
+            }
+            continue;
+        }
+        for block in line.chunks_exact(width) {
+            let sum = block.iter().fold(T::zero(), |sum, &pixel| sum + pixel).magnitude_bits();
+            (least, most) = (least.min(sum), most.max(sum));
+        }
+    }
+    let number = |bits: i32| f64::from(f32::from_bits(bits.cast_unsigned()));
+    (if least == i32::MAX { f64::INFINITY } else { number(least) }, number(most))
 }
 
 /// `sums[i] += weight·|values[i]|`; returns the bits of the largest magnitude.
