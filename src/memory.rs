@@ -10,9 +10,9 @@ use crate::simd::LINE;
 /// threads help each other is not known beforehand.
 ///
 /// Calls make sure of their memory before they write anything: where it cannot be had they return [`Error::OutOfMemory`](crate::Error)
-/// and the output keeps its content. What other threads of the pool will allocate in the course of the call, and the lists of a kernel's
-/// taps, are tried beforehand, not kept; should somebody else take that memory in between, the process aborts, as it does wherever Rust
-/// runs out of it.
+/// and the output keeps its content. The buffers of all threads are allocated then. Lists of a kernel's taps are tried beforehand, not
+/// kept, and `nested_bytes` are taken when there is need for them; should somebody else have taken that memory meanwhile, the process
+/// aborts, as it does wherever Rust runs out of it.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -65,6 +65,8 @@ pub struct Need {
     pub(crate) shared_bytes: usize,
     /// Elements of the buffers that a thread holds one inside the other, the outermost first; 0 where there is none.
     pub(crate) buffers: [usize; 3],
+    /// Tags of the ring of rows that a thread keeps.
+    pub(crate) tags: usize,
     /// Bytes of the lists that a thread makes for a piece of work.
     pub(crate) list_bytes: usize,
     /// How many outermost buffers there can be at a time where threads that hold one wait for each other; otherwise 1 or 0.
@@ -118,7 +120,8 @@ impl Need {
 
     /// What a plan tells of a call whose buffers are of type `T`.
     pub(crate) fn told<T>(&self, output_bytes: usize) -> MemoryUse {
-        let thread_bytes = self.buffer_bytes::<T>().fold(self.list_bytes.saturating_add(BOOKKEEPING), usize::saturating_add);
+        let books = self.list_bytes.saturating_add(self.tags.saturating_mul(size_of::<usize>())).saturating_add(BOOKKEEPING);
+        let thread_bytes = self.buffer_bytes::<T>().fold(books, usize::saturating_add);
         let nested_bytes = self.kept_bytes::<T>().saturating_sub(self.buffer_bytes::<T>().fold(0, usize::saturating_add));
         MemoryUse { output_bytes, shared_bytes: self.shared_bytes.saturating_add(BOOKKEEPING), thread_bytes, nested_bytes }
     }

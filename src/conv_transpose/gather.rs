@@ -81,7 +81,7 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         if out.is_empty() {
             return Ok(());
         }
-        reserve::<A::Row>(&self.need())?;
+        let _reserved = reserve::<A::Row>(&self.need())?;
         let [n, d, h, w] = self.strips.blocks();
         let chunks = self.packed.channels.groups * self.packed.channels.chunks;
         self.divide(out, [0..n, 0..chunks, 0..d, 0..h, 0..w]);

@@ -148,7 +148,7 @@ impl Separable {
         self.ready::<T>(inner, backend)?;
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let threads = y.len() > TASK || y.len_of(Axis(4)) * inner > engine.longest_row::<T>();
-        reserve::<T>(&self.need::<T>(inner, backend, threads))?;
+        let _reserved = reserve::<T>(&self.need::<T>(inner, backend, threads))?;
         let order = if is_interleaved(&y) { [0, 5, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4, 5] };
         let x = x.insert_axis(Axis(5)).permuted_axes(order);
         let y = y.insert_axis(Axis(5)).permuted_axes(order);
@@ -181,11 +181,11 @@ impl Separable {
             }
             let input = if width.identity { pixels } else { width.taps.input };
             let sizes = engine.sizes::<T>(input * inner, pixels * inner, inner, height.taps.output());
-            (sizes.total(), (sizes.ring_rows + sizes.slices) * size_of::<usize>())
+            (sizes.total(), sizes.ring_rows + sizes.slices)
         };
         let (longest, shortest) = (part(usize::max), part(usize::min));
-        let list_bytes = longest.1.max(shortest.1);
-        Need { list_bytes, ..Need::of_buffers([longest.0.max(shortest.0), 0, 0], threads) }
+        let tags = longest.1.max(shortest.1);
+        Need { tags, ..Need::of_buffers([longest.0.max(shortest.0), 0, 0], threads) }
     }
 
     /// Bytes of the tables that runs in `T` use, which are there.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::group::{Group, RowGroup};
 use super::{Gather, InstructionSet, Table, Tables};
@@ -357,11 +357,21 @@ pub struct Scratch {
     double: Vec<Vec<f64>>,
     bytes: Vec<Vec<u8>>,
     few_bits: Vec<Vec<FewBits>>,
-    tags: Vec<usize>,
+    tags: Vec<Vec<usize>>,
+}
+
+impl Scratch {
+    const fn new() -> Self {
+        Self { single: Vec::new(), double: Vec::new(), bytes: Vec::new(), few_bits: Vec::new(), tags: Vec::new() }
+    }
+
+    fn tags(&mut self) -> &mut Vec<Vec<usize>> {
+        &mut self.tags
+    }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
 /// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
@@ -372,20 +382,110 @@ fn with_own<R>(work: impl FnOnce(&mut Scratch) -> R) -> Option<R> {
     SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut())).ok()
 }
 
-/// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and tries whether there is as
-/// much for the others that may take part.
-pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<(), Error> {
+/// Buffers that calls have allocated for the threads that take part in them, until these take them.
+struct HandedOver {
+    buffers: Scratch,
+    /// How many buffers the calls that are running have put here, taken or not.
+    promised: usize,
+}
+
+static HANDED_OVER: Mutex<HandedOver> = Mutex::new(HandedOver { buffers: Scratch::new(), promised: 0 });
+
+fn handed_over() -> MutexGuard<'static, HandedOver> {
+    HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The scratch memory of a call: there until the call ends.
+#[must_use = "the memory is there as long as this is"]
+pub(crate) struct Reserved {
+    /// Buffers that were put among those handed over.
+    promised: usize,
+}
+
+impl Reserved {
+    /// Puts buffers where threads find them; `list` is that of their type.
+    fn hand_over<T>(&mut self, mut buffers: Vec<Vec<T>>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Result<(), Error> {
+        if buffers.is_empty() {
+            return Ok(());
+        }
+        let mut handed_over = handed_over();
+        let (count, list) = (buffers.len(), list(&mut handed_over.buffers));
+        list.try_reserve(count).map_err(|_| out_of_memory(count.saturating_mul(size_of::<Vec<T>>())))?;
+        list.append(&mut buffers);
+        handed_over.promised += count;
+        self.promised += count;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    /// Frees what no thread has taken. As many of the largest stay as other calls have put there: theirs, or larger ones in place of theirs.
+    fn drop(&mut self) {
+        if self.promised == 0 {
+            return;
+        }
+        let mut handed_over = handed_over();
+        handed_over.promised -= self.promised;
+        let most = handed_over.promised;
+        let kept = &mut handed_over.buffers;
+        let freed = Scratch {
+            single: surplus(&mut kept.single, most),
+            double: surplus(&mut kept.double, most),
+            bytes: surplus(&mut kept.bytes, most),
+            few_bits: surplus(&mut kept.few_bits, most),
+            tags: surplus(&mut kept.tags, most),
+        };
+        // Other threads need not wait for that.
+        drop(handed_over);
+        drop(freed);
+    }
+}
+
+/// The smallest buffers, so that at most so many stay.
+fn surplus<T>(buffers: &mut Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
+    if most == 0 {
+        return std::mem::take(buffers);
+    }
+    buffers.sort_unstable_by_key(|buffer| std::cmp::Reverse(buffer.capacity()));
+    buffers.split_off(most.min(buffers.len()))
+}
+
+/// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and as much for each of the
+/// others that may take part. Which of them need it is not known here: those that have kept enough of earlier calls leave it.
+pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
     let here = !need.threads || parallel::is_worker();
+    let lens = need.buffers.map(|len| if len > 0 { with_spare::<T>(len) } else { 0 });
     if here {
-        with_own(|scratch| grow(T::scratch(scratch), need)).unwrap_or(Ok(()))?;
+        let grown = with_own(|scratch| {
+            grow(T::scratch(scratch), &lens)?;
+            grow(&mut scratch.tags, &[need.tags])
+        });
+        grown.unwrap_or(Ok(()))?;
     }
     let others = if need.threads { parallel::threads() - usize::from(here) } else { 0 };
-    // Tried for every call: what other threads have kept of earlier calls is not known here, and what was free then may be taken now.
-    let mut tried: Vec<Vec<u8>> = Vec::with_capacity(3 * others);
-    for bytes in (0..others).flat_map(|_| need.buffer_bytes::<T>()) {
-        let mut buffer = Vec::new();
-        buffer.try_reserve_exact(bytes).map_err(|_| out_of_memory(bytes))?;
-        tried.push(buffer);
+    try_lists(need.list_bytes, others + usize::from(here))?;
+    let mut reserved = Reserved { promised: 0 };
+    reserved.hand_over(buffers::<T>(others, &lens)?, T::scratch)?;
+    reserved.hand_over(buffers(others, &[need.tags])?, Scratch::tags)?;
+    Ok(reserved)
+}
+
+/// Buffers of these lengths for so many threads.
+fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
+    let lens = (0..threads).flat_map(|_| lens).filter(|&&len| len > 0);
+    let mut buffers = empty_buffer(lens.clone().count())?;
+    for &len in lens {
+        buffers.push(empty_buffer(len)?);
+    }
+    Ok(buffers)
+}
+
+/// Tries whether there is memory for the lists that so many threads make as they go. Short ones are left to chance.
+fn try_lists(bytes: usize, threads: usize) -> Result<(), Error> {
+    const SHORT: usize = 1 << 12;
+    let mut tried = Vec::new();
+    for _ in 0..if bytes > SHORT { threads } else { 0 } {
+        tried.push(empty_buffer::<u8>(bytes)?);
     }
     std::hint::black_box(&tried); // an allocation that nobody looks at need not be made
     Ok(())
@@ -395,18 +495,29 @@ fn out_of_memory(bytes: usize) -> Error {
     Error::OutOfMemory { argument: "scratch", bytes }
 }
 
-/// Makes the buffers that will be taken first, from the last of the list on, as large as the call needs.
-fn grow<T: Arithmetic>(kept: &mut Vec<Vec<T>>, need: &Need) -> Result<(), Error> {
-    let lens = || need.buffers.into_iter().filter(|&len| len > 0);
-    for _ in kept.len()..lens().count() {
+/// Room for `len` elements.
+fn empty_buffer<T>(len: usize) -> Result<Vec<T>, Error> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(len).map_err(|_| out_of_memory(len.saturating_mul(size_of::<T>())))?;
+    Ok(buffer)
+}
+
+/// Elements of a buffer in which so many begin with a cache line.
+fn with_spare<T>(len: usize) -> usize {
+    len.saturating_add(LINE / size_of::<T>())
+}
+
+/// Makes the buffers that will be taken first, from the last of the list on, as large as the call needs; those of no length do not count.
+fn grow<T: Clone + Default>(kept: &mut Vec<Vec<T>>, lens: &[usize]) -> Result<(), Error> {
+    let lens = lens.iter().filter(|&&len| len > 0);
+    for _ in kept.len()..lens.clone().count() {
         kept.insert(0, Vec::new());
     }
-    for (len, buffer) in lens().zip(kept.iter_mut().rev()) {
-        let len = len.saturating_add(LINE / size_of::<T>());
+    for (&len, buffer) in lens.zip(kept.iter_mut().rev()) {
         if buffer.len() < len {
             // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
             *buffer = Vec::new();
-            buffer.try_reserve_exact(len).map_err(|_| out_of_memory(len.saturating_mul(size_of::<T>())))?;
+            *buffer = empty_buffer(len)?;
             buffer.resize(len, T::default());
         }
     }
@@ -415,15 +526,9 @@ fn grow<T: Arithmetic>(kept: &mut Vec<Vec<T>>, need: &Need) -> Result<(), Error>
 
 /// Lends `len` elements of the thread's scratch memory, of unspecified content.
 pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
-    // Taken out for the time of the work: should `work` come back here on the same thread, it finds the next buffer, not a borrowed one.
-    let mut buffer = with_own(|scratch| T::scratch(scratch).pop().unwrap_or_default()).unwrap_or_default();
-    let spare = LINE / size_of::<T>();
-    if buffer.len() < len + spare {
-        // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
-        buffer = Vec::new();
-        buffer.resize(len + spare, T::default());
-    }
-    let aligned = buffer.as_ptr().align_offset(LINE).min(spare);
+    let whole = with_spare::<T>(len);
+    let mut buffer = take(whole, T::scratch);
+    let aligned = buffer.as_ptr().align_offset(LINE).min(whole - len);
     let result = work(&mut buffer[aligned..][..len]);
     with_own(|scratch| T::scratch(scratch).push(buffer));
     result
@@ -431,12 +536,35 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
 
 /// Lends `len` tags of a ring, all set to `usize::MAX`.
 pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> R {
-    let mut tags = with_own(|scratch| std::mem::take(&mut scratch.tags)).unwrap_or_default();
-    tags.clear();
-    tags.resize(len, usize::MAX);
-    let result = work(&mut tags);
-    with_own(|scratch| scratch.tags = tags);
+    let mut tags = take(len, Scratch::tags);
+    tags[..len].fill(usize::MAX);
+    let result = work(&mut tags[..len]);
+    with_own(|scratch| scratch.tags.push(tags));
     result
+}
+
+/// A buffer of at least so many elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
+/// has been told of it.
+///
+/// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
+fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
+    let mut buffer = with_own(|scratch| list(scratch).pop()).flatten().unwrap_or_default();
+    if buffer.len() < len {
+        // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+        drop(buffer);
+        buffer = take_handed_over(len, list);
+        buffer.resize(len, T::default());
+    }
+    buffer
+}
+
+/// The smallest of the buffers handed over that has room for so many elements, or one that has none yet.
+fn take_handed_over<T>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
+    let mut handed_over = handed_over();
+    let list = list(&mut handed_over.buffers);
+    let fitting = list.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= len);
+    let smallest = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index);
+    smallest.map(|index| list.swap_remove(index)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! Calls take the memory that their plans tell: not more, and of resizing more than half of it. Where memory cannot be had, they say so.
 //! Alone in its binary, for it counts every allocation, and refuses some.
 
+#[path = "../common/backends.rs"]
+mod backends;
+#[cfg(feature = "rayon")]
+mod exhausted;
 mod scratch;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array3, Array4, Array5, ArrayD, IxDyn};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
@@ -25,6 +29,10 @@ static MOST: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// How many large allocations are given before one is refused.
 static GIVEN: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Whether further ones are given after that.
+static FURTHER: AtomicBool = AtomicBool::new(true);
+/// The bytes that may be in use, of which small allocations take what they like.
+static TOTAL: AtomicUsize = AtomicUsize::new(usize::MAX);
 /// Larger ones than this are counted down.
 const LARGE: usize = 1 << 16;
 
@@ -35,6 +43,9 @@ unsafe impl GlobalAlloc for Counting {
             return std::ptr::null_mut();
         }
         if layout.size() > LARGE && GIVEN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down) == Ok(0) {
+            return std::ptr::null_mut();
+        }
+        if layout.size() > LARGE && IN_USE.load(Ordering::SeqCst).saturating_add(layout.size()) > TOTAL.load(Ordering::SeqCst) {
             return std::ptr::null_mut();
         }
         MOST.fetch_max(IN_USE.fetch_add(layout.size(), Ordering::SeqCst) + layout.size(), Ordering::SeqCst);
@@ -51,8 +62,12 @@ unsafe impl GlobalAlloc for Counting {
 
 /// One less, but for `usize::MAX`, which stands for all.
 fn count_down(given: usize) -> Option<usize> {
-    (given < usize::MAX).then(|| given.checked_sub(1).unwrap_or(usize::MAX))
+    let refused = if FURTHER.load(Ordering::SeqCst) { usize::MAX } else { 0 };
+    (given < usize::MAX).then(|| given.checked_sub(1).unwrap_or(refused))
 }
+
+/// Held by a test while it counts: all share the count.
+static ALONE: Mutex<()> = Mutex::new(());
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -454,11 +469,11 @@ fn refused_one_by_one() {
 
 #[test]
 fn calls_take_what_they_tell() {
-    // One test, since all of them share the count.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for threads in [1, 2] {
         resizing(threads);
         // What is more of AVX-512 VNNI is for bytes.
-        for backend in Backend::available().into_iter().filter(|&backend| backend != Backend::Avx512Vnni) {
+        for backend in backends::backends().into_iter().filter(|&backend| backend != Backend::Avx512Vnni) {
             convolutions::<f32>(threads, Precision::Standard, backend);
         }
         convolutions::<f32>(threads, Precision::Strict, Backend::best());
@@ -478,4 +493,11 @@ fn calls_take_what_they_tell() {
         refused_scratch(threads);
     }
     refused_one_by_one();
+}
+
+#[cfg(feature = "rayon")]
+#[test]
+fn calls_say_so_where_memory_runs_out() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    exhausted::calls_say_so();
 }

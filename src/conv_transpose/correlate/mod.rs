@@ -190,7 +190,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
     /// [`Error`] where there is no memory for that.
     pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
         if !out.is_empty() {
-            reserve::<A::Row>(&self.need())?;
+            let _reserved = reserve::<A::Row>(&self.need())?;
             self.divide(out, 0..self.groups * self.of_coarse.pieces, 0..self.of_fine.pieces);
         }
         Ok(())

@@ -28,7 +28,7 @@ pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
     out: ArrayViewMut5<'_, S>,
 ) -> Result<(), Error> {
     let rows = Rows::new::<A::Row>(geometry, backend);
-    reserve::<A::Row>(&need_of(&rows, fine.len()))?;
+    let _reserved = reserve::<A::Row>(&need_of(&rows, fine.len()))?;
     divide(&rows, coarse, fine, geometry.groups, backend, out);
     Ok(())
 }

@@ -54,7 +54,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
 
     /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
     pub(crate) fn run<S: Slot<A>>(self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
-        reserve::<A::Row>(&Need { threads: cuts(out.len()), ..self.need() })?;
+        let _reserved = reserve::<A::Row>(&Need { threads: cuts(out.len()), ..self.need() })?;
         let this = Self { streams: StreamingStores::Auto.streams(out.len() * size_of::<A>()), ..self };
         for_each_piece(out, &[0, 1, 3], &|origin, piece| {
             this.piece(origin, piece);

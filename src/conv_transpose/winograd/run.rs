@@ -121,7 +121,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         if out.is_empty() {
             return Ok(());
         }
-        reserve::<A::Row>(&self.need())?;
+        let _reserved = reserve::<A::Row>(&self.need())?;
         let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
         self.divide(out, [n, 0..self.scheme.channels.groups, h, w]);
         Ok(())

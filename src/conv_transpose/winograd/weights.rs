@@ -149,7 +149,7 @@ impl Scheme {
         let mut points = reserve_weights(count)?;
         points.resize(count, A::Row::default());
         let packing = Self::packing_lens(weight).iter().sum();
-        reserve::<A::Row>(&Need::of_buffers([packing, 0, 0], count >= SMALL_WORK))?;
+        let _reserved = reserve::<A::Row>(&Need::of_buffers([packing, 0, 0], count >= SMALL_WORK))?;
         self.pack_chunks(weight, 0..channels.groups * channels.chunks, backend, &mut points);
         Ok(points)
     }
