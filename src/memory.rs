@@ -91,6 +91,7 @@ impl Need {
         Self {
             shared_bytes: self.shared_bytes.saturating_add(other.shared_bytes),
             buffers: std::array::from_fn(|place| self.buffers[place].max(other.buffers[place])),
+            tags: self.tags.max(other.tags),
             list_bytes: self.list_bytes.max(other.list_bytes),
             held: self.held.max(other.held),
             threads: self.threads || other.threads,

@@ -9,7 +9,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
 use crate::parallel;
-use crate::simd::{Backend, Layout, Positions, StripProduct, lanes, reserve, with_scratch};
+use crate::simd::{Backend, Layout, Positions, Reserved, StripProduct, lanes, reserve_unless, with_scratch};
 
 /// Bytes of strip that a task fills at a time; more source channels are taken in turns.
 const STRIP_BYTES: usize = 256 * 1024;
@@ -76,12 +76,13 @@ impl<'w, 'x, A: FloatElement> Gather<'w, 'x, A> {
         Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
     }
 
-    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that, unless the caller has
+    /// `reserved` it.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, reserved: Option<&Reserved>) -> Result<(), Error> {
         if out.is_empty() {
             return Ok(());
         }
-        let _reserved = reserve::<A::Row>(&self.need())?;
+        let _own = reserve_unless::<A::Row>(reserved, || self.need())?;
         let [n, d, h, w] = self.strips.blocks();
         let chunks = self.packed.channels.groups * self.packed.channels.chunks;
         self.divide(out, [0..n, 0..chunks, 0..d, 0..h, 0..w]);

@@ -17,7 +17,7 @@ use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::memory::Need;
-use crate::simd::{Backend, reserve};
+use crate::simd::{Backend, Reserved, reserve};
 
 /// The engines over elements of one type. All shapes have been checked.
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
@@ -135,17 +135,16 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     out: ArrayViewMut5<'_, S>,
 ) -> Result<(), Error> {
     match &packed.0 {
-        Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out),
+        Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out, None),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
         Method::Winograd(reduced) => {
             let even = guard::even_pictures(&source, &reduced.even, backend)?;
-            if even.iter().any(|&even| !even) {
-                // Both ways need memory before anything is written.
-                reserve::<A::Row>(&packed_need(packed, source.view(), backend))?;
-            }
+            let direct = |source| Gather::new(&reduced.direct, source, bias, backend);
+            let need = |even, source| if even { reduced_need(reduced, source, backend) } else { direct(source).need() };
+            let reserved = reserve_for_runs::<A>(&even, source, need)?;
             by_runs(&even, source, out, &mut |even, source, out| match even {
-                true => run_reduced(reduced, source, bias, backend, out),
-                false => Gather::new(&reduced.direct, source, bias, backend).run(out),
+                true => run_reduced(reduced, source, bias, backend, (out, reserved.as_ref())),
+                false => direct(source).run(out, reserved.as_ref()),
             })
         }
     }
@@ -157,21 +156,49 @@ fn run_reduced<A: FloatElement, S: Slot<A>>(
     source: ArrayView5<'_, A>,
     bias: Option<ArrayView1<'_, A>>,
     backend: Backend,
-    out: ArrayViewMut5<'_, S>,
+    (out, reserved): (ArrayViewMut5<'_, S>, Option<&Reserved>),
 ) -> Result<(), Error> {
     if scheme.by_lines {
-        Lines::new(scheme, points, source, bias, backend).run(out)
+        Lines::new(scheme, points, source, bias, backend).run(out, reserved)
     } else {
-        Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out)
+        Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out, reserved)
     }
 }
 
-/// Runs of neighbouring pictures that are computed in the same way, one after the other.
-fn by_runs<A, S>(
+/// What [`run_reduced`] takes.
+fn reduced_need<A: FloatElement>(reduced: &Reduced<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
+    let Reduced { scheme, points, .. } = reduced;
+    if scheme.by_lines {
+        Lines::new(scheme, points, source, None, backend).need()
+    } else {
+        Run::new(scheme, Filters::Packed(points), source, None, backend).need()
+    }
+}
+
+/// Makes sure of the memory of all runs before the first is written, if there are several: of the two ways, and of all their lengths.
+fn reserve_for_runs<'x, A: FloatElement>(
     even: &[bool],
-    mut source: ArrayView5<'_, A>,
+    mut source: ArrayView5<'x, A>,
+    need: impl Fn(bool, ArrayView5<'x, A>) -> Need,
+) -> Result<Option<Reserved>, Error> {
+    let mut whole = Need::default();
+    for alike in even.chunk_by(|one, other| one == other) {
+        if alike.len() == even.len() {
+            return Ok(None);
+        }
+        let (of_run, behind) = source.split_at(Axis(0), alike.len());
+        whole = whole.or(need(alike[0], of_run));
+        source = behind;
+    }
+    Ok(Some(reserve::<A::Row>(&whole)?))
+}
+
+/// Runs of neighbouring pictures that are computed in the same way, one after the other.
+fn by_runs<'x, A, S>(
+    even: &[bool],
+    mut source: ArrayView5<'x, A>,
     mut out: ArrayViewMut5<'_, S>,
-    run: &mut impl FnMut(bool, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+    run: &mut impl FnMut(bool, ArrayView5<'x, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     for alike in even.chunk_by(|one, other| one == other) {
         let (of_run, behind) = source.split_at(Axis(0), alike.len());
@@ -188,13 +215,7 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
         Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
         Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
         Method::Winograd(reduced) => {
-            let Reduced { scheme, points, direct, .. } = &**reduced;
-            let need = if scheme.by_lines {
-                Lines::new(scheme, points, source.view(), None, backend).need()
-            } else {
-                Run::new(scheme, Filters::Packed(points), source.view(), None, backend).need()
-            };
-            need.or(Gather::new(direct, source, None, backend).need())
+            reduced_need(reduced, source.view(), backend).or(Gather::new(&reduced.direct, source, None, backend).need())
         }
     }
 }
@@ -217,22 +238,25 @@ fn run_once<A: FloatElement, S: Slot<A>>(
         None => None,
     };
     let (Some(scheme), Some(weights)) = (scheme, weights) else {
-        return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out);
+        return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
     };
     let even = guard::even_pictures(&source, &weights, backend)?;
     let direct = if even.iter().all(|&even| even) { None } else { Some(panels::pack_panels(geometry, direction, weight)?) };
     let needs_points =
         even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
     let points = if needs_points { scheme.pack(&weight, backend)? } else { Vec::new() };
-    if direct.is_some() {
-        // Both ways need memory before anything is written.
-        reserve::<A::Row>(&need((geometry, direction), weight, source.view(), backend, Uses::Once)?)?;
-    }
+    let lines = |source| Lines::new(&scheme, &points, source, bias, backend);
+    let filters = || if needs_points { Filters::Packed(&points) } else { Filters::Raw(weight) };
+    let tiles = |source| Run::new(&scheme, filters(), source, bias, backend);
+    let reserved = reserve_for_runs::<A>(&even, source, |even, source| match &direct {
+        Some(direct) if !even => Gather::new(direct, source, None, backend).need(),
+        _ if scheme.by_lines => lines(source).need(),
+        _ => tiles(source).need(),
+    })?;
     by_runs(&even, source, out, &mut |even, source, out| match &direct {
-        Some(direct) if !even => Gather::new(direct, source, bias, backend).run(out),
-        _ if scheme.by_lines => Lines::new(&scheme, &points, source, bias, backend).run(out),
-        _ if needs_points => Run::new(&scheme, Filters::Packed(&points), source, bias, backend).run(out),
-        _ => Run::new(&scheme, Filters::Raw(weight), source, bias, backend).run(out),
+        Some(direct) if !even => Gather::new(direct, source, bias, backend).run(out, reserved.as_ref()),
+        _ if scheme.by_lines => lines(source).run(out, reserved.as_ref()),
+        _ => tiles(source).run(out, reserved.as_ref()),
     })
 }
 

@@ -470,6 +470,11 @@ pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
     Ok(reserved)
 }
 
+/// The same, unless it has been done by who asks for the call.
+pub(crate) fn reserve_unless<T: Arithmetic>(reserved: Option<&Reserved>, need: impl FnOnce() -> Need) -> Result<Option<Reserved>, Error> {
+    reserved.is_none().then(|| reserve::<T>(&need())).transpose()
+}
+
 /// Buffers of these lengths for so many threads.
 fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
     let lens = (0..threads).flat_map(|_| lens).filter(|&&len| len > 0);

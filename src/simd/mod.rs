@@ -32,7 +32,7 @@ mod weighted_rows;
 mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
-pub(crate) use arithmetic::{LINE, as_few_bits, as_few_bits_mut, reserve, with_scratch, with_tags};
+pub(crate) use arithmetic::{LINE, Reserved, as_few_bits, as_few_bits_mut, reserve, reserve_unless, with_scratch, with_tags};
 pub(crate) use combine::{Combine, CombineRows, CombineSlices};
 pub(crate) use combine_pairs::{CombinePairs, halves};
 pub(crate) use copy_pixels::{CopyPixels, CopyRow, CopyRows};

@@ -2,16 +2,21 @@
 
 use upsample::Backend;
 
-/// Every backend of the machine, at least those that its instructions are known to be enough for. Prints them.
+/// The backends that this machine has to run, whose features are asked for here, too: a test of each of them cannot pass without them.
 pub fn backends() -> Vec<Backend> {
-    let all = Backend::available();
-    println!("backends: {all:?}");
-    assert_eq!(all.first(), Some(&Backend::Portable));
+    let found = Backend::available();
+    println!("backends: {found:?}");
+    let mut expected = vec![Backend::Portable];
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
-        assert!(all.contains(&Backend::Avx2), "a machine with AVX2 runs {all:?}");
+    {
+        macro_rules! has { ($($feature:tt),+) => { $(std::is_x86_feature_detected!($feature))&&+ } }
+        let avx2 = has!("avx2", "fma", "f16c");
+        let avx512 = avx2 && has!("avx512f", "avx512bw", "avx512dq", "avx512vl");
+        let rows = [(Backend::Avx2, avx2), (Backend::Avx512, avx512), (Backend::Avx512Vnni, avx512 && has!("avx512vnni", "avx512vbmi"))];
+        expected.extend(rows.into_iter().filter(|(_, has)| *has).map(|(backend, _)| backend));
     }
     #[cfg(target_arch = "aarch64")]
-    assert!(all.contains(&Backend::Neon), "a machine with NEON runs {all:?}");
-    all
+    expected.push(Backend::Neon);
+    assert_eq!(found, expected, "the backends of this machine");
+    found
 }

@@ -1,5 +1,6 @@
 //! Sums of many taps: their error does not grow with the number of taps, whichever axis they lie along, forward and back.
 
+use crate::common::backends;
 use crate::definition::{Outside, half_pixel, kahan, keys, lanczos, tent};
 use ndarray::{Array3, Array4};
 use upsample::{Backend, Element, Filter, Profile, Resize, ndarray};
@@ -17,7 +18,7 @@ fn methods() -> Vec<(&'static str, Resize)> {
 /// Every method on every backend.
 fn runs() -> Vec<(String, Resize)> {
     let with = |backend: Backend| methods().into_iter().map(move |(name, resize)| (format!("{name} {backend:?}"), resize.backend(backend)));
-    Backend::available().into_iter().flat_map(with).collect()
+    backends().into_iter().flat_map(with).collect()
 }
 
 fn assert_near(name: &str, y: impl IntoIterator<Item = f32>, expected: f64) {
@@ -50,7 +51,7 @@ fn ones_stay_ones() {
 #[test]
 fn gradients_of_ones() {
     let enlarging = [Resize::nearest(), Resize::linear(), Resize::cubic(), Resize::area(), Resize::filter(Filter::Lanczos { lobes: 3 })];
-    for (resize, backend) in enlarging.iter().flat_map(|resize| Backend::available().into_iter().map(move |backend| (resize, backend))) {
+    for (resize, backend) in enlarging.iter().flat_map(|resize| backends().into_iter().map(move |backend| (resize, backend))) {
         let resize = resize.clone().backend(backend);
         for (n, m) in [(1, 4_000_000), (2, 4_000_000), (2, 100_000), (1, 1000), (2, 130)] {
             let dx = resize.plan([n], [m]).unwrap().backward(&Array3::<f32>::ones((1, 1, m))).unwrap();
@@ -90,7 +91,7 @@ fn noise_is_summed_as_in_double() {
     for (n, m) in [(64, 1), (66, 1), (5000, 5), (1_000_000, 1), (1_000_000, 2)] {
         for (method, _) in methods() {
             let weights = defined(method, n, m, Outside::Dropped);
-            for backend in Backend::available() {
+            for backend in backends() {
                 let resize = methods().into_iter().find(|row| row.0 == method).unwrap().1.profile(Profile::Jax).backend(backend);
                 let x = Array3::from_shape_vec((1, 1, n), values[..n].to_vec()).unwrap();
                 let y = resize.plan([n], [m]).unwrap().forward(&x).unwrap();
@@ -117,7 +118,7 @@ fn gradients_of_noise_are_summed_as_in_double() {
     for (name, resize, support, kernel) in kernels {
         for (n, m) in [(3, 70), (3, 5000), (2, 1_000_000), (5, 1_000_000)] {
             let weights = half_pixel(kernel, support, false, (n, m), Outside::Clamped);
-            for backend in Backend::available() {
+            for backend in backends() {
                 let dy = Array3::from_shape_vec((1, 1, m), values[..m].to_vec()).unwrap();
                 let resize = resize.clone().profile(Profile::Onnx).backend(backend);
                 let dx = resize.plan([n], [m]).unwrap().backward(&dy).unwrap();

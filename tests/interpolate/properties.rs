@@ -1,8 +1,9 @@
 //! Properties that hold for every filter, coordinate rule, rank and layout, and agreement with a naive resize written from the definitions.
 
+use crate::common;
 use ndarray::{Array, Array5};
 use proptest::prelude::*;
-use upsample::{Backend, Coordinates, Filter, NearestRule, Profile, Resize, Rounding, Tensor, ndarray};
+use upsample::{Backend, Coordinates, Filter, NearestRule, Profile, Resize, Rounding, ndarray};
 
 /// Every method by name, antialiased where it can be.
 fn methods() -> Vec<(&'static str, Resize)> {
@@ -147,7 +148,7 @@ proptest! {
         let portable = resize.clone().backend(Backend::Portable).plan(input, output).unwrap();
         let (single_p, byte_p) = (portable.forward(&single).unwrap(), portable.forward(&byte).unwrap());
         let back_p = portable.backward(&single_p).unwrap();
-        for backend in Backend::available() {
+        for backend in common::backends() {
             let plan = resize.clone().backend(backend).plan(input, output).unwrap();
             let y = plan.forward(&single).unwrap();
             prop_assert!(y.iter().zip(&single_p).all(|(a, b)| (a - b).abs() <= 4e-6), "{name} {backend:?}");
@@ -235,7 +236,7 @@ fn threads_do_not_change_a_bit() {
             for (_, resize) in methods() {
                 for size in [[40, 120, 100], [31, 25, 70]] {
                     let plan = resize.plan([20, 60, 50], size).unwrap();
-                    let y = plan.forward(Tensor::from(&volume)).unwrap();
+                    let y = plan.forward(upsample::Tensor::from(&volume)).unwrap();
                     all.extend(plan.backward(&y).unwrap().iter().map(|v| v.to_bits()));
                     all.extend(y.iter().map(|v| v.to_bits()));
                 }

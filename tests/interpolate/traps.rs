@@ -1,5 +1,6 @@
 //! What trips everyone: each trap has a test of its name. And what cannot be done: each error with its numbers.
 
+use crate::common::backends;
 use ndarray::{Array1, Array3, Array4, array, s};
 use upsample::{
     Axis, Backend, Coordinates, Element, Error, Filter, FloatElement, NearestRule, PerAxis, Profile, Resize, ResizePlan, Rounding,
@@ -183,7 +184,7 @@ fn halving_in_one_pass_is_both_passes_to_the_last_bit() {
             let mut wide = Array4::zeros((2, 3, large[0], 2 * large[1]));
             wide.slice_mut(s![.., .., .., ..;-2]).assign(&x);
             let apart = wide.slice(s![.., .., .., ..;-2]);
-            for backend in Backend::available() {
+            for backend in backends() {
                 for streaming in [StreamingStores::Always, StreamingStores::Never] {
                     let options = |resize: Resize| resize.backend(backend).streaming(streaming);
                     let area = options(Resize::area()).plan(large, small).unwrap();
@@ -224,7 +225,7 @@ fn bytes_are_the_same_on_every_backend_streamed_or_not() {
             let pixels = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned().permuted_axes([0, 3, 1, 2]);
             let size = [height, width * factor];
             let expected = resize.clone().backend(Backend::Portable).plan([9, width], size).unwrap().forward(&x).unwrap();
-            for backend in Backend::available() {
+            for backend in backends() {
                 for streaming in [StreamingStores::Always, StreamingStores::Never] {
                     let plan = resize.clone().backend(backend).streaming(streaming).plan([9, width], size).unwrap();
                     let found = plan.forward(&pixels).unwrap();
@@ -270,7 +271,7 @@ fn shrunk_bytes_are_the_same_on_every_backend() {
                 let x = Array4::<u8>::from_shape_fn((1, channels, height, width), extremes);
                 let pixels = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned().permuted_axes([0, 3, 1, 2]);
                 let expected = resize.clone().backend(Backend::Portable).plan([height, width], size).unwrap().forward(&x).unwrap();
-                for backend in Backend::available() {
+                for backend in backends() {
                     let plan = resize.clone().backend(backend).plan([height, width], size).unwrap();
                     let name = format!("{name}, {channels} channels, {height} × {width} → {size:?}, {backend:?}");
                     assert_eq!(plan.forward(&pixels).unwrap(), expected, "{name}");
@@ -424,7 +425,7 @@ fn doubling_writes_every_pixel_twice() {
 
     fn double<A: Copy + PartialEq + std::fmt::Debug + Send + Sync + 'static>(number: impl Fn(usize) -> A) {
         for width in (1..20).chain([31, 32, 33, 47, 48, 63, 64, 65, 100]) {
-            for backend in Backend::available() {
+            for backend in backends() {
                 for streaming in [StreamingStores::Always, StreamingStores::Never] {
                     let plan = Resize::nearest().backend(backend).streaming(streaming).plan([3, width], 2.0).unwrap();
                     for channels in 1..=5 {

@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{
-    Backend, ELEMENTS, EvaluateLine, InterpolateLine, LINE, Layout, Positions, StripProduct, Transpose, lanes, prefetch, reserve,
-    with_scratch,
+    Backend, ELEMENTS, EvaluateLine, InterpolateLine, LINE, Layout, Positions, Reserved, StripProduct, Transpose, lanes, prefetch,
+    reserve_unless, with_scratch,
 };
 
 /// Outputs of a tile along an axis.
@@ -78,12 +78,13 @@ impl<'w, 'x, A: FloatElement> Lines<'w, 'x, A> {
         need.with_shared(channels.out * channels.groups * size_of::<A::Row>())
     }
 
-    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that, unless the caller has
+    /// `reserved` it.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, reserved: Option<&Reserved>) -> Result<(), Error> {
         if out.is_empty() {
             return Ok(());
         }
-        let _reserved = reserve::<A::Row>(&self.need())?;
+        let _own = reserve_unless::<A::Row>(reserved, || self.need())?;
         let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
         self.divide(out.index_axis_move(Axis(2), 0), [n, 0..self.scheme.channels.groups, h, w]);
         Ok(())

@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{
-    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, LINE, Layout, Positions, Real, StripProduct, lanes, reserve, tile_positions,
-    with_scratch,
+    Backend, ELEMENTS, EvaluateTiles, InterpolateTiles, LINE, Layout, Positions, Real, Reserved, StripProduct, lanes, reserve_unless,
+    tile_positions, with_scratch,
 };
 
 /// Evaluated pixels that a task keeps at a time, where the summands are many.
@@ -116,12 +116,13 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
         Tiles::new((&self.scheme.phases, &self.scheme.axes), sizes, self.lanes, tile_positions::<A::Row>(self.backend))
     }
 
-    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that.
-    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>) -> Result<(), Error> {
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that, unless the caller has
+    /// `reserved` it.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, reserved: Option<&Reserved>) -> Result<(), Error> {
         if out.is_empty() {
             return Ok(());
         }
-        let _reserved = reserve::<A::Row>(&self.need())?;
+        let _own = reserve_unless::<A::Row>(reserved, || self.need())?;
         let [n, h, w] = std::array::from_fn(|axis| 0..self.positions[axis].div_ceil(self.block[axis]));
         self.divide(out, [n, 0..self.scheme.channels.groups, h, w]);
         Ok(())

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use upsample::ndarray::{Array, Array4, Array5, Dimension};
-use upsample::{Coordinates, Filter, Profile, Resize, ResizePlan};
+use upsample::{Coordinates, Filter, Profile, Resize, ResizePlan, Spatial, SpatialRank};
 
 use crate::case::Case;
 use crate::engine::Engine;
@@ -38,7 +38,10 @@ fn describe(case: &Case) -> Resize {
     if case.antialias { described.antialias(true) } else { described }
 }
 
-fn plan<const RANK: usize>(case: &Case) -> Result<ResizePlan<RANK>, String> {
+fn plan<const RANK: usize>(case: &Case) -> Result<ResizePlan<RANK>, String>
+where
+    Spatial<RANK>: SpatialRank,
+{
     let spatial = |shape: &[usize]| std::array::from_fn::<usize, RANK, _>(|axis| shape[2 + axis]);
     describe(case).plan(spatial(&case.input), spatial(&case.output)).map_err(|error| error.to_string())
 }
