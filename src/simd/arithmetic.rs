@@ -554,10 +554,13 @@ pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> 
 /// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
 fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
     let mut buffer = with_own(|scratch| list(scratch).pop()).flatten().unwrap_or_default();
-    if buffer.len() < len {
+    // A buffer that was handed over has room for the longest part of a call, and is only as long as what it was used for.
+    if buffer.capacity() < len {
         // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
         drop(buffer);
         buffer = take_handed_over(len, list);
+    }
+    if buffer.len() < len {
         buffer.resize(len, T::default());
     }
     buffer
