@@ -3,6 +3,8 @@
 //! Work is cut by its shape alone, never by the number of threads, so results are the same bits for any pool.
 //! Small work stays on the calling thread.
 
+use std::ops::Range;
+
 /// Runs both halves, on two threads of the caller's rayon pool where the feature is on and there is a pool.
 #[cfg(feature = "rayon")]
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
@@ -69,4 +71,30 @@ pub(crate) fn is_worker() -> bool {
 #[cfg(not(feature = "rayon"))]
 pub(crate) fn is_worker() -> bool {
     true
+}
+
+/// Calls `work` with each `len` items and their number among these pieces, counted from `first`: on several threads where that is `worth` it.
+pub(crate) fn each_piece<T: Send>(items: &mut [T], len: usize, first: usize, worth: bool, work: &(impl Fn(usize, &mut [T]) + Sync)) {
+    let pieces = items.len().div_ceil(len.max(1));
+    if pieces <= 1 {
+        return work(first, items);
+    }
+    let (left, right) = items.split_at_mut(pieces / 2 * len);
+    join_if(worth, || each_piece(left, len, first, worth, work), || each_piece(right, len, first + pieces / 2, worth, work));
+}
+
+/// The results of `work` for all numbers of a range, two at a time made one by `and`: always the same pairs. `None` where there is none.
+pub(crate) fn reduce<R: Send>(
+    range: Range<usize>,
+    worth: bool,
+    work: &(impl Fn(usize) -> R + Sync),
+    and: &(impl Fn(R, R) -> R + Sync),
+) -> Option<R> {
+    if range.len() <= 1 {
+        return range.map(work).next();
+    }
+    let middle = range.start + range.len() / 2;
+    let (mut left, mut right) = (None, None);
+    join_if(worth, || left = reduce(range.start..middle, worth, work, and), || right = reduce(middle..range.end, worth, work, and));
+    left.zip(right).map(|(left, right)| and(left, right))
 }

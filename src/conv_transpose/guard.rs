@@ -22,7 +22,7 @@
 //! the error of an output stays below `16·ε·K·Σ|x||w|` over what it reads, for sums of `K` products. It is not proved for numbers that are
 //! chosen against it, large weights just where pixels are small; [`Precision::Strict`](super::Precision::Strict) is exact for those, too.
 
-use ndarray::{ArrayView4, ArrayView5, Axis, s};
+use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 use num_traits::Float;
 
 use super::phases::Direction;
@@ -30,7 +30,8 @@ use super::winograd::Scheme;
 use crate::element::{Convert, FloatElement};
 use crate::error::Error;
 use crate::memory::list_of;
-use crate::simd::{AddMagnitudes, Backend, Real, SumMagnitudes};
+use crate::parallel;
+use crate::simd::{AddMagnitudes, Backend, CHANNELS, FindMagnitudes, Magnitudes, Real, SumMagnitudes};
 
 /// How many times as large as the smallest pixel of a picture the largest may be.
 const MOST_SPREAD: f64 = 32.0;
@@ -42,6 +43,8 @@ const LEAST_LARGE: f64 = 1.5;
 const RANGE: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
 /// Pixels that are looked at together.
 const PIXELS: usize = 4096;
+/// Below so many numbers the calling thread looks at them alone.
+const SMALL_WORK: usize = 1 << 17;
 
 /// What is known of the weights of a call that are spread evenly.
 #[derive(Debug, Clone)]
@@ -61,6 +64,7 @@ impl<T> EvenWeights<T> {
         groups: usize,
         scheme: &Scheme,
         weight: &ArrayView5<'_, A>,
+        backend: Backend,
     ) -> Result<Option<Self>, Error>
     where
         T: Real,
@@ -72,16 +76,10 @@ impl<T> EvenWeights<T> {
         let mut large = f64::INFINITY;
         for (group, channels) in (0..groups).zip(channels.chunks_exact_mut(source.max(1))) {
             let of_group = weight.slice(s![group * coarse..(group + 1) * coarse, .., .., .., ..]);
-            for (from, to) in of_group.outer_iter().zip(kernels.chunks_exact_mut(fine.max(1))) {
-                for (kernel, magnitudes) in from.outer_iter().zip(to) {
-                    *magnitudes = match kernel.to_slice() {
-                        Some(kernel) => Magnitudes::of(kernel),
-                        None => {
-                            kernel.iter().fold(Magnitudes::default(), |all, value| all.and(Magnitudes::of(std::slice::from_ref(value))))
-                        }
-                    };
-                }
-            }
+            let worth = of_group.len() >= SMALL_WORK;
+            parallel::each_piece(&mut kernels, fine.max(1), 0, worth, &|coarse, found| {
+                find_magnitudes(&of_group.index_axis(Axis(0), coarse), taps, found, backend);
+            });
             let Some(fill) = fill_of_outputs(direction, fine, &kernels, channels) else { return Ok(None) };
             large = large.min(fill / taps as f64 * scheme.products() as f64);
         }
@@ -99,35 +97,15 @@ impl<T> EvenWeights<T> {
     }
 }
 
-/// The largest magnitude of some numbers, and their sum.
-#[derive(Debug, Clone, Copy, Default)]
-struct Magnitudes {
-    largest: f32,
-    sum: f32,
-}
-
-impl Magnitudes {
-    /// Infinite if one is no number. The largest is found by the bits, whose order is that of the magnitudes, and the sum in four parts: such
-    /// loops become vectors.
-    fn of<A: FloatElement>(values: &[A]) -> Self {
-        let (mut bits, mut sums) = ([0_i32; 4], [0.0_f32; 4]);
-        let (fours, rest) = values.as_chunks::<4>();
-        let mut add = |lane: usize, value: &A| {
-            let magnitude = value.to_row().magnitude_bits();
-            bits[lane] = bits[lane].max(magnitude);
-            sums[lane] += f32::from_bits(magnitude.cast_unsigned());
-        };
-        for four in fours {
-            (0..4).for_each(|lane| add(lane, &four[lane]));
-        }
-        rest.iter().for_each(|value| add(0, value));
-        let bits = bits.into_iter().fold(0, i32::max);
-        let finite = bits < f32::INFINITY.to_bits().cast_signed();
-        Self { largest: if finite { f32::from_bits(bits.cast_unsigned()) } else { f32::INFINITY }, sum: sums.iter().sum() }
+/// The magnitudes of each kernel of a source channel: fine channels × `taps`.
+fn find_magnitudes<A: FloatElement>(kernels: &ArrayView4<'_, A>, taps: usize, found: &mut [Magnitudes], backend: Backend) {
+    if let Some(values) = kernels.to_slice().and_then(A::as_rows) {
+        return backend.run(FindMagnitudes { values, len: taps, found });
     }
-
-    fn and(self, other: Self) -> Self {
-        Self { largest: self.largest.max(other.largest), sum: self.sum + other.sum }
+    for (kernel, found) in kernels.outer_iter().zip(found) {
+        let magnitudes = kernel.iter().map(|value| value.to_row().magnitude_bits());
+        let (bits, sum) = magnitudes.fold((0, 0.0), |(most, sum), bits| (bits.max(most), sum + f32::from_bits(bits.cast_unsigned())));
+        *found = Magnitudes::new(bits, sum);
     }
 }
 
@@ -166,10 +144,35 @@ pub(super) fn even_pictures<A: FloatElement>(
     backend: Backend,
 ) -> Result<Vec<bool>, Error> {
     let mut even = list_of(true, source.dim().0)?;
-    for (picture, even) in source.outer_iter().zip(&mut even) {
-        *even = is_even_picture(&picture, weights, backend);
-    }
+    parallel::each_piece(&mut even, 1, 0, source.len() >= SMALL_WORK, &|picture, even| {
+        even.fill(is_even_picture(&source.index_axis(Axis(0), picture), weights, backend));
+    });
     Ok(even)
+}
+
+/// What is known of a part of a picture.
+#[derive(Debug, Clone, Copy)]
+struct Extremes {
+    /// The smallest and the largest sum of the magnitudes of a block.
+    smallest_block: f64,
+    largest_block: f64,
+    /// The largest sum of a pixel, and the largest summand.
+    largest_pixel: f64,
+    largest_number: f64,
+    /// All magnitudes; infinite or NaN if a number is.
+    total: f64,
+}
+
+impl Extremes {
+    fn and(self, other: Self) -> Self {
+        Self {
+            smallest_block: self.smallest_block.min(other.smallest_block),
+            largest_block: self.largest_block.max(other.largest_block),
+            largest_pixel: self.largest_pixel.max(other.largest_pixel),
+            largest_number: self.largest_number.max(other.largest_number),
+            total: self.total + other.total,
+        }
+    }
 }
 
 /// `picture` is channels × 1 × height × width.
@@ -182,34 +185,44 @@ fn is_even_picture<A: FloatElement>(picture: &ArrayView4<'_, A>, weights: &EvenW
     if rows * columns > PIXELS {
         return false;
     }
-    // Of blocks, all channels together; and of single numbers the largest.
-    let (mut smallest, mut largest_block, mut largest, mut largest_number, mut total) = (f64::INFINITY, 0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
-    for (row, column) in (0..height).step_by(rows).flat_map(|row| (0..width).step_by(columns).map(move |column| (row, column))) {
+    let parts_of_row = width.div_ceil(columns);
+    let part = |part: usize| {
+        let (row, column) = (part / parts_of_row * rows, part % parts_of_row * columns);
         let part = picture.slice(s![.., 0, row..height.min(row + rows), column..width.min(column + columns)]);
-        let mut sums = [A::Row::default(); PIXELS];
-        let sums = &mut sums[..part.len_of(Axis(1)) * part.len_of(Axis(2))];
-        for (channel, &weight) in part.outer_iter().zip(&weights.channels) {
-            let most = match channel.to_slice() {
-                Some(values) => add_magnitudes(values, weight, sums, backend),
-                None => sums.iter_mut().zip(channel).fold(0, |most, (sum, value)| {
-                    *sum = *sum + Float::abs(value.to_row()) * weight;
-                    most.max(value.to_row().magnitude_bits())
-                }),
-            };
-            largest_number = largest_number.max(f64::from(f32::from_bits(most.cast_unsigned())) * weight.to_double());
-        }
-        let (of_part, most) = backend.run(SumMagnitudes(&*sums));
-        // An infinity or a NaN of a pixel is in the sum of all.
-        if !of_part.is_finite() {
-            return false;
-        }
-        (total, largest) = (total + of_part, largest.max(f64::from(f32::from_bits(most.cast_unsigned()))));
-        let (least, most) = extremes_of_blocks(sums, part.len_of(Axis(2)), weights.block);
-        (smallest, largest_block) = (smallest.min(least), largest_block.max(most));
-    }
+        extremes_of_part(&part, weights, backend)
+    };
+    let parts = 0..height.div_ceil(rows) * parts_of_row;
+    let Some(found) = parallel::reduce(parts, picture.len() >= SMALL_WORK, &part, &Extremes::and) else { return true };
+    let Extremes { smallest_block, largest_block, largest_pixel, largest_number, total } = found;
     let fill = total / (largest_number * (channels * height * width) as f64);
-    largest == 0.0
-        || (RANGE.contains(&largest) && largest_block.max(largest) <= MOST_SPREAD * smallest && weights.large * fill >= LEAST_LARGE)
+    // An infinity or a NaN is in the sum of all.
+    total == 0.0
+        || (total.is_finite()
+            && RANGE.contains(&largest_pixel)
+            && largest_block.max(largest_pixel) <= MOST_SPREAD * smallest_block
+            && weights.large * fill >= LEAST_LARGE)
+}
+
+/// `part` is channels × height × width, of at most [`PIXELS`] pixels.
+fn extremes_of_part<A: FloatElement>(part: &ArrayView3<'_, A>, weights: &EvenWeights<A::Row>, backend: Backend) -> Extremes {
+    let (channels, height, width) = part.dim();
+    let mut sums = [A::Row::default(); PIXELS];
+    let sums = &mut sums[..height * width];
+    let mut bits = 0;
+    for first in (0..channels).step_by(CHANNELS) {
+        // The last ones may be fewer: a channel that counts for nothing takes the place of one that is not there.
+        let of = std::array::from_fn(|place| part.index_axis(Axis(0), (first + place).min(channels - 1)));
+        let shares = std::array::from_fn(|place| weights.channels.get(first + place).copied().unwrap_or_default());
+        let most = match of.each_ref().map(|channel| channel.to_slice()) {
+            [Some(a), Some(b), Some(c), Some(d)] => add_magnitudes([a, b, c, d], shares, sums, backend),
+            _ => of.iter().zip(shares).map(|(channel, share)| add_scattered(channel.iter(), share, sums)).fold(0, i32::max),
+        };
+        bits = bits.max(most);
+    }
+    let number = |bits: i32| f64::from(f32::from_bits(bits.cast_unsigned()));
+    let (total, pixel) = backend.run(SumMagnitudes(&*sums));
+    let (smallest_block, largest_block) = extremes_of_blocks(sums, width, weights.block);
+    Extremes { smallest_block, largest_block, largest_pixel: number(pixel), largest_number: number(bits), total }
 }
 
 /// The smallest and the largest sum of a whole block, in lines of `len` sums of pixels, which are changed.
@@ -236,24 +249,37 @@ fn extremes_of_blocks<T: Real>(sums: &mut [T], len: usize, [height, width]: [usi
     (if least == i32::MAX { f64::INFINITY } else { number(least) }, number(most))
 }
 
-/// `sums[i] += weight·|values[i]|`; returns the bits of the largest magnitude.
-fn add_magnitudes<A: FloatElement>(values: &[A], weight: A::Row, sums: &mut [A::Row], backend: Backend) -> i32 {
-    if let Some(values) = A::as_rows(values) {
-        return backend.run(AddMagnitudes { values, weight, sums });
+/// `sums[i] += Σ weights[c]·|channels[c][i]|`; returns the bits of the largest product.
+fn add_magnitudes<A: FloatElement>(channels: [&[A]; CHANNELS], weights: [A::Row; CHANNELS], sums: &mut [A::Row], backend: Backend) -> i32 {
+    if let [Some(a), Some(b), Some(c), Some(d)] = channels.map(A::as_rows) {
+        return backend.run(AddMagnitudes { channels: [a, b, c, d], weights, sums });
     }
-    let (mut rows, mut most) = ([A::Row::default(); 256], 0);
-    for (values, sums) in values.chunks(256).zip(sums.chunks_mut(256)) {
-        <A as Convert<A::Row>>::widen(values, &mut rows[..values.len()]);
-        most = most.max(backend.run(AddMagnitudes { values: &rows[..values.len()], weight, sums }));
+    const LEN: usize = 256;
+    let (mut rows, mut most) = ([[A::Row::default(); LEN]; CHANNELS], 0);
+    for (sums, first) in sums.chunks_mut(LEN).zip((0..).step_by(LEN)) {
+        for (row, channel) in rows.iter_mut().zip(channels) {
+            <A as Convert<A::Row>>::widen(&channel[first..first + sums.len()], row);
+        }
+        let channels = rows.each_ref().map(|row| &row[..sums.len()]);
+        most = most.max(backend.run(AddMagnitudes { channels, weights, sums }));
     }
     most
+}
+
+/// The same of one channel, whose pixels lie anyhow.
+fn add_scattered<'a, A: FloatElement>(channel: impl Iterator<Item = &'a A>, weight: A::Row, sums: &mut [A::Row]) -> i32 {
+    sums.iter_mut().zip(channel).fold(0, |most, (sum, value)| {
+        let product = Float::abs(value.to_row()) * weight;
+        *sum = *sum + product;
+        most.max(product.magnitude_bits())
+    })
 }
 
 /// Whether the channels of both factors of a weight gradient are filled so well that each pair has large products.
 pub(super) fn even_channels<A: FloatElement>(factors: [&ArrayView5<'_, A>; 2], backend: Backend) -> bool {
     let least = |factor: &ArrayView5<'_, A>| {
-        let fills = (0..factor.dim().1).map(|channel| fill_of_channel(factor, channel, backend));
-        fills.fold(1.0, f64::min)
+        let fill = |channel| fill_of_channel(factor, channel, backend);
+        parallel::reduce(0..factor.dim().1, factor.len() >= SMALL_WORK, &fill, &f64::min).unwrap_or(1.0)
     };
     // The coarse factor says how many pixels are added.
     let products = factors.map(|factor| factor.len() / factor.dim().1.max(1)).into_iter().min().unwrap_or(0);

@@ -143,7 +143,7 @@ pub(crate) fn pack<A: FloatElement>(
     let Some(scheme) = winograd::Scheme::find(geometry, direction, &weight) else {
         return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     };
-    let Some(even) = EvenWeights::find(direction, geometry.groups, &scheme, &weight)? else {
+    let Some(even) = EvenWeights::find(direction, geometry.groups, &scheme, &weight, backend)? else {
         return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     };
     let (points, direct) = (scheme.pack(&weight, backend)?, pack_panels(geometry, direction, weight)?);

@@ -234,7 +234,7 @@ fn run_once<A: FloatElement, S: Slot<A>>(
     }
     let scheme = Scheme::find(geometry, direction, &weight);
     let weights = match &scheme {
-        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight)?,
+        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight, backend)?,
         None => None,
     };
     let (Some(scheme), Some(weights)) = (scheme, weights) else {

@@ -40,7 +40,7 @@ pub use gather::Gather;
 pub(crate) use gather::GatherRows;
 pub(crate) use group::{AskGroupShape, GroupShape};
 pub use group::{Group, RowGroup};
-pub(crate) use magnitudes::{AddMagnitudes, SumMagnitudes};
+pub(crate) use magnitudes::{AddMagnitudes, CHANNELS, FindMagnitudes, Magnitudes, SumMagnitudes};
 pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
 pub(crate) use resize_rows::{ResizeRows, TOGETHER, Widening};
