@@ -519,10 +519,12 @@ fn grow<T: Clone + Default>(kept: &mut Vec<Vec<T>>, lens: &[usize]) -> Result<()
         kept.insert(0, Vec::new());
     }
     for (&len, buffer) in lens.zip(kept.iter_mut().rev()) {
-        if buffer.len() < len {
+        if buffer.capacity() < len {
             // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
             *buffer = Vec::new();
             *buffer = empty_buffer(len)?;
+        }
+        if buffer.len() < len {
             buffer.resize(len, T::default());
         }
     }
