@@ -6,14 +6,37 @@
 use std::ops::Range;
 
 /// Runs both halves, on two threads of the caller's rayon pool where the feature is on and there is a pool.
-#[cfg(feature = "rayon")]
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
+    let (mut left, mut right) = (Some(left), Some(right));
+    let mut left = || {
+        if let Some(left) = left.take() {
+            left();
+        }
+    };
+    let mut right = || {
+        if let Some(right) = right.take() {
+            right();
+        }
+    };
+    join_erased(&mut left, &mut right);
+}
+
+/// [`join`], compiled once for all halves: rayon's code for a pair of closures is long.
+#[cfg(feature = "rayon")]
+fn join_erased(left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)) {
     if has_pool() {
         rayon::join(left, right);
     } else {
         left();
         right();
     }
+}
+
+/// Runs both halves, one after the other.
+#[cfg(not(feature = "rayon"))]
+fn join_erased(left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)) {
+    left();
+    right();
 }
 
 /// Whether this thread is in a pool, or the global one is there for it. Starts that if need be: rayon would panic where it cannot start,
@@ -30,13 +53,6 @@ fn has_pool() -> bool {
             // A failure to start has the system's error behind it; a pool that has been started before has none.
             Err(error) => error.source().is_none(),
         })
-}
-
-/// Runs both halves, one after the other.
-#[cfg(not(feature = "rayon"))]
-pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
-    left();
-    right();
 }
 
 /// Runs both halves: on two threads where the work is worth that, else one after the other.

@@ -377,9 +377,10 @@ thread_local! {
 /// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
 pub(crate) const LINE: usize = 64;
 
-/// Does something with the thread's scratch memory, `None` where the thread is ending and has given it up.
-fn with_own<R>(work: impl FnOnce(&mut Scratch) -> R) -> Option<R> {
-    SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut())).ok()
+/// Does something with the thread's scratch memory; nothing where the thread is ending and has given it up.
+fn with_own(work: &mut dyn FnMut(&mut Scratch)) {
+    // An error says that the thread is ending.
+    let _ = SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut()));
 }
 
 /// Buffers that calls have allocated for the threads that take part in them, until these take them.
@@ -446,8 +447,17 @@ fn surplus<T>(buffers: &mut Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
     if most == 0 {
         return std::mem::take(buffers);
     }
-    buffers.sort_unstable_by_key(|buffer| std::cmp::Reverse(buffer.capacity()));
-    buffers.split_off(most.min(buffers.len()))
+    let mut smallest = Vec::new();
+    while buffers.len() > most {
+        let mut least = 0;
+        for at in 1..buffers.len() {
+            if buffers[at].capacity() < buffers[least].capacity() {
+                least = at;
+            }
+        }
+        smallest.push(buffers.swap_remove(least));
+    }
+    smallest
 }
 
 /// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and as much for each of the
@@ -456,11 +466,9 @@ pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
     let here = !need.threads || parallel::is_worker();
     let lens = need.buffers.map(|len| if len > 0 { with_spare::<T>(len) } else { 0 });
     if here {
-        let grown = with_own(|scratch| {
-            grow(T::scratch(scratch), &lens)?;
-            grow(&mut scratch.tags, &[need.tags])
-        });
-        grown.unwrap_or(Ok(()))?;
+        let mut grown = Ok(());
+        with_own(&mut |scratch| grown = grow(T::scratch(scratch), &lens).and_then(|()| grow(&mut scratch.tags, &[need.tags])));
+        grown?;
     }
     let others = if need.threads { parallel::threads() - usize::from(here) } else { 0 };
     try_lists(need.list_bytes, others + usize::from(here))?;
@@ -477,10 +485,14 @@ pub(crate) fn reserve_unless<T: Arithmetic>(reserved: Option<&Reserved>, need: i
 
 /// Buffers of these lengths for so many threads.
 fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
-    let lens = (0..threads).flat_map(|_| lens).filter(|&&len| len > 0);
-    let mut buffers = empty_buffer(lens.clone().count())?;
-    for &len in lens {
-        buffers.push(empty_buffer(len)?);
+    let of_thread = lens.iter().filter(|&&len| len > 0).count();
+    let mut buffers = empty_buffer(threads.saturating_mul(of_thread))?;
+    for _ in 0..threads {
+        for &len in lens {
+            if len > 0 {
+                buffers.push(empty_buffer(len)?);
+            }
+        }
     }
     Ok(buffers)
 }
@@ -537,7 +549,7 @@ pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut 
     let mut buffer = take(whole, T::scratch);
     let aligned = buffer.as_ptr().align_offset(LINE).min(whole - len);
     let result = work(&mut buffer[aligned..][..len]);
-    with_own(|scratch| T::scratch(scratch).push(buffer));
+    put_back(buffer, T::scratch);
     result
 }
 
@@ -546,8 +558,14 @@ pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> 
     let mut tags = take(len, Scratch::tags);
     tags[..len].fill(usize::MAX);
     let result = work(&mut tags[..len]);
-    with_own(|scratch| scratch.tags.push(tags));
+    put_back(tags, Scratch::tags);
     result
+}
+
+/// Keeps a buffer for the next who takes one.
+fn put_back<T>(buffer: Vec<T>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) {
+    let mut buffer = Some(buffer);
+    with_own(&mut |scratch| list(scratch).extend(buffer.take()));
 }
 
 /// A buffer of at least so many elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
@@ -555,7 +573,8 @@ pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> 
 ///
 /// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
 fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
-    let mut buffer = with_own(|scratch| list(scratch).pop()).flatten().unwrap_or_default();
+    let mut buffer = Vec::new();
+    with_own(&mut |scratch| buffer = list(scratch).pop().unwrap_or_default());
     // A buffer that was handed over has room for the longest part of a call, and is only as long as what it was used for.
     if buffer.capacity() < len {
         // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
@@ -572,9 +591,14 @@ fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T
 fn take_handed_over<T>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
     let mut handed_over = handed_over();
     let list = list(&mut handed_over.buffers);
-    let fitting = list.iter().enumerate().filter(|(_, buffer)| buffer.capacity() >= len);
-    let smallest = fitting.min_by_key(|(_, buffer)| buffer.capacity()).map(|(index, _)| index);
-    smallest.map(|index| list.swap_remove(index)).unwrap_or_default()
+    let mut smallest: Option<(usize, usize)> = None;
+    for (index, buffer) in list.iter().enumerate() {
+        let capacity = buffer.capacity();
+        if capacity >= len && smallest.is_none_or(|(_, other)| capacity < other) {
+            smallest = Some((index, capacity));
+        }
+    }
+    smallest.map(|(index, _)| list.swap_remove(index)).unwrap_or_default()
 }
 
 #[cfg(test)]

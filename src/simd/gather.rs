@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::group::{Group, GroupShape, GroupSums};
 use super::ring::RingRows;
 use super::streaming::Destination;
-use super::table::Lanes;
+use super::table::{Lanes, Run};
 use super::{Arithmetic, CombineRows, InstructionSet, Kernel, Table};
 
 /// Along rows of pixels of `inner` interleaved elements:
@@ -38,15 +38,7 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
         let Gather { rows, table, inner, pixels, out, starts } = self;
         let (first, len) = (pixels.start * inner, pixels.len() * inner);
         match table.lanes(inner, GroupShape::of::<T, I>()) {
-            Some(lanes) => match lanes.steps {
-                1 => gather_lanes::<I, T, 1>(rows, lanes, first, len, out, starts),
-                2 => gather_lanes::<I, T, 2>(rows, lanes, first, len, out, starts),
-                3 => gather_lanes::<I, T, 3>(rows, lanes, first, len, out, starts),
-                4 => gather_lanes::<I, T, 4>(rows, lanes, first, len, out, starts),
-                6 => gather_lanes::<I, T, 6>(rows, lanes, first, len, out, starts),
-                8 => gather_lanes::<I, T, 8>(rows, lanes, first, len, out, starts),
-                _ => gather_lanes::<I, T, 0>(rows, lanes, first, len, out, starts),
-            },
+            Some(lanes) => gather_groups::<I, T>(rows, lanes, first, len, out, starts),
             None => {
                 let gather = Gather { rows, table, inner, pixels: pixels.clone(), out: &mut *out, starts };
                 if let Some(Gather { out, .. }) = T::gather_pixels::<I>(gather) {
@@ -76,26 +68,9 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
     }
 }
 
-/// A group at a time; `STEPS` is the number of taps, or how many times several are added at a time; 0 if the compiler need not know it. Each
-/// row's output begins with element `first` and has `len` elements.
+/// A group at a time. Each row's output begins with element `first` and has `len` elements.
 #[inline(always)]
-fn gather_lanes<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
-    rows: &[&[T]],
-    lanes: &Lanes<T>,
-    first: usize,
-    len: usize,
-    out: &mut [MaybeUninit<T>],
-    starts: &[usize],
-) {
-    match (lanes.wide, lanes.joint) {
-        (true, _) => gather_groups::<I, T, STEPS, true, false>(rows, lanes, first, len, out, starts),
-        (false, true) => gather_groups::<I, T, STEPS, false, true>(rows, lanes, first, len, out, starts),
-        (false, false) => gather_groups::<I, T, STEPS, false, false>(rows, lanes, first, len, out, starts),
-    }
-}
-
-#[inline(always)]
-fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool, const JOINT: bool>(
+fn gather_groups<I: InstructionSet, T: Arithmetic>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
     first: usize,
@@ -105,93 +80,123 @@ fn gather_groups<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WID
 ) {
     let size = T::Group::<I>::LANES;
     let groups = first / size..(first + len).div_ceil(size);
-    // More than these do not stay in registers.
-    if STEPS == 0 || STEPS > if I::REGISTERS >= 32 { T::Group::<I>::MOST_STEPS } else { 4 } {
-        let fours = if I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS { rows.len() / 4 * 4 } else { 0 };
-        let ((of_fours, rest), (starts_of_fours, starts_of_rest)) = (rows.split_at(fours), starts.split_at(fours));
-        for group in groups {
-            let place = lanes.first(group) - first;
-            for (rows, starts) in of_fours.as_chunks::<4>().0.iter().zip(starts_of_fours.as_chunks::<4>().0) {
-                gather_four::<I, T, WIDE>(rows, lanes, group, out, starts.map(|start| start + place));
-            }
-            for (row, start) in rest.iter().zip(starts_of_rest) {
-                group_sums::<I, T, WIDE>(row, lanes, group).finish(&mut out[start + place..]);
-            }
-        }
-        return;
-    }
-    let steady = lanes.steady.start.max(groups.start)..lanes.steady.end.min(groups.end);
-    let mut group = groups.start;
-    while group < groups.end {
-        let mut run = Run { group, count: 1, first: lanes.first(group) - first };
-        if steady.contains(&group) {
-            run.count = (steady.end - group).div_ceil(lanes.cycle);
-        }
-        gather_run::<I, T, STEPS, WIDE, JOINT>(rows, lanes, &run, out, starts);
-        group += 1;
-        // The rest of the steady groups are in the runs of the first few.
-        if steady.contains(&group) && group == steady.start + lanes.cycle {
-            group = steady.end;
-        }
+    match lanes.steps {
+        1 if const { has_loop::<I, T>(1) } => gather_steps::<I, T, 1>(rows, lanes, first, groups, out, starts),
+        2 if const { has_loop::<I, T>(2) } => gather_steps::<I, T, 2>(rows, lanes, first, groups, out, starts),
+        3 if const { has_loop::<I, T>(3) } => gather_steps::<I, T, 3>(rows, lanes, first, groups, out, starts),
+        4 if const { has_loop::<I, T>(4) } => gather_steps::<I, T, 4>(rows, lanes, first, groups, out, starts),
+        6 if const { has_loop::<I, T>(6) } => gather_steps::<I, T, 6>(rows, lanes, first, groups, out, starts),
+        8 if const { has_loop::<I, T>(8) } => gather_steps::<I, T, 8>(rows, lanes, first, groups, out, starts),
+        _ if lanes.wide => gather_each::<I, T, true>(rows, lanes, first, groups, out, starts),
+        _ => gather_each::<I, T, false>(rows, lanes, first, groups, out, starts),
     }
 }
 
-/// Every [`cycle`](Lanes::cycle)th group from one on.
-struct Run {
-    group: usize,
-    count: usize,
-    /// Where it begins in the output.
-    first: usize,
+/// Whether there is a loop for so many steps, which keeps their picks and weights in registers: where it was measured to pay.
+const fn has_loop<I: InstructionSet, T: Arithmetic>(steps: usize) -> bool {
+    match steps {
+        2 | 4 => true,
+        1 | 3 => T::Group::<I>::IN_REGISTERS,
+        _ => T::Group::<I>::FOLD == 1 && I::REGISTERS >= 32,
+    }
 }
 
-/// A run of groups: they have the same picks and weights, which stay in registers. No closures here: what is called from one would not
-/// be compiled for the instruction set.
+/// Groups of a known number of steps.
 #[inline(always)]
-fn gather_run<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool, const JOINT: bool>(
+fn gather_steps<I: InstructionSet, T: Arithmetic, const STEPS: usize>(
     rows: &[&[T]],
     lanes: &Lanes<T>,
-    run: &Run,
+    first: usize,
+    groups: Range<usize>,
     out: &mut [MaybeUninit<T>],
     starts: &[usize],
 ) {
-    let size = T::Group::<I>::LANES;
-    let window = if WIDE { 2 * T::Group::<I>::WINDOW } else { T::Group::<I>::WINDOW };
-    let (entries, entry) = (run.group * STEPS..(run.group + 1) * STEPS, size * T::Group::<I>::FOLD);
-    let begin = &lanes.begin[entries.clone()];
-    let pick = &lanes.pick[entries.start * entry..entries.end * entry];
-    let weight = &lanes.weight[entries.start * entry..entries.end * entry];
-    let mut picks = [T::Group::<I>::pick(pick); STEPS];
-    let mut weights = [T::Group::<I>::weights(weight); STEPS];
-    for t in 1..STEPS {
-        picks[t] = T::Group::<I>::pick(&pick[t * entry..]);
-        weights[t] = T::Group::<I>::weights(&weight[t * entry..]);
+    match (lanes.wide, lanes.joint) {
+        (true, _) => gather_runs::<I, T, STEPS, true, false>(rows, lanes, first, groups, out, starts),
+        // One step is joint in itself.
+        (false, joint) if STEPS == 1 || joint => gather_runs::<I, T, STEPS, false, true>(rows, lanes, first, groups, out, starts),
+        _ => gather_runs::<I, T, STEPS, false, false>(rows, lanes, first, groups, out, starts),
     }
-    for (row, &start) in rows.iter().zip(starts) {
-        let mut windows = [*row; STEPS];
-        for t in 0..STEPS {
-            windows[t] = &row[begin[if JOINT { 0 } else { t }] as usize..][..(run.count - 1) * lanes.step + window];
-        }
-        let out = &mut out[start + run.first..][..((run.count - 1) * lanes.cycle + 1) * size];
-        for number in 0..run.count {
-            let (from, to) = (number * lanes.step, number * lanes.cycle * size);
-            let mut sums = T::Group::<I>::start();
-            for t in 0..STEPS {
-                // SAFETY: the windows of a tap were cut to end with that of the run's last group.
-                let window = unsafe { windows[t].get_unchecked(from..from + window) };
-                sums = sums.accumulate::<WIDE>(window, picks[t], weights[t]);
+}
+
+/// Every group by itself: picks and weights are read for each, once for four rows where the registers hold the sums of four.
+#[inline(always)]
+fn gather_each<I: InstructionSet, T: Arithmetic, const WIDE: bool>(
+    rows: &[&[T]],
+    lanes: &Lanes<T>,
+    first: usize,
+    groups: Range<usize>,
+    out: &mut [MaybeUninit<T>],
+    starts: &[usize],
+) {
+    let fours = if I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS { rows.len() / 4 * 4 } else { 0 };
+    let (of_fours, _) = rows.as_chunks::<4>();
+    for group in groups {
+        let (place, entries) = (lanes.first(group) - first, lanes.entries(group));
+        if fours > 0 {
+            for (rows, starts) in of_fours.iter().zip(starts.as_chunks::<4>().0) {
+                gather_four::<I, T, WIDE>(rows, entries, out, starts.map(|start| start + place));
             }
-            // SAFETY: the output was cut to end with the run's last group.
-            sums.finish(unsafe { out.get_unchecked_mut(to..to + size) });
+        }
+        for row in fours..rows.len() {
+            group_sums::<I, T, WIDE>(rows[row], entries).finish(&mut out[starts[row] + place..]);
         }
     }
 }
 
+/// Groups run by run: those of a run have the same picks and weights, which stay in registers. No closures here: what is called from one
+/// would not be compiled for the instruction set.
+#[inline(always)]
+fn gather_runs<I: InstructionSet, T: Arithmetic, const STEPS: usize, const WIDE: bool, const JOINT: bool>(
+    rows: &[&[T]],
+    lanes: &Lanes<T>,
+    first: usize,
+    groups: Range<usize>,
+    out: &mut [MaybeUninit<T>],
+    starts: &[usize],
+) {
+    let (size, entry) = const { (T::Group::<I>::LANES, T::Group::<I>::LANES * T::Group::<I>::FOLD) };
+    let window = if WIDE { 2 * T::Group::<I>::WINDOW } else { T::Group::<I>::WINDOW };
+    let (step, stride) = (lanes.step, lanes.cycle * size);
+    let mut runs = lanes.runs(groups);
+    while let Some(Run { group, count, first: begin_of_run }) = runs.next() {
+        let (begin, pick, weight) = lanes.entries(group);
+        let mut picks = [T::Group::<I>::pick(pick); STEPS];
+        let mut weights = [T::Group::<I>::weights(weight); STEPS];
+        for t in 1..STEPS {
+            picks[t] = T::Group::<I>::pick(&pick[t * entry..]);
+            weights[t] = T::Group::<I>::weights(&weight[t * entry..]);
+        }
+        for (row, &start) in rows.iter().zip(starts) {
+            let mut windows = [*row; STEPS];
+            for t in 0..STEPS {
+                windows[t] = &row[begin[if JOINT { 0 } else { t }] as usize..][..(count - 1) * step + window];
+            }
+            let out = &mut out[start + begin_of_run - first..][..(count - 1) * stride + size];
+            for number in 0..count {
+                let (from, to) = (number * step, number * stride);
+                let mut sums = T::Group::<I>::start();
+                for t in 0..STEPS {
+                    // SAFETY: the windows of a tap were cut to end with that of the run's last group.
+                    let window = unsafe { windows[t].get_unchecked(from..from + window) };
+                    sums = sums.accumulate::<WIDE>(window, picks[t], weights[t]);
+                }
+                // SAFETY: the output was cut to end with the run's last group.
+                sums.finish(unsafe { out.get_unchecked_mut(to..to + size) });
+            }
+        }
+    }
+}
+
+/// Where the windows of a group's steps begin, what is picked from them, and the weights.
+type Entries<'a, T> = (&'a [u32], &'a [u8], &'a [<T as Arithmetic>::Weight]);
+
 /// The sums of one group, all from the table.
 #[inline(always)]
-fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lanes: &Lanes<T>, group: usize) -> T::Group<I> {
-    let (entry, (begin, pick, weight)) = (lanes.entry(), lanes.entries(group));
+fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], (begin, pick, weight): Entries<'_, T>) -> T::Group<I> {
+    let entry = const { T::Group::<I>::LANES * T::Group::<I>::FOLD };
     let mut sums = T::Group::<I>::start();
-    for t in 0..lanes.steps {
+    for t in 0..begin.len() {
         let (pick, weights) = (T::Group::<I>::pick(&pick[t * entry..]), T::Group::<I>::weights(&weight[t * entry..]));
         sums = sums.accumulate::<WIDE>(&row[begin[t] as usize..], pick, weights);
     }
@@ -202,14 +207,13 @@ fn group_sums<I: InstructionSet, T: Arithmetic, const WIDE: bool>(row: &[T], lan
 #[inline(always)]
 fn gather_four<I: InstructionSet, T: Arithmetic, const WIDE: bool>(
     rows: &[&[T]; 4],
-    lanes: &Lanes<T>,
-    group: usize,
+    (begin, pick, weight): Entries<'_, T>,
     out: &mut [MaybeUninit<T>],
     starts: [usize; 4],
 ) {
-    let (entry, (begin, pick, weight)) = (lanes.entry(), lanes.entries(group));
+    let entry = const { T::Group::<I>::LANES * T::Group::<I>::FOLD };
     let mut sums = [T::Group::<I>::start(); 4];
-    for t in 0..lanes.steps {
+    for t in 0..begin.len() {
         let (pick, weights) = (T::Group::<I>::pick(&pick[t * entry..]), T::Group::<I>::weights(&weight[t * entry..]));
         for row in 0..4 {
             sums[row] = sums[row].accumulate::<WIDE>(&rows[row][begin[t] as usize..], pick, weights);

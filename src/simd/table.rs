@@ -86,6 +86,12 @@ impl<T: Arithmetic> Lanes<T> {
         (&self.begin[group * steps..][..steps], &self.pick[group * entries..][..entries], &self.weight[group * entries..][..entries])
     }
 
+    /// The runs that `groups` are made in.
+    pub(crate) fn runs(&self, groups: Range<usize>) -> Runs<'_, T> {
+        let steady = self.steady.start.max(groups.start)..self.steady.end.min(groups.end);
+        Runs { lanes: self, groups, steady }
+    }
+
     /// Finds the longest run of steady groups around the middle of the row.
     fn find_steady(&mut self) {
         let (steps, entries) = (self.steps, self.steps * self.entry());
@@ -113,6 +119,38 @@ impl<T: Arithmetic> Lanes<T> {
             (self.steady, self.cycle, self.step) = (start..end, cycle, common as usize);
             return;
         }
+    }
+}
+
+/// Every [`cycle`](Lanes::cycle)-th group from one on, which all have the same picks and weights.
+pub(crate) struct Run {
+    pub(crate) group: usize,
+    pub(crate) count: usize,
+    /// The output element that it begins with.
+    pub(crate) first: usize,
+}
+
+/// Some groups as runs, each as long as can be.
+pub(crate) struct Runs<'a, T: Arithmetic> {
+    lanes: &'a Lanes<T>,
+    groups: Range<usize>,
+    /// Those of the groups that are steady.
+    steady: Range<usize>,
+}
+
+impl<T: Arithmetic> Runs<'_, T> {
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<Run> {
+        let group = self.groups.next()?;
+        let mut run = Run { group, count: 1, first: self.lanes.first(group) };
+        if self.steady.contains(&group) {
+            run.count = (self.steady.end - group).div_ceil(self.lanes.cycle);
+            // The rest of the steady groups are in the runs of the first few.
+            if self.groups.start == self.steady.start + self.lanes.cycle {
+                self.groups.start = self.steady.end.max(self.groups.start);
+            }
+        }
+        Some(run)
     }
 }
 

@@ -42,7 +42,6 @@ pub(crate) unsafe fn whole_sums([low, middle, high]: [__m512i; 3]) -> __m512i {
 impl Group<u8> for Bytes512Vnni {
     const WINDOW: usize = 64;
     const FOLD: usize = 4;
-    const MOST_STEPS: usize = 6;
     type Pick = __m512i;
     type Weights = [__m512i; 3];
 

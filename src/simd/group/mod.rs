@@ -66,9 +66,7 @@ pub trait Group<T: Arithmetic>: GroupSums<T> {
     const WINDOW: usize;
     /// Taps that are added at a time.
     const FOLD: usize = 1;
-    /// Of how many steps picks and weights stay in registers, where there are 32 of these.
-    const MOST_STEPS: usize = 8;
-    /// Whether the sums are a register or a few, so that those of several rows can be made together.
+    /// Whether sums, picks and weights are a register or a few each: loops that keep those of several steps or rows there pay.
     const IN_REGISTERS: bool = true;
     /// Which elements of the window each lane takes, as the permutation wants it.
     type Pick: Copy;
