@@ -12,7 +12,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::bytes_of;
 use crate::output_size::element_count;
-use crate::simd::{Backend, panel_heights};
+use crate::simd::{Backend, Real, panel_heights};
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
 const ROWS: usize = 256;
@@ -139,6 +139,9 @@ pub(crate) fn pack<A: FloatElement>(
 ) -> Result<Packed<A::Row>, Error> {
     if let Some(few) = few_channels(geometry, direction, &weight) {
         return Ok(Packed(Method::Few(few.with_weights(&weight)?)));
+    }
+    if const { !A::Row::REDUCES } {
+        return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));
     }
     let Some(scheme) = winograd::Scheme::find(geometry, direction, &weight) else {
         return Ok(Packed(Method::Direct(pack_panels(geometry, direction, weight)?)));

@@ -17,7 +17,7 @@ use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::element::{Element, FloatElement};
 use crate::error::Error;
 use crate::memory::Need;
-use crate::simd::{Backend, Reserved, reserve};
+use crate::simd::{Backend, Real, Reserved, reserve};
 
 /// The engines over elements of one type. All shapes have been checked.
 #[allow(clippy::missing_errors_doc)] // hidden; what its callers document
@@ -137,7 +137,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => Gather::new(panels, source, bias, backend).run(out, None),
         Method::Few(few) => few_channels::Run::new(few, source, bias, backend).run(out),
-        Method::Winograd(reduced) => {
+        Method::Winograd(reduced) if const { A::Row::REDUCES } => {
             let even = guard::even_pictures(&source, &reduced.even, backend)?;
             let direct = |source| Gather::new(&reduced.direct, source, bias, backend);
             let need = |even, source| if even { reduced_need(reduced, source, backend) } else { direct(source).need() };
@@ -147,6 +147,7 @@ fn run_packed<A: FloatElement, S: Slot<A>>(
                 false => direct(source).run(out, reserved.as_ref()),
             })
         }
+        Method::Winograd(reduced) => Gather::new(&reduced.direct, source, bias, backend).run(out, None),
     }
 }
 
@@ -215,7 +216,8 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
         Method::Direct(panels) => Gather::new(panels, source, None, backend).need(),
         Method::Few(few) => few_channels::Run::new(few, source, None, backend).need(),
         Method::Winograd(reduced) => {
-            reduced_need(reduced, source.view(), backend).or(Gather::new(&reduced.direct, source, None, backend).need())
+            let direct = Gather::new(&reduced.direct, source, None, backend).need();
+            if const { A::Row::REDUCES } { reduced_need(reduced, source, backend).or(direct) } else { direct }
         }
     }
 }
@@ -231,6 +233,9 @@ fn run_once<A: FloatElement, S: Slot<A>>(
 ) -> Result<(), Error> {
     if let Some(few) = panels::few_channels(geometry, direction, &weight) {
         return few_channels::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
+    }
+    if const { !A::Row::REDUCES } {
+        return Gather::new(&panels::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
     }
     let scheme = Scheme::find(geometry, direction, &weight);
     let weights = match &scheme {
@@ -282,6 +287,9 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     let panels = panels::plan_panels(geometry, direction, &weight);
     let shared = bytes(panels.len()?) + panels.phases.list_bytes();
     let direct = Gather::new(&panels, source.view(), None, backend).need().with_shared(shared);
+    if const { !A::Row::REDUCES } {
+        return Ok(direct);
+    }
     let Some(scheme) = Scheme::find(geometry, direction, &weight) else { return Ok(direct) };
     // The largest weight of each kernel, and what each channel and picture is judged by.
     let (coarse, fine, ..) = weight.dim();
@@ -323,7 +331,10 @@ fn judged<'a, A: FloatElement>(
     backend: Backend,
 ) -> Correlate<'a, A> {
     let correlate = Correlate::new(geometry, *coarse, *fine, backend);
-    if !correlate.is_reduced() || guard::even_channels([coarse, fine], backend) {
+    if const { !A::Row::REDUCES } || !correlate.is_reduced() {
+        return correlate;
+    }
+    if guard::even_channels([coarse, fine], backend) {
         return correlate;
     }
     let strict = Geometry { precision: Precision::Strict, ..*geometry };

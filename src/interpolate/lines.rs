@@ -323,14 +323,14 @@ impl<'a, T> Places<'a, T> {
 }
 
 /// The input's own rows.
-pub(crate) struct Plain<'a, X: ?Sized, T> {
-    pub(crate) source: &'a X,
+pub(crate) struct Plain<'a, T> {
+    pub(crate) source: &'a dyn Source<T>,
     pub(crate) depth: usize,
     /// Holds one input row.
     pub(crate) spare: &'a mut [T],
 }
 
-impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
+impl<T: Arithmetic> Lines<T> for Plain<'_, T> {
     fn all(&self) -> Option<RingRows<'_, T>> {
         flat_rows(self.source, self.depth)
     }
@@ -349,8 +349,8 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Plain<'_, X, T> {
 }
 
 /// The input's rows resized along their width.
-pub(crate) struct Widened<'a, X: ?Sized, T: Arithmetic> {
-    pub(crate) source: &'a X,
+pub(crate) struct Widened<'a, T: Arithmetic> {
+    pub(crate) source: &'a dyn Source<T>,
     pub(crate) depth: usize,
     pub(crate) table: &'a Table<T>,
     /// The output pixels that are made.
@@ -360,7 +360,7 @@ pub(crate) struct Widened<'a, X: ?Sized, T: Arithmetic> {
     pub(crate) backend: Backend,
 }
 
-impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Widened<'_, X, T> {
+impl<T: Arithmetic> Lines<T> for Widened<'_, T> {
     fn widening(&self) -> Option<Widening<'_, T>> {
         let inputs = flat_rows(self.source, self.depth)?;
         Some(Widening { inputs, table: self.table, inner: self.source.inner(), pixels: self.pixels.clone() })
@@ -380,8 +380,8 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Widened<'_, X, T> {
 }
 
 /// The input's rows combined over the depth.
-pub(crate) struct Deepened<'a, X: ?Sized, T: Arithmetic> {
-    pub(crate) source: &'a X,
+pub(crate) struct Deepened<'a, T: Arithmetic> {
+    pub(crate) source: &'a dyn Source<T>,
     /// The output depth.
     pub(crate) depth: usize,
     pub(crate) table: &'a Table<T>,
@@ -390,7 +390,7 @@ pub(crate) struct Deepened<'a, X: ?Sized, T: Arithmetic> {
     pub(crate) backend: Backend,
 }
 
-impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
+impl<T: Arithmetic> Lines<T> for Deepened<'_, T> {
     #[inline]
     fn ready(&self, _: usize) -> Option<&[T]> {
         None
@@ -411,7 +411,7 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Lines<T> for Deepened<'_, X, T> {
     }
 }
 
-impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
+impl<T: Arithmetic> Deepened<'_, T> {
     /// A row whose taps do not lie in slices without gaps.
     fn make_one(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         let (index, weight) = self.table.row(self.depth);
@@ -429,19 +429,13 @@ impl<T: Arithmetic, X: Source<T> + ?Sized> Deepened<'_, X, T> {
 }
 
 /// All rows of slice `d`, where they follow each other without gaps.
-fn flat_rows<T, X: Source<T> + ?Sized>(source: &X, d: usize) -> Option<RingRows<'_, T>> {
+fn flat_rows<T>(source: &dyn Source<T>, d: usize) -> Option<RingRows<'_, T>> {
     let slices = source.flat()?;
     Some(RingRows { rows: slices.row(d as u32), stride: source.len(), mask: usize::MAX })
 }
 
 /// Rows `h` and following of slice `d`, `count` of them, copied into `spare` if need be.
-fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(
-    source: &'s X,
-    d: usize,
-    h: usize,
-    spare: &'s mut [T],
-    count: usize,
-) -> [&'s [T]; BATCH] {
+fn fetch<'s, T: Arithmetic>(source: &'s dyn Source<T>, d: usize, h: usize, spare: &'s mut [T], count: usize) -> [&'s [T]; BATCH] {
     let mut rows: [&[T]; BATCH] = [&[]; BATCH];
     if source.direct(d, h).is_some() {
         for (k, row) in rows[..count].iter_mut().enumerate() {
@@ -457,12 +451,12 @@ fn fetch<'s, T: Arithmetic, X: Source<T> + ?Sized>(
 }
 
 /// Has neighbouring rows of slice `d` of `sink` written to their place, or to `spare`, which holds some rows, and stored from there.
-pub(crate) fn put_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
-    sink: &mut Y,
+pub(crate) fn put_rows<T: Arithmetic>(
+    sink: &mut dyn Sink<T>,
     d: usize,
     rows: Range<usize>,
     spare: &mut [T],
-    mut write: impl FnMut(Range<usize>, Destination<'_, T>),
+    write: &mut dyn FnMut(Range<usize>, Destination<'_, T>),
 ) {
     if let Some(to) = sink.place(d, rows.clone()) {
         return write(rows, to);
@@ -478,12 +472,12 @@ pub(crate) fn put_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
 }
 
 /// The same for a loop that only knows ordinary stores: rows that go past the caches come by way of `spare`, too.
-pub(crate) fn put_stored_rows<T: Arithmetic, Y: Sink<T> + ?Sized>(
-    sink: &mut Y,
+pub(crate) fn put_stored_rows<T: Arithmetic>(
+    sink: &mut dyn Sink<T>,
     d: usize,
     rows: Range<usize>,
     spare: &mut [T],
-    compute: impl FnOnce(&mut [MaybeUninit<T>]),
+    compute: &mut dyn FnMut(&mut [MaybeUninit<T>]),
 ) {
     let size = rows.len() * sink.len();
     match sink.place(d, rows.clone()) {

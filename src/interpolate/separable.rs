@@ -254,6 +254,30 @@ struct Cut {
     width_splits_input: bool,
 }
 
+impl Cut {
+    /// The axis along which work of a shape is cut in two, and where; `None` for a task.
+    fn of(self, shape: &[usize]) -> Option<(usize, usize)> {
+        let &[_, _, depth, height, width, inner] = shape else { return None };
+        // Cuts are at whole groups of elements; pixels of many channels are groups by themselves.
+        let unit = if inner > 4 { 1 } else { Gather::<f32>::PIXELS };
+        let long = width * inner > self.longest_row && width >= 2 * unit;
+        let most = if depth > 1 { 2 * TASK } else { TASK };
+        if !long && shape.iter().product::<usize>() <= most {
+            return None;
+        }
+        // Slices follow each other in memory; the halves of all of them would not.
+        let spatial = if depth >= LEAST_SLICES { [2, 3] } else { [3, 2] };
+        let may_cut = |axis: usize| match axis {
+            3 => height > 1 && height >= 2 * self.fewest_rows,
+            4 => long,
+            _ => shape[axis] > 1,
+        };
+        let axis = [0, 1, 4, spatial[0], spatial[1]].into_iter().find(|&axis| may_cut(axis))?;
+        let half = shape[axis] / 2;
+        Some((axis, if axis == 4 { half.next_multiple_of(unit) } else { half }))
+    }
+}
+
 /// Cuts the work in halves, by shape alone, down to tasks: some channels, or pictures of interleaved channels, and of each the output
 /// depths, heights and pixels that begin at `origin`. Axes are `[batch, channel, depth, height, width, interleaved]`.
 fn divide<A, S, F>(x: ArrayView6<'_, A>, y: ArrayViewMut6<'_, S>, origin: [usize; 3], cut: Cut, task: F)
@@ -262,22 +286,7 @@ where
     S: Send,
     F: Fn(ArrayView6<'_, A>, ArrayViewMut6<'_, S>, [usize; 3]) + Copy + Sync + Send,
 {
-    let len = |axis: usize| y.len_of(Axis(axis));
-    // Cuts are at whole groups of elements; pixels of many channels are groups by themselves.
-    let unit = if len(5) > 4 { 1 } else { Gather::<f32>::PIXELS };
-    let long = len(4) * len(5) > cut.longest_row && len(4) >= 2 * unit;
-    let most = if len(2) > 1 { 2 * TASK } else { TASK };
-    let axis = if y.len() > most || long {
-        // Slices follow each other in memory; the halves of all of them would not.
-        let spatial = if len(2) >= LEAST_SLICES { [2, 3] } else { [3, 2] };
-        let order = [Some(0), Some(1), long.then_some(4), Some(spatial[0]), Some(spatial[1])];
-        order.into_iter().flatten().find(|&axis| len(axis) > 1 && (axis != 3 || len(axis) >= 2 * cut.fewest_rows))
-    } else {
-        None
-    };
-    if let Some(axis) = axis {
-        let half = len(axis) / 2;
-        let half = if axis == 4 { half.next_multiple_of(unit) } else { half };
+    if let Some((axis, half)) = cut.of(y.shape()) {
         let (left, right) = y.split_at(Axis(axis), half);
         let splits_input = axis < 2 || (axis == 4 && cut.width_splits_input);
         let (x_left, x_right) = if splits_input { x.split_at(Axis(axis), half) } else { (x, x) };
@@ -418,13 +427,13 @@ impl Engine<'_> {
         let backend = self.backend;
         let gather = (!width.identity && !self.widen_first).then(|| width.table());
         if self.widen_first && !width.identity {
-            let lines = Widened { source, depth: place.depth, table: width.table(), pixels: place.pixels.clone(), spare, backend };
-            self.combine_height(lines, y, place, rest, None);
+            let mut lines = Widened { source, depth: place.depth, table: width.table(), pixels: place.pixels.clone(), spare, backend };
+            self.combine_height(&mut lines, y, place, rest, None);
         } else if depth.identity || self.widen_first {
-            self.combine_height(Plain { source, depth: place.depth, spare }, y, place, rest, gather);
+            self.combine_height(&mut Plain { source, depth: place.depth, spare }, y, place, rest, gather);
         } else {
-            let lines = Deepened { source, depth: place.depth, table: depth.table(), spare, backend };
-            self.combine_height(lines, y, place, rest, gather);
+            let mut lines = Deepened { source, depth: place.depth, table: depth.table(), spare, backend };
+            self.combine_height(&mut lines, y, place, rest, gather);
         }
     }
 
@@ -443,7 +452,7 @@ impl Engine<'_> {
         let size = place.rows.len() * len;
         if table.is_empty_row(place.depth) {
             for h in place.rows {
-                put_stored_rows(y, place.sink_depth, h..h + 1, buffers.last, |out| out.fill(MaybeUninit::new(T::default())));
+                put_stored_rows(y, place.sink_depth, h..h + 1, buffers.last, &mut |out| out.fill(MaybeUninit::new(T::default())));
             }
             return;
         }
@@ -463,7 +472,7 @@ impl Engine<'_> {
             }
         }
         let first = place.rows.start;
-        put_rows(y, place.sink_depth, place.rows, buffers.last, |rows, to| {
+        put_rows(y, place.sink_depth, place.rows, buffers.last, &mut |rows, to| {
             // Rows of a slice follow each other: they are combined as one.
             let row = |t: usize| &slice_ring[(index[t] as usize & (table.span - 1)) * size + (rows.start - first) * len..];
             self.backend.run(Combine { row: &row, weight, len: rows.len() * len, to });
@@ -495,9 +504,9 @@ impl Engine<'_> {
     }
 
     /// Combines lines over the height into rows of `y`; then along the width, if that comes last.
-    fn combine_height<T: Arithmetic, L: Lines<T>>(
+    fn combine_height<T: Arithmetic>(
         self,
-        mut lines: L,
+        lines: &mut dyn Lines<T>,
         y: &mut dyn Sink<T>,
         place: Place,
         rest: Rest<'_, '_, T>,
@@ -505,7 +514,7 @@ impl Engine<'_> {
     ) {
         let Rest { ring, middle, last, columns, inner, input, output } = rest;
         let Some(table) = gather else {
-            return self.combine_into(&mut lines, y, place, ring, last);
+            return self.combine_into(lines, y, place, ring, last);
         };
         let height = &self.passes.axes[1];
         if let (false, 1, Some(inputs)) = (height.identity, inner, lines.all())
@@ -515,8 +524,10 @@ impl Engine<'_> {
             for first in place.rows.clone().step_by(ROWS) {
                 let group = first..place.rows.end.min(first + ROWS);
                 let outputs = place.height + group.start..place.height + group.end;
-                let halve = |out: &mut [MaybeUninit<T>]| self.backend.run(CombinePairs { inputs, height, outputs, pair, out });
-                put_stored_rows(y, place.sink_depth, group, last, halve);
+                let mut halve = |out: &mut [MaybeUninit<T>]| {
+                    self.backend.run(CombinePairs { inputs, height, outputs: outputs.clone(), pair, out });
+                };
+                put_stored_rows(y, place.sink_depth, group, last, &mut halve);
             }
             return;
         }
@@ -524,16 +535,16 @@ impl Engine<'_> {
             for first in place.rows.clone().step_by(BATCH) {
                 let group = first..place.rows.end.min(first + BATCH);
                 let (outputs, out) = (place.height + group.start..place.height + group.end, &mut middle[..group.len() * input]);
-                self.combine_rows(&mut lines, ring, outputs, as_maybe_uninit_mut(out));
+                self.combine_rows(lines, ring, outputs, as_maybe_uninit_mut(out));
                 let mut rows: [&[T]; BATCH] = [&[]; BATCH];
                 rows.iter_mut().zip(middle.chunks_exact(input)).for_each(|(row, middle)| *row = middle);
                 let mut starts = [0; BATCH];
                 starts.iter_mut().enumerate().for_each(|(k, start)| *start = k * output);
                 let (rows, starts) = (&rows[..group.len()], &starts[..group.len()]);
-                let gather = |out: &mut [MaybeUninit<T>]| {
+                let mut gather = |out: &mut [MaybeUninit<T>]| {
                     self.backend.run(Gather { rows, table, inner, pixels: place.pixels.clone(), out, starts });
                 };
-                put_stored_rows(y, place.sink_depth, group, last, gather);
+                put_stored_rows(y, place.sink_depth, group, last, &mut gather);
             }
             return;
         }
@@ -541,16 +552,16 @@ impl Engine<'_> {
             let group = first..place.rows.end.min(first + ROWS);
             let (middle, last) = (&mut middle[..group.len() * input], &mut last[..group.len() * output]);
             let outputs = place.height + group.start..place.height + group.end;
-            self.combine_rows(&mut lines, ring, outputs, as_maybe_uninit_mut(middle));
+            self.combine_rows(lines, ring, outputs, as_maybe_uninit_mut(middle));
             self.backend.run(GatherRows { rows: middle, input, table, out: last, columns });
             y.store(place.sink_depth, group, last);
         }
     }
 
     /// Combines lines over the height into rows of `y`.
-    fn combine_into<T: Arithmetic, L: Lines<T>>(
+    fn combine_into<T: Arithmetic>(
         self,
-        lines: &mut L,
+        lines: &mut dyn Lines<T>,
         y: &mut dyn Sink<T>,
         place: Place,
         ring: &mut Ring<'_, T>,
@@ -560,7 +571,7 @@ impl Engine<'_> {
         let axis = &self.passes.axes[1];
         let table = axis.table::<T>();
         if let Some(widening) = lines.widening().filter(|_| table.empty.is_empty() && !axis.identity) {
-            return put_rows(y, sink_depth, rows, last, |rows, to| {
+            return put_rows(y, sink_depth, rows, last, &mut |rows, to| {
                 let (outputs, widening) = (height + rows.start..height + rows.end, widening.clone());
                 self.backend.run(ResizeRows { widening, ring: &mut *ring, height: table, outputs, to });
             });
@@ -569,21 +580,21 @@ impl Engine<'_> {
             let first = rows.start;
             if let Some((inputs, count)) = self.ready_rows(lines, ring, height + first..height + rows.end) {
                 let len = y.len();
-                put_rows(y, sink_depth, first..first + count, last, |rows, to| {
+                put_rows(y, sink_depth, first..first + count, last, &mut |rows, to| {
                     self.backend.run(CombineRows { inputs, table, outputs: height + rows.start..height + rows.end, len, to });
                 });
                 rows.start += count;
             } else {
-                put_stored_rows(y, sink_depth, first..first + 1, last, |out| self.single_row(lines, ring, height + first, out));
+                put_stored_rows(y, sink_depth, first..first + 1, last, &mut |out| self.single_row(lines, ring, height + first, out));
                 rows.start += 1;
             }
         }
     }
 
     /// Combines lines over the height into `out`: rows `outputs` of the output's height, one after the other.
-    fn combine_rows<T: Arithmetic, L: Lines<T>>(
+    fn combine_rows<T: Arithmetic>(
         self,
-        lines: &mut L,
+        lines: &mut dyn Lines<T>,
         ring: &mut Ring<'_, T>,
         mut outputs: Range<usize>,
         mut out: &mut [MaybeUninit<T>],
@@ -607,9 +618,9 @@ impl Engine<'_> {
     /// The lines that the first of the outputs needs, made if need be, and how many outputs have all they need among them; `None` where the
     /// first one is not combined from neighbouring lines.
     #[inline]
-    fn ready_rows<'r, T: Arithmetic, L: Lines<T>>(
+    fn ready_rows<'r, T: Arithmetic>(
         self,
-        lines: &'r mut L,
+        lines: &'r mut dyn Lines<T>,
         ring: &'r mut Ring<'_, T>,
         outputs: Range<usize>,
     ) -> Option<(RingRows<'r, T>, usize)> {
@@ -640,7 +651,7 @@ impl Engine<'_> {
 
     /// Asks for the input rows that the output row after the next needs first.
     #[inline]
-    fn prefetch_rows<T: Arithmetic, L: Lines<T>>(self, lines: &L, h: usize) {
+    fn prefetch_rows<T: Arithmetic>(self, lines: &dyn Lines<T>, h: usize) {
         let axis = &self.passes.axes[1];
         let table = axis.table::<T>();
         if h + 2 < axis.taps.output() {
@@ -652,7 +663,7 @@ impl Engine<'_> {
     }
 
     /// Computes row `h` of the output's height, where that is not combined from neighbouring lines.
-    fn single_row<T: Arithmetic, L: Lines<T>>(self, lines: &mut L, ring: &mut Ring<'_, T>, h: usize, out: &mut [MaybeUninit<T>]) {
+    fn single_row<T: Arithmetic>(self, lines: &mut dyn Lines<T>, ring: &mut Ring<'_, T>, h: usize, out: &mut [MaybeUninit<T>]) {
         let axis = &self.passes.axes[1];
         if axis.identity {
             return lines.make(h, Places::one(out));
@@ -668,9 +679,9 @@ impl Engine<'_> {
     }
 
     /// The same by the weights of a table, in its arithmetic.
-    fn weigh_row<T: Arithmetic, U: Arithmetic, L: Lines<T>>(
+    fn weigh_row<T: Arithmetic, U: Arithmetic>(
         self,
-        lines: &mut L,
+        lines: &mut dyn Lines<T>,
         ring: &mut Ring<'_, T>,
         table: &Table<U>,
         h: usize,
@@ -707,7 +718,7 @@ struct Place {
 
 /// Makes the rows `index` of a ring that are not there.
 #[inline]
-fn fill<T: Arithmetic, L: Lines<T>>(ring: &mut Ring<'_, T>, lines: &mut L, index: &[u32]) {
+fn fill<T: Arithmetic>(ring: &mut Ring<'_, T>, lines: &mut dyn Lines<T>, index: &[u32]) {
     for &h in index {
         if !ring.holds(h) {
             let mut starts = [0; BATCH];

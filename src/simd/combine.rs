@@ -20,7 +20,7 @@ const STAGE: usize = 1024;
 /// Across rows: `out[i] = Σ_t weight[t] · row(t)[i]` for `len` elements. Writes all of them.
 pub(crate) struct Combine<'a, T: Arithmetic> {
     /// The input row of tap `t`, at least `len` elements long; longer ones are better, for whole registers can then be read at the end.
-    /// Behind a pointer: one loop, compiled once, serves whoever has rows that lie anyhow.
+    /// Type-erased: compiled once for any layout of the rows.
     pub(crate) row: &'a dyn Fn(usize) -> &'a [T],
     pub(crate) weight: &'a [T::Weight],
     pub(crate) len: usize,
@@ -33,7 +33,15 @@ impl<T: Arithmetic> Kernel for Combine<'_, T> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        combine::<I, T>(self.row, self.weight, self.len, self.to);
+        let Self { row, weight, len, to } = self;
+        match weight.len() {
+            2 => Few::<T, 2>::of(row, weight).run::<I>(len, to),
+            3 => Few::<T, 3>::of(row, weight).run::<I>(len, to),
+            4 => Few::<T, 4>::of(row, weight).run::<I>(len, to),
+            6 => Few::<T, 6>::of(row, weight).run::<I>(len, to),
+            8 => Few::<T, 8>::of(row, weight).run::<I>(len, to),
+            _ => combine_any::<I, T>(row, weight, len, to),
+        }
     }
 }
 
@@ -79,7 +87,7 @@ impl<T: Arithmetic> Kernel for CombineSlices<'_, T> {
                 prefetch(slices.row(slice).get(ahead..ahead + len).unwrap_or_default());
             }
             let row = |t: usize| &slices.row(index[t])[h * len..];
-            combine::<I, T>(row, weight, len, Destination::stored(&mut out[start..][..len]));
+            I::call(Combine { row: &row, weight, len, to: Destination::stored(&mut out[start..][..len]) });
         }
     }
 }
@@ -99,50 +107,19 @@ impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
                 I::call(CombineRows { inputs, table, outputs: o..o + 1, len, to });
             } else {
                 let (index, weight) = table.row(o);
-                combine::<I, T>(|t| inputs.row(index[t]), weight, len, Destination { out, begin, carry });
+                let row = |t: usize| inputs.row(index[t]);
+                let to = Destination { out, begin, carry };
+                // Rows may be as short as the channels of a pixel: a call for each would be felt.
+                match weight.len() {
+                    2 => Few::<T, 2>::of(row, weight).run::<I>(len, to),
+                    3 => Few::<T, 3>::of(row, weight).run::<I>(len, to),
+                    4 => Few::<T, 4>::of(row, weight).run::<I>(len, to),
+                    6 => Few::<T, 6>::of(row, weight).run::<I>(len, to),
+                    8 => Few::<T, 8>::of(row, weight).run::<I>(len, to),
+                    _ => I::call(Combine { row: &row, weight, len, to }),
+                }
             }
             begin += len;
-        }
-    }
-}
-
-#[inline(always)]
-fn combine<'r, I: InstructionSet, T: Arithmetic>(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight], len: usize, to: Destination<'_, T>) {
-    match *weight {
-        [w0, w1] => combine_few::<I, T, 2>([row(0), row(1)], [w0, w1], len, to),
-        [w0, w1, w2] => combine_few::<I, T, 3>([row(0), row(1), row(2)], [w0, w1, w2], len, to),
-        [w0, w1, w2, w3] => combine_few::<I, T, 4>([row(0), row(1), row(2), row(3)], [w0, w1, w2, w3], len, to),
-        [a, b, c, d, e, f] => {
-            combine_few::<I, T, 6>([row(0), row(1), row(2), row(3), row(4), row(5)], [a, b, c, d, e, f], len, to);
-        }
-        [a, b, c, d, e, f, g, h] => {
-            let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
-            combine_few::<I, T, 8>(rows, [a, b, c, d, e, f, g, h], len, to);
-        }
-        _ => combine_any::<I, T>(row, weight, len, to),
-    }
-}
-
-/// The number of taps known to the compiler: one pass, sums in registers.
-#[inline(always)]
-fn combine_few<I: InstructionSet, T: Arithmetic, const TAPS: usize>(
-    rows: [&[T]; TAPS],
-    weight: [T::Weight; TAPS],
-    len: usize,
-    to: Destination<'_, T>,
-) {
-    let few = Few::<T, TAPS> { rows, weight };
-    let Destination { out, begin, carry } = to;
-    match carry {
-        None => few.store::<I>(0, &mut out[begin..][..len]),
-        Some(carry) if T::Rows::<I>::STREAMS => few.stream::<I>(len, out, begin, carry),
-        Some(carry) => {
-            let mut stage = [MaybeUninit::uninit(); STAGE];
-            for done in (0..len).step_by(STAGE) {
-                let piece = &mut stage[..STAGE.min(len - done)];
-                few.store::<I>(done, piece);
-                stream_on::<I, T>(piece, out, begin + done, carry);
-            }
         }
     }
 }
@@ -153,7 +130,54 @@ struct Few<'a, T: Arithmetic, const TAPS: usize> {
     weight: [T::Weight; TAPS],
 }
 
-impl<T: Arithmetic, const TAPS: usize> Few<'_, T, TAPS> {
+/// Groups of [`Few`] rows, one after the other: those from element `begin` on, into all of `out`.
+struct FewGroups<'a, 'r, T: Arithmetic, const TAPS: usize> {
+    few: &'a Few<'r, T, TAPS>,
+    begin: usize,
+    /// Whole groups.
+    out: &'a mut [MaybeUninit<T>],
+    /// Past the caches.
+    stream: bool,
+}
+
+impl<T: Arithmetic, const TAPS: usize> Kernel for FewGroups<'_, '_, T, TAPS> {
+    type Output = ();
+    const BYTES: bool = T::BYTES;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        self.few.groups::<I>(self.begin, self.out, self.stream);
+    }
+}
+
+impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
+    /// The rows of all taps, of which there are `TAPS`.
+    #[inline(always)]
+    fn of(row: impl Fn(usize) -> &'r [T], weight: &[T::Weight]) -> Self {
+        let mut few = Self { rows: [row(0); TAPS], weight: [weight[0]; TAPS] };
+        for t in 1..TAPS {
+            few.rows[t] = row(t);
+            few.weight[t] = weight[t];
+        }
+        few
+    }
+
+    /// The number of taps known to the compiler: one pass, sums in registers.
+    #[inline(always)]
+    fn run<I: InstructionSet>(&self, len: usize, to: Destination<'_, T>) {
+        let Destination { out, begin, carry } = to;
+        let Some(carry) = carry else { return self.store::<I>(0, &mut out[begin..][..len]) };
+        if const { T::Rows::<I>::STREAMS } {
+            return self.stream::<I>(len, out, begin, carry);
+        }
+        let mut stage = [MaybeUninit::uninit(); STAGE];
+        for done in (0..len).step_by(STAGE) {
+            let piece = &mut stage[..STAGE.min(len - done)];
+            self.store::<I>(done, piece);
+            stream_on::<I, T>(piece, out, begin + done, carry);
+        }
+    }
+
     /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
     #[inline(always)]
     fn groups<I: InstructionSet>(&self, begin: usize, out: &mut [MaybeUninit<T>], stream: bool) {
@@ -226,7 +250,7 @@ impl<T: Arithmetic, const TAPS: usize> Few<'_, T, TAPS> {
             carry.advance::<I, T>(done, out);
         }
         let lines = (len - done) / line * line;
-        self.groups::<I>(done, &mut out[begin + done..][..lines], true);
+        I::call(FewGroups { few: self, begin: done, out: &mut out[begin + done..][..lines], stream: true });
         done += lines;
         carry.pass::<T>(lines);
         if done < len {
@@ -244,7 +268,7 @@ impl<T: Arithmetic, const TAPS: usize> Few<'_, T, TAPS> {
             shortest = shortest.min(self.rows[t].len());
         }
         if whole <= shortest {
-            self.groups::<I>(elements.start, &mut to[..whole - elements.start], false);
+            I::call(FewGroups { few: self, begin: elements.start, out: &mut to[..whole - elements.start], stream: false });
         } else {
             for (slot, i) in to.iter_mut().zip(elements) {
                 slot.write(self.element::<I>(i));
@@ -256,7 +280,7 @@ impl<T: Arithmetic, const TAPS: usize> Few<'_, T, TAPS> {
 /// Any number of taps.
 #[inline(always)]
 fn combine_any<'r, I: InstructionSet, T: Arithmetic>(
-    row: impl Fn(usize) -> &'r [T],
+    row: &dyn Fn(usize) -> &'r [T],
     weight: &[T::Weight],
     len: usize,
     to: Destination<'_, T>,
@@ -268,38 +292,44 @@ fn combine_any<'r, I: InstructionSet, T: Arithmetic>(
             let mut stage = [MaybeUninit::uninit(); STAGE];
             for done in (0..len).step_by(STAGE) {
                 let piece = &mut stage[..STAGE.min(len - done)];
-                combine_many::<I, T>(&row, weight, done, piece);
+                combine_many::<I, T>(row, weight, done, piece);
                 stream_on::<I, T>(piece, out, begin + done, carry);
             }
         }
     }
 }
 
-/// The elements from `first` on, block by block, so that the sums of a block stay in registers over all taps.
+/// The elements from `first` on.
 #[inline(always)]
 fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
-    row: impl Fn(usize) -> &'r [T],
+    row: &dyn Fn(usize) -> &'r [T],
     weight: &[T::Weight],
     first: usize,
     out: &mut [MaybeUninit<T>],
 ) {
-    let (listed, further) = weight.split_at(weight.len().min(LISTED));
+    if weight.len() > LISTED {
+        return combine_unlisted::<I, T>(row, weight, first, out);
+    }
     let mut rows: [&[T]; LISTED] = [&[]; LISTED];
-    for t in 0..listed.len() {
+    for t in 0..weight.len() {
         rows[t] = &row(t)[first..][..out.len()];
     }
-    if T::Rows::<I>::TAKES_PAIRS && further.is_empty() && out.len() >= T::Rows::<I>::LANES {
-        return combine_by_two::<I, T>(&rows[..listed.len()], listed, out);
+    if const { T::Rows::<I>::TAKES_PAIRS } && out.len() >= T::Rows::<I>::LANES {
+        combine_by_two::<I, T>(&rows[..weight.len()], weight, out);
+    } else {
+        combine_blocks::<I, T>(&rows[..weight.len()], weight, out);
     }
+}
+
+/// Block by block, so that the sums of a block stay in registers over all taps.
+#[inline(always)]
+fn combine_blocks<I: InstructionSet, T: Arithmetic>(rows: &[&[T]], weight: &[T::Weight], out: &mut [MaybeUninit<T>]) {
     let whole = out.len() / BLOCK * BLOCK;
     let (blocks, rest) = out.split_at_mut(whole);
     for (number, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
         let mut sums = [T::START; BLOCK];
-        for (row, &weight) in rows.iter().zip(listed) {
+        for (row, &weight) in rows.iter().zip(weight) {
             add_block::<I, T>(&mut sums, weight, &row[number * BLOCK..]);
-        }
-        for (t, &weight) in (LISTED..).zip(further) {
-            add_block::<I, T>(&mut sums, weight, &row(t)[first + number * BLOCK..]);
         }
         for i in 0..BLOCK {
             block[i].write(T::finish(sums[i]));
@@ -307,10 +337,36 @@ fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
     }
     for (i, slot) in (whole..).zip(rest) {
         let mut sum = T::START;
-        for (t, &weight) in weight.iter().enumerate() {
-            sum = T::accumulate::<I>(sum, weight, row(t)[first + i]);
+        for (row, &weight) in rows.iter().zip(weight) {
+            sum = T::accumulate::<I>(sum, weight, row[i]);
         }
         slot.write(T::finish(sum));
+    }
+}
+
+/// The same of more rows than are listed: each block asks for them.
+#[inline(always)]
+fn combine_unlisted<'r, I: InstructionSet, T: Arithmetic>(
+    row: &dyn Fn(usize) -> &'r [T],
+    weight: &[T::Weight],
+    first: usize,
+    out: &mut [MaybeUninit<T>],
+) {
+    for (number, block) in out.chunks_mut(BLOCK).enumerate() {
+        let mut sums = [T::START; BLOCK];
+        for (t, &weight) in weight.iter().enumerate() {
+            let values = &row(t)[first + number * BLOCK..];
+            if block.len() == BLOCK {
+                add_block::<I, T>(&mut sums, weight, values);
+            } else {
+                for i in 0..block.len() {
+                    sums[i] = T::accumulate::<I>(sums[i], weight, values[i]);
+                }
+            }
+        }
+        for i in 0..block.len() {
+            block[i].write(T::finish(sums[i]));
+        }
     }
 }
 

@@ -197,13 +197,17 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> Kernel for OfHeight<Panel<'_, 
             // Four are two and two: one alone would wait for its weights.
             let threes = if positions.len() % 3 == 1 { positions.len().saturating_sub(4) } else { positions.len() };
             let (threes, rest) = positions.split_at(threes / 3 * 3);
-            threes.as_chunks::<3>().0.iter().for_each(|positions| self.tile::<I, 3>(positions));
+            for positions in threes.as_chunks::<3>().0 {
+                self.tile::<I, 3>(positions);
+            }
             rest
         } else {
             positions
         };
         let (twos, rest) = rest.as_chunks::<2>();
-        twos.iter().for_each(|positions| self.tile::<I, 2>(positions));
+        for positions in twos {
+            self.tile::<I, 2>(positions);
+        }
         if let [one] = *rest {
             self.tile::<I, 1>(&[one]);
         }
@@ -216,40 +220,78 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> OfHeight<Panel<'_, T, W>, HEIG
     fn tile<I: InstructionSet, const WIDTH: usize>(&mut self, positions: &[Positions; WIDTH]) {
         let Panel { weights, offsets, strip, pitch, .. } = self.0;
         let mut registers = [[T::Vector::<I>::splat(T::zero()); WIDTH]; HEIGHT];
-        if self.0.accumulate {
-            for row in 0..HEIGHT {
-                for v in 0..WIDTH {
-                    registers[row][v] = T::Vector::<I>::load(&self.0.sums[row * pitch + positions[v].to..]);
-                }
-            }
-        }
         let mut rows: [&[T]; HEIGHT] = [&[]; HEIGHT];
         for row in 0..HEIGHT {
             rows[row] = weights.row(row);
+            if self.0.accumulate {
+                registers[row] = load_row::<T, I, WIDTH>(&self.0.sums[row * pitch..], positions);
+            }
         }
-        for (product, offset) in offsets.iter().enumerate() {
+        for product in 0..offsets.len() {
             // SAFETY: `product` counts the offsets, of which there are as many as products.
             let place = unsafe { weights.place::<HEIGHT>(product) };
-            let mut pixels = [T::Vector::<I>::splat(T::zero()); WIDTH];
-            for v in 0..WIDTH {
-                let start = offset + positions[v].from;
-                // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
-                // register's lanes together are inside the strip.
-                pixels[v] = T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) });
-            }
+            // SAFETY: `StripProduct::run`, which alone makes panels, checked that the largest offset, the farthest position and a
+            // register's lanes together are inside the strip.
+            let pixels = unsafe { load_pixels::<T, I, WIDTH>(strip, offsets[product], positions) };
             for row in 0..HEIGHT {
                 // SAFETY: packed weights were cut to `HEIGHT` for each product. Of scattered ones `StripProduct::run` checked that the
                 // largest offset of a row and that of a product together are inside.
                 let weight = T::Vector::<I>::splat(unsafe { *rows[row].get_unchecked(place) });
-                for v in 0..WIDTH {
-                    registers[row][v] = weight.multiply_add(pixels[v], registers[row][v]);
-                }
+                registers[row] = multiply_add_row::<T, I, WIDTH>(weight, pixels, registers[row]);
             }
         }
         for row in 0..HEIGHT {
-            for v in 0..WIDTH {
-                registers[row][v].store(&mut self.0.sums[row * pitch + positions[v].to..]);
-            }
+            store_row::<T, I, WIDTH>(registers[row], &mut self.0.sums[row * pitch..], positions);
         }
     }
+}
+
+/// The sums of a row at some positions.
+#[inline(always)]
+fn load_row<T: Real, I: InstructionSet, const WIDTH: usize>(sums: &[T], positions: &[Positions; WIDTH]) -> [T::Vector<I>; WIDTH] {
+    let mut row = [T::Vector::<I>::splat(T::zero()); WIDTH];
+    for v in 0..WIDTH {
+        row[v] = T::Vector::<I>::load(&sums[positions[v].to..]);
+    }
+    row
+}
+
+/// Puts them back.
+#[inline(always)]
+fn store_row<T: Real, I: InstructionSet, const WIDTH: usize>(row: [T::Vector<I>; WIDTH], sums: &mut [T], positions: &[Positions; WIDTH]) {
+    for v in 0..WIDTH {
+        row[v].store(&mut sums[positions[v].to..]);
+    }
+}
+
+/// The pixels of a tap at some positions.
+///
+/// # Safety
+/// The offset, any position and a register's lanes together are inside the strip.
+#[inline(always)]
+unsafe fn load_pixels<T: Real, I: InstructionSet, const WIDTH: usize>(
+    strip: &[T],
+    offset: usize,
+    positions: &[Positions; WIDTH],
+) -> [T::Vector<I>; WIDTH] {
+    let mut pixels = [T::Vector::<I>::splat(T::zero()); WIDTH];
+    for v in 0..WIDTH {
+        let start = offset + positions[v].from;
+        // SAFETY: the caller's promise.
+        pixels[v] = T::Vector::<I>::load(unsafe { strip.get_unchecked(start..start + T::Vector::<I>::LANES) });
+    }
+    pixels
+}
+
+/// `sums + weight · pixels`.
+#[inline(always)]
+fn multiply_add_row<T: Real, I: InstructionSet, const WIDTH: usize>(
+    weight: T::Vector<I>,
+    pixels: [T::Vector<I>; WIDTH],
+    mut sums: [T::Vector<I>; WIDTH],
+) -> [T::Vector<I>; WIDTH] {
+    for v in 0..WIDTH {
+        sums[v] = weight.multiply_add(pixels[v], sums[v]);
+    }
+    sums
 }

@@ -40,6 +40,9 @@ pub trait Real: Float + Arithmetic {
     /// The register that holds them.
     type Vector<I: InstructionSet>: Vector<Self>;
 
+    /// Whether convolutions are computed with fewer multiplications where that pays: those engines are compiled for these types alone.
+    const REDUCES: bool;
+
     /// The same number, rounded.
     fn from_single(value: f32) -> Self;
 
@@ -64,6 +67,7 @@ pub trait Real: Float + Arithmetic {
 
 impl Real for f32 {
     type Vector<I: InstructionSet> = I::Single;
+    const REDUCES: bool = true;
 
     fn from_single(value: f32) -> f32 {
         value
@@ -86,6 +90,7 @@ impl Real for f32 {
 
 impl Real for f64 {
     type Vector<I: InstructionSet> = I::Double;
+    const REDUCES: bool = false;
 
     fn from_single(value: f32) -> f64 {
         f64::from(value)

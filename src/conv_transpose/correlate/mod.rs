@@ -18,7 +18,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::Need;
 use crate::parallel;
-use crate::simd::{Backend, Transpose, lanes, reserve, with_scratch};
+use crate::simd::{Backend, Real, Transpose, lanes, reserve, with_scratch};
 
 mod direct;
 mod kept;
@@ -157,6 +157,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         let sums_len = self.sums_len(fine, pitch) * parts;
         let add = match &self.method {
             Method::Direct(direct) => direct.need::<A>(fine, pitch, backend),
+            _ if const { !A::Row::REDUCES } => Need::default(),
             Method::Reduced(reduced) => reduced.need::<A>(fine, pitch, backend),
             Method::Lines(lines) => lines.need::<A>(fine),
             Method::Kept(reduced) => {
@@ -208,7 +209,9 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             let (left, right) = out.split_at(Axis(0), self.first_coarse(middle) - self.first_coarse(coarse.start));
             let second = fine.clone();
             self.join(|| self.divide(left, coarse.start..middle, fine), || self.divide(right, middle..coarse.end, second));
-        } else if let Method::Kept(reduced) = &self.method {
+        } else if const { A::Row::REDUCES }
+            && let Method::Kept(reduced) = &self.method
+        {
             self.keep(reduced, out, coarse.start);
         } else if fine.len() > 1 {
             let middle = middle_of(&fine);
@@ -260,6 +263,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
         sums.fill(A::Row::default());
         match &self.method {
             Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
+            _ if const { !A::Row::REDUCES } => {}
             // `divide` sends what is kept to `keep`: it does not come here.
             Method::Reduced(reduced) | Method::Kept(reduced) => reduced.add(&self.factors, tile, blocks, sums),
             Method::Lines(lines) => lines.add(&self.factors, tile, blocks, sums),
@@ -275,6 +279,7 @@ impl<'a, A: FloatElement> Correlate<'a, A> {
             for channel in 0..tile.fine.len() {
                 let of_channel = match &self.method {
                     Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
+                    _ if const { !A::Row::REDUCES } => &[],
                     Method::Reduced(reduced) | Method::Kept(reduced) => {
                         reduced.taps_of(channel, tile, sums, backend, (&mut *taps, &mut *outputs));
                         &*taps

@@ -16,7 +16,7 @@
 use super::params::Precision;
 use super::phases::{AxisGeometry, AxisPhases, Geometry, Phases};
 use crate::element::FloatElement;
-use crate::simd::ELEMENTS;
+use crate::simd::{ELEMENTS, Real};
 
 mod lines;
 mod run;
@@ -145,7 +145,7 @@ fn reads_everywhere(axis: &AxisGeometry) -> bool {
 
 /// The schemes of height and width, where both have one and the definition has `fewest_saved` times as many multiplications.
 fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64) -> Option<[AxisScheme; 2]> {
-    if geometry.precision == Precision::Strict || size_of::<A::Row>() != size_of::<f32>() {
+    if geometry.precision == Precision::Strict || !A::Row::REDUCES {
         return None;
     }
     let [_, height, width] = &phases.axes;
