@@ -86,8 +86,13 @@ impl<T: Arithmetic> Kernel for CombineSlices<'_, T> {
             for &slice in index {
                 prefetch(slices.row(slice).get(ahead..ahead + len).unwrap_or_default());
             }
-            let row = |t: usize| &slices.row(index[t])[h * len..];
-            I::call(Combine { row: &row, weight, len, to: Destination::stored(&mut out[start..][..len]) });
+            let (row, to) = (|t: usize| &slices.row(index[t])[h * len..], Destination::stored(&mut out[start..][..len]));
+            // As for rows: those of linear filters and of their gradients at a factor of 2.
+            match weight.len() {
+                2 => Few::<T, 2>::of(row, weight).run::<I>(len, to),
+                4 => Few::<T, 4>::of(row, weight).run::<I>(len, to),
+                _ => I::call(Combine { row: &row, weight, len, to }),
+            }
         }
     }
 }
@@ -116,6 +121,13 @@ impl<T: Arithmetic> Kernel for CombineRows<'_, T> {
                     4 => Few::<T, 4>::of(row, weight).run::<I>(len, to),
                     6 => Few::<T, 6>::of(row, weight).run::<I>(len, to),
                     8 => Few::<T, 8>::of(row, weight).run::<I>(len, to),
+                    9..=LISTED if to.carry.is_none() => {
+                        let mut rows: [&[T]; LISTED] = [&[]; LISTED];
+                        for t in 0..weight.len() {
+                            rows[t] = row(t);
+                        }
+                        I::call(CombineListed { rows: &rows[..weight.len()], weight, out: &mut to.out[begin..][..len] });
+                    }
                     _ => I::call(Combine { row: &row, weight, len, to }),
                 }
             }
@@ -150,6 +162,30 @@ impl<T: Arithmetic, const TAPS: usize> Kernel for FewGroups<'_, '_, T, TAPS> {
     }
 }
 
+/// Elements of [`Few`] rows, fewer than a group has: those from `first` on, into all of `out`.
+struct FewElements<'a, 'r, T: Arithmetic, const TAPS: usize> {
+    few: &'a Few<'r, T, TAPS>,
+    first: usize,
+    out: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Arithmetic, const TAPS: usize> Kernel for FewElements<'_, '_, T, TAPS> {
+    type Output = ();
+    const BYTES: bool = T::BYTES;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { few, first, out } = self;
+        for (i, slot) in (first..).zip(out) {
+            let mut sum = T::START;
+            for t in 0..TAPS {
+                sum = T::accumulate::<I>(sum, few.weight[t], few.rows[t][i]);
+            }
+            slot.write(T::finish(sum));
+        }
+    }
+}
+
 impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
     /// The rows of all taps, of which there are `TAPS`.
     #[inline(always)]
@@ -170,12 +206,7 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         if const { T::Rows::<I>::STREAMS } {
             return self.stream::<I>(len, out, begin, carry);
         }
-        let mut stage = [MaybeUninit::uninit(); STAGE];
-        for done in (0..len).step_by(STAGE) {
-            let piece = &mut stage[..STAGE.min(len - done)];
-            self.store::<I>(done, piece);
-            stream_on::<I, T>(piece, out, begin + done, carry);
-        }
+        I::call(Staged { row: &|t| self.rows[t], weight: &self.weight, len, out, begin, carry });
     }
 
     /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
@@ -212,24 +243,12 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         }
     }
 
-    #[inline(always)]
-    fn element<I: InstructionSet>(&self, i: usize) -> T {
-        let mut sum = T::START;
-        for t in 0..TAPS {
-            sum = T::accumulate::<I>(sum, self.weight[t], self.rows[t][i]);
-        }
-        T::finish(sum)
-    }
-
     /// All of `out`, the elements from `first` on.
     #[inline(always)]
     fn store<I: InstructionSet>(&self, first: usize, out: &mut [MaybeUninit<T>]) {
         let (len, lanes) = (out.len(), T::Rows::<I>::LANES);
         if len < lanes {
-            for (i, slot) in out.iter_mut().enumerate() {
-                slot.write(self.element::<I>(first + i));
-            }
-            return;
+            return I::call(FewElements { few: self, first, out });
         }
         // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to cost
         // less. The last group is moved to end with the row: what it shares with the one before is computed twice.
@@ -270,9 +289,34 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         if whole <= shortest {
             I::call(FewGroups { few: self, begin: elements.start, out: &mut to[..whole - elements.start], stream: false });
         } else {
-            for (slot, i) in to.iter_mut().zip(elements) {
-                slot.write(self.element::<I>(i));
-            }
+            I::call(FewElements { few: self, first: elements.start, out: &mut to[..elements.len()] });
+        }
+    }
+}
+
+/// Sums that go past the caches by way of a buffer.
+struct Staged<'a, T: Arithmetic> {
+    row: &'a dyn Fn(usize) -> &'a [T],
+    weight: &'a [T::Weight],
+    len: usize,
+    out: &'a mut [MaybeUninit<T>],
+    begin: usize,
+    carry: &'a mut Carry,
+}
+
+impl<T: Arithmetic> Kernel for Staged<'_, T> {
+    type Output = ();
+    const BYTES: bool = T::BYTES;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { row, weight, len, out, begin, carry } = self;
+        let mut stage = [MaybeUninit::uninit(); STAGE];
+        for done in (0..len).step_by(STAGE) {
+            let piece = &mut stage[..STAGE.min(len - done)];
+            let to = Destination::stored(&mut *piece);
+            I::call(Combine { row: &|t| &row(t)[done..], weight, len: to.out.len(), to });
+            stream_on::<I, T>(piece, out, begin + done, carry);
         }
     }
 }
@@ -280,44 +324,48 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
 /// Any number of taps.
 #[inline(always)]
 fn combine_any<'r, I: InstructionSet, T: Arithmetic>(
-    row: &dyn Fn(usize) -> &'r [T],
-    weight: &[T::Weight],
+    row: &'r dyn Fn(usize) -> &'r [T],
+    weight: &'r [T::Weight],
     len: usize,
-    to: Destination<'_, T>,
+    to: Destination<'r, T>,
 ) {
-    let Destination { out, begin, carry } = to;
-    match carry {
-        None => combine_many::<I, T>(row, weight, 0, &mut out[begin..][..len]),
-        Some(carry) => {
-            let mut stage = [MaybeUninit::uninit(); STAGE];
-            for done in (0..len).step_by(STAGE) {
-                let piece = &mut stage[..STAGE.min(len - done)];
-                combine_many::<I, T>(row, weight, done, piece);
-                stream_on::<I, T>(piece, out, begin + done, carry);
-            }
-        }
+    match to {
+        Destination { out, begin, carry: None } => combine_many::<I, T>(row, weight, &mut out[begin..][..len]),
+        Destination { out, begin, carry: Some(carry) } => I::call(Staged { row, weight, len, out, begin, carry }),
     }
 }
 
-/// The elements from `first` on.
 #[inline(always)]
-fn combine_many<'r, I: InstructionSet, T: Arithmetic>(
-    row: &dyn Fn(usize) -> &'r [T],
-    weight: &[T::Weight],
-    first: usize,
-    out: &mut [MaybeUninit<T>],
-) {
+fn combine_many<'r, I: InstructionSet, T: Arithmetic>(row: &dyn Fn(usize) -> &'r [T], weight: &[T::Weight], out: &mut [MaybeUninit<T>]) {
     if weight.len() > LISTED {
-        return combine_unlisted::<I, T>(row, weight, first, out);
+        return combine_unlisted::<I, T>(row, weight, out);
     }
     let mut rows: [&[T]; LISTED] = [&[]; LISTED];
     for t in 0..weight.len() {
-        rows[t] = &row(t)[first..][..out.len()];
+        rows[t] = row(t);
     }
-    if const { T::Rows::<I>::TAKES_PAIRS } && out.len() >= T::Rows::<I>::LANES {
-        combine_by_two::<I, T>(&rows[..weight.len()], weight, out);
-    } else {
-        combine_blocks::<I, T>(&rows[..weight.len()], weight, out);
+    I::call(CombineListed { rows: &rows[..weight.len()], weight, out });
+}
+
+/// Listed rows, of each as many elements as all of `out`.
+struct CombineListed<'a, T: Arithmetic> {
+    rows: &'a [&'a [T]],
+    weight: &'a [T::Weight],
+    out: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Arithmetic> Kernel for CombineListed<'_, T> {
+    type Output = ();
+    const BYTES: bool = T::BYTES;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { rows, weight, out } = self;
+        if const { T::Rows::<I>::TAKES_PAIRS } && out.len() >= T::Rows::<I>::LANES {
+            combine_by_two::<I, T>(rows, weight, out);
+        } else {
+            combine_blocks::<I, T>(rows, weight, out);
+        }
     }
 }
 
@@ -349,13 +397,12 @@ fn combine_blocks<I: InstructionSet, T: Arithmetic>(rows: &[&[T]], weight: &[T::
 fn combine_unlisted<'r, I: InstructionSet, T: Arithmetic>(
     row: &dyn Fn(usize) -> &'r [T],
     weight: &[T::Weight],
-    first: usize,
     out: &mut [MaybeUninit<T>],
 ) {
     for (number, block) in out.chunks_mut(BLOCK).enumerate() {
         let mut sums = [T::START; BLOCK];
         for (t, &weight) in weight.iter().enumerate() {
-            let values = &row(t)[first + number * BLOCK..];
+            let values = &row(t)[number * BLOCK..];
             if block.len() == BLOCK {
                 add_block::<I, T>(&mut sums, weight, values);
             } else {
