@@ -2,8 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{Array, Array5, ArrayViewMut5, Dimension};
+use ndarray::{Array, Array5, ArrayView5, ArrayViewMut5, Dimension};
 
+use crate::element::Element;
 use crate::error::Error;
 use crate::output_size::element_count;
 use crate::pieces::for_each_piece;
@@ -31,6 +32,20 @@ pub(crate) unsafe fn assume_init<A: Copy, D: Dimension>(array: Array<MaybeUninit
 pub(crate) fn as_uninit<A: Copy>(mut view: ArrayViewMut5<'_, A>) -> ArrayViewMut5<'_, MaybeUninit<A>> {
     // SAFETY: `MaybeUninit<A>` has the layout of `A`, and the crate writes only initialised elements through this view.
     unsafe { view.raw_view_mut().cast::<MaybeUninit<A>>().deref_into_view_mut() }
+}
+
+/// Numbers seen as those of another type of the same size, whose loops copy them as well.
+pub(crate) fn as_alike<A: Element, U: Element>(view: ArrayView5<'_, A>) -> ArrayView5<'_, U> {
+    const { assert!(size_of::<A>() == size_of::<U>() && align_of::<A>() == align_of::<U>()) };
+    // SAFETY: size and alignment are the same, and any bits are a number of either type.
+    unsafe { view.raw_view().cast::<U>().deref_into_view() }
+}
+
+/// The same to write.
+pub(crate) fn as_alike_mut<A: Element, U: Element>(mut view: ArrayViewMut5<'_, MaybeUninit<A>>) -> ArrayViewMut5<'_, MaybeUninit<U>> {
+    const { assert!(size_of::<A>() == size_of::<U>() && align_of::<A>() == align_of::<U>()) };
+    // SAFETY: as above; what is written as the one is initialised as the other.
+    unsafe { view.raw_view_mut().cast::<MaybeUninit<U>>().deref_into_view_mut() }
 }
 
 /// A new array that `work` writes piece by piece (see [`for_each_piece`]). Each piece is first filled with `value`, by the

@@ -308,6 +308,7 @@ impl Coordinates {
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Rounding {
     /// Down. ONNX `floor`.
     Floor,
@@ -392,6 +393,7 @@ impl<T: Copy> PerAxis<T> {
 /// assert_eq!(Target::from([480, 640]), Target::Size([480, 640]));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Target<const RANK: usize> {
     /// The output size of each axis, in pixels.
     Size([usize; RANK]),
@@ -428,6 +430,7 @@ impl<const RANK: usize> From<[usize; RANK]> for Target<RANK> {
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum AspectRatio {
     /// The asked size, whatever the proportions. ONNX `stretch`.
     #[default]

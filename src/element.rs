@@ -3,9 +3,13 @@
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
+use ndarray::{ArrayView5, ArrayViewMut5};
+
+use crate::alloc::{as_alike, as_alike_mut};
 use crate::conv_transpose::TypedConvolution;
 use crate::interpolate::{TypedResize, TypedResizeAdd};
-use crate::simd::{Arithmetic, FewBits, Real, as_few_bits, as_few_bits_mut};
+use crate::nearest::NearestIndices;
+use crate::simd::{Arithmetic, FewBits, How, Real, as_few_bits, as_few_bits_mut};
 
 pub(crate) mod sealed {
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
@@ -52,6 +56,10 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
     /// The nearest value of this type, saturated; NaN becomes 0 in integer types.
     #[doc(hidden)]
     fn from_f64(value: f64) -> Self;
+
+    /// Copies every output pixel from its input pixel, by loops that are compiled in this crate. Shapes have been checked.
+    #[doc(hidden)]
+    fn copy_nearest(indices: &NearestIndices, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How);
 }
 
 /// An element type that gradients exist for.
@@ -220,8 +228,9 @@ impl Convert<f64> for u8 {
     }
 }
 
+/// An element, the type of its rows, the type that it is copied as, and the nearest value to a number.
 macro_rules! element {
-    ($element:ty, $row:ident, |$value:ident| $from_f64:expr) => {
+    ($element:ty, $row:ident, $alike:ident, |$value:ident| $from_f64:expr) => {
         impl sealed::Sealed for $element {}
 
         impl Element for $element {
@@ -233,16 +242,20 @@ macro_rules! element {
             fn from_f64($value: f64) -> Self {
                 $from_f64
             }
+
+            fn copy_nearest(indices: &NearestIndices, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) {
+                indices.run::<$alike>(as_alike(x), as_alike_mut(y), how);
+            }
         }
     };
 }
-element!(f32, f32, |value| value as f32);
-element!(f64, f64, |value| value);
-element!(u8, u8, |value| value.round() as u8);
-element!(u16, f32, |value| value.round() as u16);
-element!(i8, f32, |value| value.round() as i8);
-element!(i16, f32, |value| value.round() as i16);
-element!(i32, f64, |value| value.round() as i32);
+element!(f32, f32, i32, |value| value as f32);
+element!(f64, f64, f64, |value| value);
+element!(u8, u8, u8, |value| value.round() as u8);
+element!(u16, f32, u16, |value| value.round() as u16);
+element!(i8, f32, u8, |value| value.round() as i8);
+element!(i16, f32, u16, |value| value.round() as i16);
+element!(i32, f64, i32, |value| value.round() as i32);
 
 impl FloatElement for f32 {}
 impl FloatElement for f64 {}
@@ -252,8 +265,9 @@ mod half_precision {
     use std::mem::MaybeUninit;
 
     use half::slice::HalfFloatSliceExt;
+    use ndarray::{ArrayView5, ArrayViewMut5};
 
-    use super::{Convert, Element, FloatElement, sealed};
+    use super::{Convert, Element, FloatElement, How, NearestIndices, as_alike, as_alike_mut, sealed};
 
     macro_rules! half_rows {
         ($half:ty) => {
@@ -296,7 +310,7 @@ mod half_precision {
                 }
             }
 
-            element!($half, f32, |value| <$half>::from_f64(value));
+            element!($half, f32, u16, |value| <$half>::from_f64(value));
 
             impl FloatElement for $half {}
         };

@@ -134,7 +134,7 @@ const TASK: usize = 1 << 17;
 
 /// The input pixel of every output pixel, for depth, height and width.
 #[derive(Debug, Clone)]
-pub(crate) struct NearestIndices {
+pub struct NearestIndices {
     axes: [Vec<u32>; 3],
     /// How often each input pixel comes along the width, where that is the same for all; otherwise 0.
     repeats: usize,

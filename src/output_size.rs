@@ -335,6 +335,7 @@ pub(crate) fn solve_of(axis: Axis, input: usize, output: usize, window: &Window)
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ScaleRule {
     /// `⌊n · scale⌋`, in f64: PyTorch, ONNX.
     #[default]

@@ -16,6 +16,7 @@ use crate::simd::Backend;
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AutoPad {
     /// The output is `n · stride`; of an odd padding the larger part is at the end.
     SameUpper,
@@ -49,6 +50,7 @@ pub enum AutoPad {
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Precision {
     /// Fewer multiplications where that is faster: in `f32` (and the half types, which are summed in it), in two dimensions, from 32
     /// summands and 32 rows of sums up (channels × phases); phases of three taps in rows of 48 positions and more from 8 of the one and

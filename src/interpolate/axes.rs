@@ -23,6 +23,7 @@ use super::resize::Resize;
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum AxesTarget {
     /// Sizes in pixels.
     Size(Vec<usize>),

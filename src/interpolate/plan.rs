@@ -255,7 +255,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
     fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error> {
         match &self.operator.of::<A>().forward {
             Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how)?,
-            Forward::Nearest(indices, _) => indices.run(x.view5(), y.view_mut(), self.how),
+            Forward::Nearest(indices, _) => A::copy_nearest(indices, x.view5(), y.view_mut(), self.how),
         }
         let value = A::from_f64(self.extrapolation);
         for (axis, outside) in self.outside.iter().enumerate() {

@@ -21,6 +21,7 @@ use crate::simd::{Backend, InstructionSet, Kernel};
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum IndexSpace {
     /// Pixels of one channel of one picture, row-major: `(d·H + h)·W + w`. PyTorch.
     #[default]

@@ -21,6 +21,7 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ChannelOrder {
     /// `c·b + i`: the channels of one block are neighbours. PyTorch's `pixel_shuffle`; ONNX `DepthToSpace` with mode `CRD`.
     #[default]

@@ -20,6 +20,7 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, 
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum NailSpan {
     /// Each pixel becomes the first of a block that is otherwise zero: size `n·factor`.
     #[default]

@@ -19,6 +19,7 @@ use super::{Backend, InstructionSet, Kernel, LINE};
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum StreamingStores {
     /// For outputs of more than [`THRESHOLD`](Self::THRESHOLD) bytes, of nearest more than [`COPY_THRESHOLD`](Self::COPY_THRESHOLD).
     #[default]

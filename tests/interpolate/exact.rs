@@ -57,6 +57,7 @@ impl Fraction {
             // ⌈x - 1/2⌉ and ⌊x + 1/2⌋.
             Rounding::RoundPreferFloor => -Self::new(1, 2).minus(self).floor(),
             Rounding::RoundPreferCeil => self.plus(Self(1, 2)).floor(),
+            other => panic!("{other:?} is not tested"),
         }
     }
 }

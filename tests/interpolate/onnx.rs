@@ -87,6 +87,7 @@ fn resize_and_upsample() {
             target = match target {
                 AxesTarget::Scale(scales) => AxesTarget::Scale(scales[2..].to_vec()),
                 AxesTarget::Size(sizes) => AxesTarget::Size(sizes[2..].to_vec()),
+                other => panic!("{other:?} is not tested"),
             };
         }
         let found = description(case, &roi).resize_axes(x.view(), &axes, &target).unwrap_or_else(|error| panic!("{name}: {error}"));

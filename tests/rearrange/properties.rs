@@ -66,6 +66,7 @@ fn shuffled_by_definition(x: &Array5<f64>, block: [usize; 3], order: ChannelOrde
         let (c, i) = match order {
             ChannelOrder::ChannelFirst => (channel / pixels, channel % pixels),
             ChannelOrder::DepthFirst => (channel % (deep / pixels), channel / (deep / pixels)),
+            other => panic!("{other:?} is not tested"),
         };
         let (i, x) = (i / block[2], i % block[2]);
         let (z, y_in) = (i / block[1], i % block[1]);
