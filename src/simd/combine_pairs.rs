@@ -28,6 +28,9 @@ impl<T: Arithmetic> Kernel for CombinePairs<'_, T> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(mut self) {
+        if const { !T::Rows::<I>::PAIRS } {
+            return; // `halves` says so
+        }
         match self.height.width {
             1 => self.rows::<I, 1>(),
             2 => self.rows::<I, 2>(),
