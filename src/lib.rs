@@ -104,3 +104,58 @@ pub use tensor::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDocTests;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use crate::rearrange::{MaxPool, MaxUnpool};
+    use crate::*;
+
+    fn is_plan<T: Clone + Debug + Send + Sync>() {}
+    fn is_description<T: Clone + Debug + PartialEq + Send + Sync>() {}
+
+    #[test]
+    fn descriptions_and_plans_have_the_usual_traits() {
+        is_description::<Resize>();
+        is_description::<Filter>();
+        is_description::<ConvTranspose>();
+        is_description::<Convolution>();
+        is_description::<ResizeConv>();
+        is_description::<MaxPool<2>>();
+        is_description::<MaxUnpool<2>>();
+        is_description::<output_size::Window>();
+        is_description::<Error>();
+        is_plan::<ResizePlan<2>>();
+        is_plan::<ConvTransposePlan<2>>();
+        is_plan::<ConvolutionPlan<2>>();
+        is_plan::<ResizeConvPlan<2>>();
+        is_plan::<PreparedConvTranspose<f32, 2>>();
+        is_plan::<PreparedConvolution<f32, 2>>();
+        is_plan::<PreparedResizeConv<f32, 2>>();
+        is_plan::<Tensor4<'_, f32>>();
+    }
+
+    #[test]
+    fn plans_are_shown_without_their_tables_and_weights() {
+        let weight = ndarray::Array4::<f32>::ones((32, 32, 3, 3));
+        let conv = ConvTranspose::new().prepare(&weight, [8, 8]).unwrap();
+        let up = ResizeConv::new().resize(Resize::linear()).factor(2).prepare(&weight, [8, 8]).unwrap();
+        let resize = Resize::linear().plan([500, 500], 2.0).unwrap();
+        for (name, shown) in
+            [("convolution", format!("{conv:?}")), ("resize-convolution", format!("{up:?}")), ("resize", format!("{resize:?}"))]
+        {
+            assert!(shown.len() < 2000, "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn filters_of_ones_own_are_equal_to_their_clones_alone() {
+        let filter = || Filter::custom(1.0, |distance| 1.0 - distance);
+        let one = filter();
+        assert_eq!(one, one.clone());
+        assert_ne!(one, filter());
+        assert_eq!(Resize::linear(), Resize::bilinear());
+        assert_ne!(Resize::linear(), Resize::linear().antialias(true));
+    }
+}

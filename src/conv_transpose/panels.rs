@@ -1,5 +1,6 @@
 //! Weights in the order in which the inner loop reads them.
 
+use std::fmt;
 use std::ops::Range;
 
 use ndarray::{ArrayView5, s};
@@ -51,8 +52,15 @@ impl Channels {
 }
 
 /// The weights of a (transposed) convolution, packed for the method that computes it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Packed<T>(pub(super) Method<T>);
+
+/// How many bytes they are; the weights would fill pages.
+impl<T> fmt::Debug for Packed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packed").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
 
 /// How a (transposed) convolution is computed.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// let tent = Filter::custom(1.0, |distance| 1.0 - distance.abs());
 /// assert_eq!(tent.weight(0.25), 0.75);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Filter {
     /// 1 inside half a pixel, 0 outside: the average when shrinking. Support 0.5. Pillow's `BOX`.
@@ -80,6 +80,13 @@ impl fmt::Debug for Filter {
             Self::Gaussian => f.write_str("Gaussian"),
             Self::Custom(custom) => write!(f, "Custom {{ support: {} }}", custom.support),
         }
+    }
+}
+
+/// The same function, that is one made by the same call and cloned, and the same support.
+impl PartialEq for CustomFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.support == other.support && Arc::ptr_eq(&self.function, &other.function)
     }
 }
 

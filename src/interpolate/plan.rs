@@ -1,8 +1,9 @@
 //! `ResizePlan`: weights for given sizes, ready to run.
 
 use std::any::TypeId;
+use std::fmt;
 use std::mem::MaybeUninit;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::{ArrayViewMut5, Axis as NdAxis};
 
@@ -43,15 +44,24 @@ use super::taps::{AxisTaps, Taps};
 /// assert!((dx.sum() - y.sum()).abs() < 1e-2 * y.sum());
 /// # Ok::<(), upsample::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct ResizePlan<const RANK: usize> {
     input: [usize; RANK],
     output: [usize; RANK],
     /// Output pixels of depth, height and width whose position is extrapolated.
     outside: [Vec<u32>; 3],
     extrapolation: f64,
-    operator: Operator,
+    /// Shared by clones.
+    operator: Arc<Operator>,
     how: How,
+}
+
+/// The sizes; the tables would fill pages.
+impl<const RANK: usize> fmt::Debug for ResizePlan<RANK> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, output, how, .. } = self;
+        f.debug_struct("ResizePlan").field("input", input).field("output", output).field("how", how).finish_non_exhaustive()
+    }
 }
 
 /// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
@@ -172,7 +182,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
         let RunOptions { extrapolation, how, .. } = options;
         let outside = axes.each_mut().map(|axis| std::mem::take(&mut axis.outside));
-        let operator = Operator::new(axes, options)?;
+        let operator = Arc::new(Operator::new(axes, options)?);
         Ok(Self { input, output, outside, extrapolation, operator, how })
     }
 

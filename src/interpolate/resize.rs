@@ -33,7 +33,7 @@ use super::taps::{PositionArithmetic, TapRule, Taps};
 /// assert_eq!(y[[0, 0, 6, 6]], x[[0, 0, 3, 3]]);
 /// # Ok::<(), upsample::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[doc(alias = "interpolate")]
 #[doc(alias = "upscale")]
 pub struct Resize {
@@ -51,7 +51,7 @@ pub struct Resize {
     streaming: StreamingStores,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Method {
     Nearest,
     NearestExact,

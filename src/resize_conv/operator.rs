@@ -45,7 +45,7 @@ use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 /// assert_eq!(up.forward(&x, &weight, None)?.dim(), (1, 3, 40, 25));
 /// # Ok::<(), upsample::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[doc(alias = "resize-convolution")]
 #[doc(alias = "NN-resize convolution")]
 #[doc(alias = "upsample then conv")]
@@ -56,7 +56,7 @@ pub struct ResizeConv {
     enlargement: Enlargement,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Enlargement {
     Factor(PerAxis<usize>),
     Scale(PerAxis<f64>),

@@ -1,7 +1,5 @@
 //! A resize-convolution of a given size, and one with its weights packed.
 
-use std::sync::Arc;
-
 use ndarray::{Array1, ArrayRef1, ArrayView5, ShapeBuilder};
 
 use super::spread::RepeatedConvolution;
@@ -39,7 +37,7 @@ pub struct ResizeConvPlan<const RANK: usize> {
     kernel: [usize; RANK],
     groups: usize,
     /// What enlarges the picture first, unless the convolution does.
-    resize: Option<Arc<ResizePlan<RANK>>>,
+    resize: Option<ResizePlan<RANK>>,
     convolution: RepeatedConvolution<RANK>,
 }
 
@@ -53,7 +51,7 @@ impl<const RANK: usize> ResizeConvPlan<RANK> {
         resize: Option<ResizePlan<RANK>>,
         convolution: RepeatedConvolution<RANK>,
     ) -> Self {
-        Self { input, kernel, groups, resize: resize.map(Arc::new), convolution }
+        Self { input, kernel, groups, resize, convolution }
     }
 
     /// The spatial size of the input.
