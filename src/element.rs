@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView5, ArrayViewMut5};
 
 use crate::alloc::{as_alike, as_alike_mut};
+#[cfg(feature = "conv")]
 use crate::conv_transpose::TypedConvolution;
 use crate::interpolate::{TypedResize, TypedResizeAdd};
 use crate::nearest::NearestIndices;
@@ -76,6 +77,12 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// # Ok::<(), upsample::Error>(())
 /// ```
 pub trait FloatElement: Element<Row: Real> + TypedResizeAdd + TypedConvolution {}
+
+/// Without convolutions there is nothing to ask for.
+#[cfg(not(feature = "conv"))]
+pub trait TypedConvolution {}
+#[cfg(not(feature = "conv"))]
+impl<A: Element> TypedConvolution for A {}
 
 /// How elements become rows of sums of type `T`, and back.
 pub trait Convert<T: Copy>: Copy + Send + Sync {

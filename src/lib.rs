@@ -59,11 +59,15 @@
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented, clippy::exit)
 )]
+// What convolutions share with resizing has fewer callers without them.
+#![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
 mod alloc;
 pub mod alpha;
 pub mod checkerboard;
+#[cfg(feature = "conv")]
 pub mod conv_transpose;
+#[cfg(feature = "conv")]
 mod convolution;
 mod coordinates;
 mod each_axis;
@@ -77,12 +81,15 @@ pub mod output_size;
 mod parallel;
 mod pieces;
 pub mod rearrange;
+#[cfg(feature = "conv")]
 pub mod resize_conv;
 mod simd;
 mod tensor;
 
+#[cfg(feature = "conv")]
 #[doc(inline)]
 pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, Precision, PreparedConvTranspose};
+#[cfg(feature = "conv")]
 pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use each_axis::EachAxis;
@@ -94,6 +101,7 @@ pub use ndarray;
 pub use nearest::NearestRule;
 #[doc(inline)]
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
+#[cfg(feature = "conv")]
 #[doc(inline)]
 pub use resize_conv::{PreparedResizeConv, ResizeConv, ResizeConvPlan};
 pub use simd::{Backend, StreamingStores};
@@ -101,11 +109,11 @@ pub use tensor::{
     Output, Spatial, SpatialArray, SpatialRank, Tensor, Tensor3, Tensor3Mut, Tensor4, Tensor4Mut, Tensor5, Tensor5Mut, TensorMut,
 };
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "conv"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDocTests;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "conv"))]
 mod tests {
     use std::fmt::Debug;
 

@@ -17,18 +17,24 @@ mod copy_pixels;
 mod double;
 mod gather;
 mod group;
+#[cfg(feature = "conv")]
 mod magnitudes;
 mod prefetch;
+#[cfg(feature = "conv")]
 mod product_sums;
 mod resize_rows;
 mod ring;
 mod streaming;
+#[cfg(feature = "conv")]
 mod strip_product;
 mod table;
+#[cfg(feature = "conv")]
 mod take_turns;
 mod transpose;
 mod vector;
+#[cfg(feature = "conv")]
 mod weighted_rows;
+#[cfg(feature = "conv")]
 mod winograd;
 
 pub use arithmetic::{Arithmetic, FewBits};
@@ -40,8 +46,10 @@ pub use gather::Gather;
 pub(crate) use gather::GatherRows;
 pub(crate) use group::{AskGroupShape, GroupShape};
 pub use group::{Group, RowGroup};
+#[cfg(feature = "conv")]
 pub(crate) use magnitudes::{AddMagnitudes, CHANNELS, FindMagnitudes, Magnitudes, SumMagnitudes};
 pub(crate) use prefetch::prefetch;
+#[cfg(feature = "conv")]
 pub(crate) use product_sums::ProductSums;
 pub(crate) use resize_rows::{ResizeRows, TOGETHER, Widening};
 pub(crate) use ring::{Ring, RingRows};
@@ -49,13 +57,17 @@ pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
 };
 pub use streaming::{How, StreamingStores};
+#[cfg(feature = "conv")]
 pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
 pub(crate) use table::Exact;
 pub use table::{Table, Tables};
+#[cfg(feature = "conv")]
 pub(crate) use take_turns::{join_rows, take_every};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
+#[cfg(feature = "conv")]
 pub(crate) use weighted_rows::{AddProducts, SumNeighbours, SumRows};
+#[cfg(feature = "conv")]
 pub(crate) use winograd::{ELEMENTS, EvaluateFilterLine, EvaluateFilters, EvaluateLine, EvaluateTiles, InterpolateLine, InterpolateTiles};
 
 /// An instruction set that the inner loops can be run with.
