@@ -1,4 +1,4 @@
-//! Convolution with stride, padding, dilation and groups: the adjoint twin of the transposed convolution.
+//! Convolution with stride, padding, dilation and groups: the adjoint of the transposed convolution.
 
 use ndarray::{Array1, ArrayRef1};
 
@@ -429,7 +429,8 @@ where
     }
 }
 
-/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+/// The memory that calls take, known beforehand. Only the arguments' shapes, type and layout count. Gradients of the bias take their
+/// output.
 impl<const RANK: usize> ConvolutionPlan<RANK> {
     /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
     ///

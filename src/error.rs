@@ -127,7 +127,7 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// Memory for an output, for scratch or for a table could not be had.
+    /// Memory for an output, for scratch or for a table could not be allocated.
     #[error("{argument}: {bytes} bytes of memory could not be allocated")]
     OutOfMemory {
         /// What the memory was for.

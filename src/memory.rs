@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::simd::LINE;
 
-/// The bytes that a call takes besides its inputs: told before the call, by the plan, from the numbers that the engines use.
+/// The bytes that a call takes besides its inputs. A plan gives them before the call, from the numbers that the engines use.
 ///
 /// A promise: a call takes no more. Where it starts with memory that is there already, an output of yours or a thread that has run a
 /// larger plan, it takes less. Of resizing what is told is less than twice what is taken; of convolutions it is an upper bound, for how
@@ -49,7 +49,7 @@ impl MemoryUse {
         Self { shared_bytes: self.shared_bytes.saturating_add(bytes), ..self }
     }
 
-    /// Bytes besides the output, in a pool of so many threads.
+    /// Bytes besides the output, in a pool of `threads` threads.
     #[must_use]
     pub const fn scratch_bytes(&self, threads: usize) -> usize {
         let nested = if threads > 1 { self.nested_bytes } else { 0 };
@@ -128,7 +128,7 @@ impl Need {
     }
 }
 
-/// Bytes of the lists, a few an axis, that every plan and call keeps its books in.
+/// Bytes of the lists that every plan and call makes, a few for each axis.
 pub(crate) const BOOKKEEPING: usize = 4096;
 
 /// Bytes of the elements of a list.

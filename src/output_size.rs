@@ -296,7 +296,7 @@ pub(crate) fn convolution_of(axis: Axis, input: usize, window: &Window) -> Resul
 /// ```
 ///
 /// # Errors
-/// Those of [`conv_transpose`], and [`Error::UnreachableSize`] where no padding gives the size, with the nearest that can be had.
+/// Those of [`conv_transpose`], and [`Error::UnreachableSize`] where no padding gives the size, with the nearest size that one gives.
 pub fn solve(input: usize, output: usize, window: &Window) -> Result<Window, Error> {
     solve_of(Axis::Number(0), input, output, window)
 }

@@ -40,7 +40,7 @@ impl<V: Cut, W: Cut> Cut for (V, W) {
     }
 }
 
-/// Whether so many elements are cut at all.
+/// Whether an output of `len` elements is cut.
 pub(crate) fn cuts(len: usize) -> bool {
     len > PIECE
 }

@@ -84,7 +84,7 @@ where
     #[must_use]
     pub fn ratio(&self) -> f64 {
         let (most, fewest) = (self.phases.iter().max(), self.phases.iter().min());
-        #[allow(clippy::cast_precision_loss)] // a ratio need not be exact beyond 2^53
+        #[allow(clippy::cast_precision_loss)] // ratios beyond 2^53 are rounded
         most.zip(fewest).map_or(1.0, |(&most, &fewest)| most as f64 / fewest as f64)
     }
 

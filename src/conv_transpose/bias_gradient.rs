@@ -12,9 +12,9 @@ use crate::tensor::Tensor;
 
 /// Elements that are summed in the row's own type before `f64` takes over: error does not grow with the picture.
 const CHUNK: usize = 4096;
-/// Partial sums, so that neighbouring elements need not wait for each other.
+/// Partial sums, so that neighbouring elements do not wait for each other.
 const LANES: usize = 16;
-/// Below so many elements a call stays on its thread.
+/// A call with fewer elements stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
 /// The sums as a new array.

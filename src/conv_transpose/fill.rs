@@ -9,7 +9,7 @@ use crate::element::FloatElement;
 use crate::simd::{Backend, InstructionSet, Kernel, Real, Transpose, prefetch, take_every};
 
 impl Strips {
-    /// Bytes of the lists that filling a block keeps its books in.
+    /// Bytes of the lists that filling a block makes.
     pub(crate) fn fill_list_bytes(&self) -> usize {
         let spans = self.planes[2].origins.len();
         spans
@@ -81,7 +81,7 @@ struct Copies {
     channel: usize,
 }
 
-/// Some pixels of a row, or of several where these follow each other without gaps, here and there.
+/// Neighbouring pixels of a row, or of several rows that follow each other without gaps in the source and in the strip.
 struct RowCopy {
     /// The first one, in channel 0 of the source.
     from: usize,
@@ -295,7 +295,7 @@ impl Span {
     }
 }
 
-/// Whether so many channels of a pixel are neighbours in memory.
+/// Whether the channels of a pixel are neighbours in memory.
 pub(super) fn are_last(channels: usize, stride: isize) -> bool {
     channels > 1 && stride == 1
 }

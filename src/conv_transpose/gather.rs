@@ -13,7 +13,7 @@ use crate::simd::{Backend, Layout, Positions, Reserved, StripProduct, lanes, res
 
 /// Bytes of strip that a task fills at a time; more source channels are taken in turns.
 const STRIP_BYTES: usize = 256 * 1024;
-/// Below so many products a call stays on its thread.
+/// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
 /// One call: the packed weights, and the tensors it reads.

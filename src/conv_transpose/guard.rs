@@ -43,7 +43,7 @@ const LEAST_LARGE: f64 = 1.5;
 const RANGE: std::ops::RangeInclusive<f64> = 1e-15..=1e15;
 /// Pixels that are looked at together.
 const PIXELS: usize = 4096;
-/// Below so many numbers the calling thread looks at them alone.
+/// The calling thread examines fewer numbers alone.
 const SMALL_WORK: usize = 1 << 17;
 
 /// What is known of the weights of a call that are spread evenly.
@@ -266,7 +266,7 @@ fn add_magnitudes<A: FloatElement>(channels: [&[A]; CHANNELS], weights: [A::Row;
     most
 }
 
-/// The same of one channel, whose pixels lie anyhow.
+/// The same for one channel of any layout.
 fn add_scattered<'a, A: FloatElement>(channel: impl Iterator<Item = &'a A>, weight: A::Row, sums: &mut [A::Row]) -> i32 {
     sums.iter_mut().zip(channel).fold(0, |most, (sum, value)| {
         let product = Float::abs(value.to_row()) * weight;

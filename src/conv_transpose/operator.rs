@@ -64,7 +64,7 @@ impl ConvTranspose {
         Self::default()
     }
 
-    /// The one that makes every axis exactly twice as long with a kernel of this size: stride 2, and the padding and output padding
+    /// Doubles every axis exactly, with a kernel of this size: stride 2, and the padding and output padding
     /// that [`output_size::solve`] finds. `k = 4` needs padding 1, `k = 2` none; `k = 3` padding 1 and output padding 1, the classic
     /// "crop one pixel".
     ///

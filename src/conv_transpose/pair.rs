@@ -138,7 +138,7 @@ impl<const RANK: usize> Pair<RANK> {
         let mut lists = Vec::<u8>::new();
         if bytes > SMALL_LISTS {
             lists.try_reserve_exact(bytes).map_err(|_| Error::OutOfMemory { argument: "lists of taps", bytes })?;
-            black_box(&lists); // an allocation that nobody looks at need not be made
+            black_box(&lists); // the compiler may remove an allocation that nothing reads
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::simd::{Backend, Real, panel_heights};
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
 const ROWS: usize = 256;
-/// Below so many output channels in a group, phases that read the same pixels are made rows of one product.
+/// With fewer output channels in a group, phases that read the same pixels become rows of one product.
 const FEW_CHANNELS: usize = 12;
 /// Source channels that are packed together, so that what is read and what is written both stay in the cache.
 const CHANNELS_AT_ONCE: usize = 16;
@@ -172,7 +172,7 @@ pub(crate) fn few_channels<A: FloatElement>(
     few.then(|| FewChannels { geometry: *geometry, direction, coarse, fine, weights: Vec::new() })
 }
 
-/// Memory for so many packed weights.
+/// Allocates room for `count` packed weights.
 pub(crate) fn reserve_weights<T>(count: usize) -> Result<Vec<T>, Error> {
     let mut weights = Vec::new();
     let bytes = count.saturating_mul(size_of::<T>());

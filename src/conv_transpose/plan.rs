@@ -229,7 +229,8 @@ where
     }
 }
 
-/// What calls take of memory, told before; only the arguments' shapes, type and layout count. Gradients of the bias take their output.
+/// The memory that calls take, known beforehand. Only the arguments' shapes, type and layout count. Gradients of the bias take their
+/// output.
 impl<const RANK: usize> ConvTransposePlan<RANK> {
     /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
     ///

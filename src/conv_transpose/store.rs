@@ -40,7 +40,7 @@ fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &
     }
 }
 
-/// Puts sums that take turns into a row, as fast as it allows, `bias` added to each. To be called from a kernel, whose instructions it uses.
+/// Puts sums that take turns into a row, `bias` added to each. Call it from a kernel: it uses the kernel's instructions.
 #[inline(always)]
 fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
     match row.as_slice_mut() {

@@ -95,7 +95,7 @@ pub(crate) struct Strips {
 }
 
 impl Strips {
-    /// Cuts `batch` pictures for the given rows of sums and products at each position, so that little is computed in vain.
+    /// Cuts `batch` pictures for the given rows of sums and products at each position, so that little work is wasted.
     pub(crate) fn new(phases: &Phases, batch: usize, rows: usize, lanes: usize) -> Self {
         let block = block_of(phases, batch, (SUMS / rows.max(1)).clamp(FEWEST_POSITIONS, POSITIONS));
         let products = phases.tap_count().max(1) * rows / phases.count().max(1);

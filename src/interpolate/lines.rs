@@ -136,7 +136,7 @@ impl<'a, A: Copy> Fresh<'a, A> {
         } else {
             Layout::Strided(view)
         };
-        // Rows with gaps between them would begin and end amid a line each.
+        // Where rows have gaps between them, each would begin and end inside a cache line.
         let streams = streams && matches!(layout, Layout::Flat(_));
         Self { layout, channels, size, plane: [0; 2], carry: streams.then(Carry::new), backend }
     }
@@ -295,7 +295,7 @@ pub(crate) trait Lines<T: Arithmetic> {
         None
     }
 
-    /// Row `h`, if it is there already and need not be made. The same for every row.
+    /// Row `h` if it is already there. Either all rows are there or none is.
     fn ready(&self, h: usize) -> Option<&[T]>;
 
     /// Makes as many rows as there are places, `h` the first of them.
@@ -434,7 +434,7 @@ fn flat_rows<T>(source: &dyn Source<T>, d: usize) -> Option<RingRows<'_, T>> {
     Some(RingRows { rows: slices.row(d as u32), stride: source.len(), mask: usize::MAX })
 }
 
-/// Rows `h` and following of slice `d`, `count` of them, copied into `spare` if need be.
+/// Rows `h` and following of slice `d`, `count` of them, copied into `spare` if they cannot be read in place.
 fn fetch<'s, T: Arithmetic>(source: &'s dyn Source<T>, d: usize, h: usize, spare: &'s mut [T], count: usize) -> [&'s [T]; BATCH] {
     let mut rows: [&[T]; BATCH] = [&[]; BATCH];
     if source.direct(d, h).is_some() {
@@ -471,7 +471,7 @@ pub(crate) fn put_rows<T: Arithmetic>(
     }
 }
 
-/// The same for a loop that only knows ordinary stores: rows that go past the caches come by way of `spare`, too.
+/// The same for a loop that only knows ordinary stores: rows that go past the caches are buffered in `spare` as well.
 pub(crate) fn put_stored_rows<T: Arithmetic>(
     sink: &mut dyn Sink<T>,
     d: usize,

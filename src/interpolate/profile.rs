@@ -1,4 +1,4 @@
-//! The frameworks whose numbers can be had by one word.
+//! Profiles: the conventions of a framework, chosen by one name.
 
 use crate::coordinates::{Coordinates, Rounding};
 use crate::nearest::NearestRule;

@@ -35,11 +35,11 @@ const LEAST_SLICES: usize = 32;
 /// Elements of the slices that a ring over the depth may hold, so that it stays in the second-level cache.
 const DEPTH_RING: usize = 1 << 16;
 
-/// Elements that are combined at a time, where they go to the output by way of a buffer.
+/// Elements that are combined at a time where they are buffered before they go to the output.
 const PIECE: usize = 1 << 12;
 
 /// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the second-level cache. Shorter pieces
-/// would stay in the first, but begin and end amid a cache line of the output, each of them.
+/// would stay in the first, but each begins and ends inside a cache line of the output.
 const ROW_BYTES: usize = 1 << 17;
 
 /// Bytes of rows that are made several at a time.
@@ -615,7 +615,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The lines that the first of the outputs needs, made if need be, and how many outputs have all they need among them; `None` where the
+    /// The lines that the first of the outputs needs, made if they are not there, and how many outputs find all their lines among them; `None` where the
     /// first one is not combined from neighbouring lines.
     #[inline]
     fn ready_rows<'r, T: Arithmetic>(
@@ -728,7 +728,7 @@ fn fill<T: Arithmetic>(ring: &mut Ring<'_, T>, lines: &mut dyn Lines<T>, index: 
     }
 }
 
-/// What of the buffers the last passes use.
+/// Buffers used by the last passes.
 struct Rest<'a, 'ring, T> {
     ring: &'a mut Ring<'ring, T>,
     middle: &'a mut [T],

@@ -535,7 +535,7 @@ impl AxisTaps {
 
     /// The table in the arithmetic of `T`.
     pub(crate) fn table<T: Arithmetic>(&self) -> &Table<T> {
-        // Made before a run by `ready`, which reports what could not be had.
+        // Made before a run by `ready`, which reports a failed allocation.
         T::table(&self.tables).get_or_init(|| {
             let exact = self.inside::<T>().map(|inside| Box::new(Exact { inside, table: self.taps.with_rows(self.taps.without_rows()) }));
             Table { exact, ..self.taps.with_rows(self.taps.without_rows()) }

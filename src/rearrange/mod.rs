@@ -26,7 +26,7 @@
 //! - unpooling, and the gradient of pooling, into an array of yours that does not lie row by row are made in a copy;
 //! - the gradient of pooling keeps the sums of `f16` and `bf16` in `f32`, all of them at a time.
 //!
-//! Memory that cannot be had is [`Error::OutOfMemory`](crate::Error), and nothing has been written then.
+//! If memory cannot be allocated, the result is [`Error::OutOfMemory`](crate::Error) and nothing has been written.
 //!
 //! Values are copied, so any `Copy` type will do; where something must be filled in, it is [`Default`], zero for numbers.
 //! Ranks are 1 (N×C×L), 2 (N×C×H×W) and 3 (N×C×D×H×W).

@@ -160,7 +160,7 @@ fn take_larger<A: Copy + PartialOrd, const STRIDE: usize>(row: &[A], first: usiz
     }
 }
 
-/// Without a branch: which of two pixels is larger cannot be foretold.
+/// Without a branch: a processor cannot predict which of two pixels is larger.
 #[inline(always)]
 #[allow(clippy::eq_op)] // only NaN differs from itself
 fn take_if_larger<A: Copy + PartialOrd>(value: A, number_of_value: usize, best: &mut A, index: &mut i64) {

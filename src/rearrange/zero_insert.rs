@@ -1,4 +1,4 @@
-//! Zero insertion ("bed of nails") and its adjoint, keeping every so manyth pixel.
+//! Zero insertion ("bed of nails") and its adjoint, keeping every n-th pixel.
 
 use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, Slice};
 

@@ -252,7 +252,7 @@ impl FewBits {
     /// Fractional bits of a weight.
     pub(crate) const FRACTION_BITS: u32 = 7;
 
-    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, can be had in 7 without a difference.
+    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, are exactly representable in 7 bits.
     /// Instructions that multiply pairs want them to fit a signed byte, and the sum of each pair not to leave 16 bits.
     pub(crate) fn holds(weights: impl Iterator<Item = i32>) -> bool {
         const UNIT: i32 = 1 << (FRACTION_BITS - FewBits::FRACTION_BITS);
@@ -442,7 +442,7 @@ impl Drop for Reserved {
     }
 }
 
-/// The smallest buffers, so that at most so many stay.
+/// Takes the smallest buffers out, so that at most `most` stay.
 fn surplus<T>(buffers: &mut Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
     if most == 0 {
         return std::mem::take(buffers);
@@ -483,7 +483,7 @@ pub(crate) fn reserve_unless<T: Arithmetic>(reserved: Option<&Reserved>, need: i
     reserved.is_none().then(|| reserve::<T>(&need())).transpose()
 }
 
-/// Buffers of these lengths for so many threads.
+/// Buffers of these lengths for each of `threads` threads.
 fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
     let of_thread = lens.iter().filter(|&&len| len > 0).count();
     let mut buffers = empty_buffer(threads.saturating_mul(of_thread))?;
@@ -497,14 +497,14 @@ fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
     Ok(buffers)
 }
 
-/// Tries whether there is memory for the lists that so many threads make as they go. Short ones are left to chance.
+/// Tries whether there is memory for the lists that `threads` threads make as they go. Short lists are not tried.
 fn try_lists(bytes: usize, threads: usize) -> Result<(), Error> {
     const SHORT: usize = 1 << 12;
     let mut tried = Vec::new();
     for _ in 0..if bytes > SHORT { threads } else { 0 } {
         tried.push(empty_buffer::<u8>(bytes)?);
     }
-    std::hint::black_box(&tried); // an allocation that nobody looks at need not be made
+    std::hint::black_box(&tried); // the compiler may remove an allocation that nothing reads
     Ok(())
 }
 
@@ -519,7 +519,7 @@ fn empty_buffer<T>(len: usize) -> Result<Vec<T>, Error> {
     Ok(buffer)
 }
 
-/// Elements of a buffer in which so many begin with a cache line.
+/// The length of a buffer in which `len` elements can begin at a cache line.
 fn with_spare<T>(len: usize) -> usize {
     len.saturating_add(LINE / size_of::<T>())
 }

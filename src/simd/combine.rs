@@ -250,7 +250,8 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         if len < lanes {
             return I::call(FewElements { few: self, first, out });
         }
-        // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to cost
+        // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to
+        // cost
         // less. The last group is moved to end with the row: what it shares with the one before is computed twice.
         let whole = len / lanes * lanes;
         self.groups::<I>(first, &mut out[..whole], false);
@@ -259,7 +260,7 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         }
     }
 
-    /// Writes `len` elements from `begin` of `out` on, past the caches: whole lines from the registers, the rest by way of `carry`.
+    /// Writes `len` elements from `begin` of `out` on, past the caches: whole lines from the registers, the rest through `carry`.
     #[inline(always)]
     fn stream<I: InstructionSet>(&self, len: usize, out: &mut [MaybeUninit<T>], begin: usize, carry: &mut Carry) {
         let line = LINE / size_of::<T>();
@@ -294,7 +295,7 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
     }
 }
 
-/// Sums that go past the caches by way of a buffer.
+/// Sums that are buffered before they go past the caches.
 struct Staged<'a, T: Arithmetic> {
     row: &'a dyn Fn(usize) -> &'a [T],
     weight: &'a [T::Weight],

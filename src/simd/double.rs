@@ -7,7 +7,7 @@ use std::arch::asm;
 
 use super::LINE;
 
-/// Elements of so many bytes that a step takes, if there is a loop for them.
+/// How many elements of this size a step takes, if there is a loop for them.
 fn step(bytes: usize) -> Option<usize> {
     match bytes {
         1 | 2 | 4 | 8 => Some(32 / bytes),

@@ -92,7 +92,8 @@ fn gather_groups<I: InstructionSet, T: Arithmetic>(
     }
 }
 
-/// Whether there is a loop for so many steps, which keeps their picks and weights in registers: where it was measured to pay.
+/// Whether there is a loop for this number of steps that keeps their picks and weights in registers. There is one where it was measured to
+/// pay.
 const fn has_loop<I: InstructionSet, T: Arithmetic>(steps: usize) -> bool {
     match steps {
         2 | 4 => true,

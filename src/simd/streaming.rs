@@ -80,10 +80,10 @@ impl<T: Copy> Kernel for StreamRow<'_, T> {
     }
 }
 
-/// The cache line amid which the rows that were streamed so far have ended.
+/// The partly filled cache line between two streamed rows.
 ///
 /// Lines have to be streamed whole: measured on Zen 4, one that is stored in part beside streamed ones takes as long as streaming 12 KiB,
-/// and most rows begin and end amid a line. So the end of a row waits here for the beginning of the next. A line that is whole then waits for
+/// and most rows begin and end inside a line. So the end of a row waits here for the beginning of the next. A line that is whole then waits for
 /// the next one: to read at once what two stores have written means to wait for these and all stores before, those past the caches too.
 /// Measured on Zen 4, that took 5 % of a bilinear enlargement.
 #[repr(align(64))]
@@ -260,7 +260,7 @@ pub(crate) fn finish_streaming() {
     }
 }
 
-/// Written elements seen as ones that need not be.
+/// Initialised elements seen as possibly uninitialised ones.
 pub(crate) fn as_maybe_uninit<T>(elements: &[T]) -> &[MaybeUninit<T>] {
     // SAFETY: `MaybeUninit<T>` has the layout of `T`, the length is the same, and nothing can be written through the result.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), elements.len()) }

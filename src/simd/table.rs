@@ -26,7 +26,8 @@ pub struct Table<T: Arithmetic> {
     pub(crate) input: usize,
     /// The weights of the two neighbours that every output pixel takes, where the size is halved and they are the same everywhere.
     pub(crate) pair: Option<[T::Weight; 2]>,
-    /// The output pixels around the middle whose taps of a weight are neighbours, in order, and whose weights are of a usual size. None begins
+    /// The output pixels around the middle whose taps of a weight are neighbours, in order, and whose weights are of a usual size. None
+    /// begins
     /// before the one before it.
     pub(crate) neighbours: Range<usize>,
     /// Given where the arithmetic has not the weights of all output pixels.
@@ -43,7 +44,7 @@ pub(crate) struct Exact<T: Arithmetic> {
     pub(crate) table: Table<T::Exact>,
 }
 
-/// A table turned round for groups: for neighbouring output elements the same tap of each.
+/// A table transposed for groups: the same tap of neighbouring output elements side by side.
 #[derive(Debug)]
 pub(crate) struct Lanes<T: Arithmetic> {
     shape: GroupShape,
@@ -197,7 +198,7 @@ impl<T: Arithmetic> Table<T> {
     /// The table for groups of rows of `inner` interleaved elements; `None` where the elements that a group needs do not fit into a
     /// window, or the rows are shorter than one.
     pub(crate) fn lanes(&self, inner: usize, shape: GroupShape) -> Option<&Lanes<T>> {
-        // Made before a run by `ready_lanes`, which reports what could not be had.
+        // Made before a run by `ready_lanes`, which reports a failed allocation.
         let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape).unwrap_or(None)).as_ref();
         // A plan has one backend; should that ever change, the loop without groups is right too.
         lanes.filter(|lanes| lanes.shape == shape)

@@ -1,5 +1,5 @@
-//! Registers by name, for the one loop whose sums must stay in them: what the compiler makes of arrays of numbers is right but not
-//! always fast.
+//! Vectors of `f32` and `f64`: a register each, for loops whose sums must stay in registers. Arrays of numbers give the same results,
+//! but the compiler does not always keep them there.
 
 use num_traits::Float;
 
@@ -107,7 +107,7 @@ impl Real for f64 {
     }
 }
 
-/// An array that the compiler puts into a register; without fused multiply-add.
+/// An array that the compiler may keep in a register. `FUSED` chooses `mul_add`, which is an instruction on NEON.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes<T, const LANES: usize, const FUSED: bool>([T; LANES]);
 

@@ -112,7 +112,7 @@ pub(crate) struct EvaluateFilters<'a, T> {
 }
 
 impl<T: Real> EvaluateFilters<'_, T> {
-    /// Runs it for so many taps along height and width.
+    /// Runs it for filters of `taps` taps along height and width.
     pub(crate) fn run(self, taps: [usize; 2], backend: Backend) {
         match taps {
             [2, 2] => backend.run(OfTaps::<_, 2, 2>(self)),

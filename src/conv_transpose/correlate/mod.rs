@@ -43,7 +43,7 @@ const PIECES: usize = 8;
 const FEWEST_BLOCKS: usize = 4;
 /// How many times fewer multiplications pay: tiny pictures, where tiles reach past the border, were measured to be faster without.
 const FEWEST_SAVED: f64 = 1.7;
-/// Below so many products a call stays on its thread.
+/// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
 /// The two tensors of a call, whose shapes have been checked against the geometry and each other.

@@ -13,7 +13,7 @@ use crate::memory::{Need, grown_bytes};
 use crate::parallel;
 use crate::simd::{AddProducts, Backend, prefetch, reserve, with_scratch};
 
-/// Below so many fine pixels a call stays on its thread.
+/// A call with fewer fine pixels stays on its thread.
 const SMALL_WORK: usize = 1 << 15;
 
 /// How many rows ahead the fine pixels are asked for.

@@ -26,7 +26,7 @@ const MOST_PAIRS: usize = 4;
 /// The longest pattern, in pixels.
 const LONGEST_PERIOD: usize = 512;
 
-/// Whether the method is for groups of so many coarse and fine channels.
+/// Whether the method suits groups with these numbers of coarse and fine channels.
 pub(crate) fn suits(geometry: &Geometry, coarse: usize, fine: usize) -> bool {
     let few = (1..=MOST_PAIRS).contains(&(coarse * fine)) && geometry.axes[0] == AxisGeometry::POINT;
     // 16 is the most lanes, and a period is at most stride × lanes long.
@@ -84,7 +84,7 @@ struct Rows {
     /// How many layers.
     layers: usize,
     taps: Vec<LayerTap>,
-    /// After so many fine pixels, whole vectors, the weights repeat.
+    /// The weights repeat after this many fine pixels, which are whole vectors.
     period: usize,
     /// The length of a fine row, filled up to whole periods.
     len: usize,

@@ -28,7 +28,7 @@ const OUTPUTS: usize = 2;
 const COLUMNS: usize = 128;
 /// Rows of positions of a block.
 const ROWS: usize = 16;
-/// Below so many products a call stays on its thread.
+/// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
 /// One call.

@@ -87,7 +87,7 @@ impl AxisScheme {
         TILE + 1 - self.taps
     }
 
-    /// Tiles that cover so many positions.
+    /// Tiles that cover `positions` positions.
     pub(crate) fn tiles(&self, positions: usize) -> usize {
         positions.div_ceil(self.outputs())
     }
@@ -161,7 +161,7 @@ fn find<A: FloatElement>(geometry: &Geometry, phases: &Phases, fewest_saved: f64
         (positions * taps, scheme.tiles(positions + axis.extension()) * scheme.products())
     };
     let ((direct_h, reduced_h), (direct_w, reduced_w)) = (saved(height, &schemes[0]), saved(width, &schemes[1]));
-    // Where the picture is not a whole number of tiles some of the work is in vain.
+    // Where the picture is not a whole number of tiles, part of the work is wasted.
     let pays = direct_h as f64 * direct_w as f64 >= fewest_saved * reduced_h as f64 * reduced_w as f64;
     pays.then_some(schemes)
 }

@@ -25,11 +25,11 @@ const FEWEST_TILES: usize = 48;
 const MOST_TILES: usize = 144;
 /// How many pieces of work there should be before the output channels of a block are left together.
 const PIECES: usize = 8;
-/// Up to so many blocks filters are evaluated for each anew, if they have not been before.
+/// With at most this many blocks, filters that have not been evaluated before are evaluated again for each block.
 const FEW_BLOCKS: usize = 2;
 /// Summands whose points are stored together.
 const SEGMENT: usize = 256;
-/// Below so many products a call stays on its thread.
+/// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
 /// The filters of a call: evaluated for many calls, or as they are.

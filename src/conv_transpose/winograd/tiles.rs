@@ -11,7 +11,7 @@ use crate::element::FloatElement;
 use crate::memory::grown_bytes;
 use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose, prefetch};
 
-/// Rows of up to so many tiles are not read as rows.
+/// Shorter rows of tiles, and those of this length, are not read as rows.
 const FEW_COLUMNS: usize = 5;
 /// Pixels so far apart are taken out of a row one by one.
 const FAR: usize = 5;
@@ -51,7 +51,7 @@ pub(crate) struct Tiles {
 }
 
 impl Tiles {
-    /// The tiles of so many pictures, rows and columns of positions.
+    /// The numbers of tiles for these numbers of pictures, rows and columns of positions.
     pub(crate) fn new((phases, axes): (&Phases, &[AxisScheme; 2]), positions: [usize; 3], lanes: usize, panel: usize) -> Self {
         let counts = tile_counts((phases, axes), positions);
         let pitch = counts.iter().product::<usize>().next_multiple_of(lanes) + lanes;
@@ -290,7 +290,7 @@ impl<'t> PlaneSource<'t> {
         Self { tiles, first_picture: start[0], first, columns, begin, fills: !shared || number == 0, pixels }
     }
 
-    /// Bytes of the lists of so many planes, for blocks of at most such tiles.
+    /// Bytes of the lists of all planes, for blocks of at most these tiles.
     pub(crate) fn list_bytes(planes: usize, tiles: &Tiles) -> usize {
         let [_, rows, columns] = tiles.counts;
         // Tiles are apart where they are few; a smaller block at the end may be of that kind.
@@ -412,7 +412,7 @@ impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
     }
 }
 
-/// The tiles of so many pictures, rows and columns of positions.
+/// The numbers of tiles for these numbers of pictures, rows and columns of positions.
 pub(crate) fn tile_counts((phases, axes): (&Phases, &[AxisScheme; 2]), [pictures, height, width]: [usize; 3]) -> [usize; 3] {
     let [_, heights, widths] = &phases.axes;
     let [rows, columns] = axes;

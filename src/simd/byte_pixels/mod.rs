@@ -1,4 +1,4 @@
-//! Sums along a row of bytes, pixel by pixel: for taps so many that those of a group of output elements do not fit into a window, as where
+//! Sums along a row of bytes, pixel by pixel: for so many taps that those of a group of output elements do not fit into a window, as where
 //! a picture is shrunk. All channels of a pixel are summed at once, several taps by each multiplication.
 
 mod avx2;
@@ -22,10 +22,10 @@ pub(super) trait PixelSums<const INNER: usize> {
     /// Whether it reads no further than a row goes: what is not there is 0.
     const MASKS: bool = false;
 
-    /// Bytes of a row, from its first tap on, that a pixel of so many taps needs.
+    /// Bytes of a row, from its first tap on, that a pixel with this many taps needs.
     fn reach(taps: usize) -> usize;
 
-    /// How many weights are read for a pixel of so many taps.
+    /// How many weights are read for a pixel with this many taps.
     fn weights_read(taps: usize) -> usize;
 
     /// The same pixel of some rows; beyond them there is anything.
