@@ -78,7 +78,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// ```
 pub trait FloatElement: Element<Row: Real> + TypedResizeAdd + TypedConvolution {}
 
-/// Without convolutions there is nothing to ask for.
+/// Stands in for the trait of the convolutions where the feature `conv` is off.
 #[cfg(not(feature = "conv"))]
 pub trait TypedConvolution {}
 #[cfg(not(feature = "conv"))]

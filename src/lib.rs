@@ -59,7 +59,7 @@
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::todo, clippy::unimplemented, clippy::exit)
 )]
-// What convolutions share with resizing has fewer callers without them.
+// Without `conv`, parts of the code that convolutions share with resizing have no caller.
 #![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
 mod alloc;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_of_ones_own_are_equal_to_their_clones_alone() {
+    fn custom_filters_are_equal_only_to_their_clones() {
         let filter = || Filter::custom(1.0, |distance| 1.0 - distance);
         let one = filter();
         assert_eq!(one, one.clone());

@@ -83,7 +83,7 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// The same function, that is one made by the same call and cloned, and the same support.
+/// Equal if the support is the same and the function is shared: a clone equals its original.
 impl PartialEq for CustomFilter {
     fn eq(&self, other: &Self) -> bool {
         self.support == other.support && Arc::ptr_eq(&self.function, &other.function)

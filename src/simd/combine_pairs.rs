@@ -29,7 +29,7 @@ impl<T: Arithmetic> Kernel for CombinePairs<'_, T> {
     #[inline(always)]
     fn run<I: InstructionSet>(mut self) {
         if const { !T::Rows::<I>::PAIRS } {
-            return; // `halves` says so
+            return; // never reached: `halves` is `None` without sums of pairs
         }
         match self.height.width {
             1 => self.rows::<I, 1>(),
