@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, s};
+use ndarray::{ArrayView2, s};
 
 use super::fill::copy_row;
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Transpose};
+use crate::simd::{Backend, Transpose};
 
 /// Copies the pixels `first`, `first + step`, … of some channels (`from` is all channels × pixels), `len` of them, and writes 0 for those
 /// outside. The rows of the channels are `pitch` apart.
@@ -22,7 +22,7 @@ pub(super) fn copy_rows<A: FloatElement>(
     if step != 1 || !are_last(from) {
         let rows = from.slice(s![channels, ..]);
         for (from, to) in rows.outer_iter().zip(to.chunks_mut(pitch)) {
-            backend.run(CopyRow { from, first, step, to: &mut to[..len] });
+            copy_row(from, first, step, backend, &mut to[..len]);
         }
         return;
     }
@@ -34,23 +34,6 @@ pub(super) fn copy_rows<A: FloatElement>(
     }
     if count > 0 {
         copy_pixels(&from.slice(s![.., start..start + count]), channels, backend, &mut to[before..], pitch);
-    }
-}
-
-/// One row of one channel.
-struct CopyRow<'a, A: FloatElement> {
-    from: ArrayView1<'a, A>,
-    first: isize,
-    step: usize,
-    to: &'a mut [A::Row],
-}
-
-impl<A: FloatElement> Kernel for CopyRow<'_, A> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        copy_row(self.from, self.first, self.step, self.to);
     }
 }
 

@@ -6,7 +6,7 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, s};
 
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Real, Transpose, prefetch, take_every};
+use crate::simd::{Backend, InstructionSet, Kernel, Real, TakeEvery, Transpose, prefetch, take_every};
 
 impl Strips {
     /// Bytes of the lists that filling a block makes.
@@ -32,40 +32,20 @@ impl Strips {
         backend: Backend,
         strip: &mut [A::Row],
     ) {
-        backend.run(Fill { strips: self, source, channels, start, size, strip });
-    }
-}
-
-/// The copies of some channels for a block.
-struct Fill<'a, 'x, A: FloatElement> {
-    strips: &'a Strips,
-    source: &'a ArrayView5<'x, A>,
-    channels: Range<usize>,
-    start: [usize; 4],
-    size: [usize; 4],
-    strip: &'a mut [A::Row],
-}
-
-impl<A: FloatElement> Kernel for Fill<'_, '_, A> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { strips, source, channels, start, size, strip } = self;
-        let (step, width) = (strips.source_strides[2], source.dim().4);
-        let (first, len) = (step * start[3], strips.computed(size)[3] + strips.planes[2].halo);
-        let origins = strips.planes[2].origins.iter();
+        let (step, width) = (self.source_strides[2], source.dim().4);
+        let (first, len) = (step * start[3], self.computed(size)[3] + self.planes[2].halo);
+        let origins = self.planes[2].origins.iter();
         let spans: Vec<Span> = origins.map(|&w0| Span::new(w0 + first.cast_signed(), step, len, width)).collect();
         // Where the channels of a pixel are side by side, all together.
         if are_last(source.dim().1, source.strides()[1]) {
-            return strips.fill_channels::<A, I, true>(source, channels, (start, size), &spans, strip);
+            return self.fill_channels::<A, true>(source, channels, (start, size), &spans, backend, strip);
         }
         if let Some(all) = source.to_slice().and_then(A::as_rows) {
-            let copies = Copies::new(strips, source.dim(), (start, size), &spans);
-            return copies.run::<A::Row>(all, channels, strips.channel_len, strip);
+            let copies = Copies::new(self, source.dim(), (start, size), &spans);
+            return backend.run(CopyChannels { copies, all, channels, channel_len: self.channel_len, strip });
         }
-        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(strips.channel_len.max(1))) {
-            strips.fill_channels::<A, I, false>(source, channel..channel + 1, (start, size), &spans, of_channel);
+        for (channel, of_channel) in channels.zip(strip.chunks_exact_mut(self.channel_len.max(1))) {
+            self.fill_channels::<A, false>(source, channel..channel + 1, (start, size), &spans, backend, of_channel);
         }
     }
 }
@@ -132,20 +112,35 @@ impl Copies {
         }
         Self { rows, step, zeros, channel }
     }
+}
 
-    /// The strips of some channels, one after the other.
+/// Copies the strips of some channels, one after the other.
+struct CopyChannels<'a, T> {
+    copies: Copies,
+    /// The whole source.
+    all: &'a [T],
+    channels: Range<usize>,
+    channel_len: usize,
+    strip: &'a mut [T],
+}
+
+impl<T: Real> Kernel for CopyChannels<'_, T> {
+    type Output = ();
+    const WIDE: bool = false;
+
     #[inline(always)]
-    fn run<T: Real>(&self, all: &[T], channels: Range<usize>, channel_len: usize, strip: &mut [T]) {
+    fn run<I: InstructionSet>(self) {
+        let Self { copies: Copies { rows, step, zeros, channel }, all, channels, channel_len, strip } = self;
         for (number, to) in channels.zip(strip.chunks_exact_mut(channel_len.max(1))) {
-            for zeros in &self.zeros {
+            for zeros in &zeros {
                 to[zeros.clone()].fill(T::zero());
             }
-            let (of_channel, next) = (&all[number * self.channel..], all.get((number + 1) * self.channel..).unwrap_or_default());
-            for &RowCopy { from, to: at, count } in &self.rows {
-                let extent = (count - 1) * self.step + 1;
+            let (of_channel, next) = (&all[number * channel..], all.get((number + 1) * channel..).unwrap_or_default());
+            for &RowCopy { from, to: at, count } in &rows {
+                let extent = (count - 1) * step + 1;
                 prefetch(next.get(from..from + extent).unwrap_or_default());
                 let (from, to) = (&of_channel[from..from + extent], &mut to[at..at + count]);
-                if self.step == 1 { copy_short(from, to) } else { take_every(from, self.step, to) }
+                if step == 1 { copy_short(from, to) } else { take_every(from, step, to) }
             }
         }
     }
@@ -179,13 +174,13 @@ fn copy_short<T: Copy>(from: &[T], to: &mut [T]) {
 }
 
 impl Strips {
-    #[inline(always)]
-    fn fill_channels<'a, A: FloatElement, I: InstructionSet, const TOGETHER: bool>(
+    fn fill_channels<'a, A: FloatElement, const TOGETHER: bool>(
         &self,
         source: &'a ArrayView5<'_, A>,
         channels: Range<usize>,
         (start, size): ([usize; 4], [usize; 4]),
         spans: &[Span],
+        backend: Backend,
         strip: &mut [A::Row],
     ) {
         let computed = self.computed(size);
@@ -217,10 +212,10 @@ impl Strips {
                         for (number, span) in spans.iter().enumerate() {
                             let to = &mut strip[first_plane + number * self.plane_len + at..];
                             match (from, line) {
-                                (Some(from), _) if !TOGETHER => span.copy(from, &mut to[span.before..][..span.count]),
+                                (Some(from), _) if !TOGETHER => span.copy(from, backend, &mut to[span.before..][..span.count]),
                                 (_, Some((d, h))) => {
                                     let pixels = picture.index_axis_move(Axis(1), d).index_axis_move(Axis(1), h);
-                                    span.copy_pixels::<A, I>(pixels, channels.clone(), &mut to[span.before..], self.channel_len);
+                                    span.copy_pixels(pixels, channels.clone(), backend, &mut to[span.before..], self.channel_len);
                                 }
                                 _ if zeroed => {}
                                 _ => to[..len[2]].fill(A::Row::default()),
@@ -258,13 +253,12 @@ impl Span {
     }
 
     /// Copies them to the front of `to`.
-    #[inline(always)]
-    pub(super) fn copy<A: FloatElement>(self, from: ArrayView1<'_, A>, to: &mut [A::Row]) {
+    pub(super) fn copy<A: FloatElement>(self, from: ArrayView1<'_, A>, backend: Backend, to: &mut [A::Row]) {
         let Self { start, count, step, .. } = self;
         let to = &mut to[..count];
         match from.to_slice() {
             _ if count == 0 => {}
-            Some(from) => copy_every(&from[start..], step, to),
+            Some(from) => copy_every(&from[start..], step, backend, to),
             None => to.iter_mut().zip(from.slice(s![start..;step])).for_each(|(to, from)| *to = from.to_row()),
         }
     }
@@ -272,11 +266,11 @@ impl Span {
 
 impl Span {
     /// Copies those of some channels, `from` being all channels × pixels with the channels of a pixel side by side, to rows `pitch` apart.
-    #[inline(always)]
-    fn copy_pixels<A: FloatElement, I: InstructionSet>(
+    fn copy_pixels<A: FloatElement>(
         self,
         from: ArrayView2<'_, A>,
         channels: Range<usize>,
+        backend: Backend,
         to: &mut [A::Row],
         pitch: usize,
     ) {
@@ -284,11 +278,11 @@ impl Span {
         match from.reversed_axes().to_slice().and_then(A::as_rows).filter(|_| count > 0) {
             Some(all) => {
                 let (from, from_pitch) = (&all[start * from.dim().0 + channels.start..], step * from.dim().0);
-                Transpose { from, from_pitch, rows: count, columns: channels.len(), to, to_pitch: pitch }.run::<I>();
+                backend.run(Transpose { from, from_pitch, rows: count, columns: channels.len(), to, to_pitch: pitch });
             }
             None => {
                 for (row, channel) in channels.enumerate() {
-                    self.copy(from.index_axis_move(Axis(0), channel), &mut to[row * pitch..]);
+                    self.copy(from.index_axis_move(Axis(0), channel), backend, &mut to[row * pitch..]);
                 }
             }
         }
@@ -301,20 +295,18 @@ pub(super) fn are_last(channels: usize, stride: isize) -> bool {
 }
 
 /// Copies the pixels `first`, `first + step`, … and writes 0 for those outside.
-#[inline(always)]
-pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, row: &mut [A::Row]) {
+pub(super) fn copy_row<A: FloatElement>(from: ArrayView1<'_, A>, first: isize, step: usize, backend: Backend, row: &mut [A::Row]) {
     let span = Span::new(first, step, row.len(), from.len());
     row[..span.before].fill(A::Row::default());
-    span.copy(from, &mut row[span.before..]);
+    span.copy(from, backend, &mut row[span.before..]);
     row[span.before + span.count..].fill(A::Row::default());
 }
 
 /// Copies the first pixel of every `step`, as many as `to` has room for.
-#[inline(always)]
-pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, to: &mut [A::Row]) {
+pub(super) fn copy_every<A: FloatElement>(from: &[A], step: usize, backend: Backend, to: &mut [A::Row]) {
     match A::as_rows(from) {
         _ if step == 1 => A::widen(&from[..to.len()], to),
-        Some(from) => take_every(from, step, to),
+        Some(from) => backend.run(TakeEvery { from, step, to }),
         None => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, from)| *to = from.to_row()),
     }
 }

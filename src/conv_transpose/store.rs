@@ -9,7 +9,7 @@ use super::fill::are_last;
 use super::phases::Phases;
 use super::strips::Strips;
 use crate::element::FloatElement;
-use crate::simd::{Backend, InstructionSet, Kernel, Real, StreamRow, Transpose, Vector, as_maybe_uninit, join_rows};
+use crate::simd::{Backend, JoinRows, Real, StreamRow, Transpose, as_maybe_uninit};
 
 /// An output element, and what a sum does to it.
 pub(crate) trait Slot<A: FloatElement>: Send {
@@ -24,7 +24,7 @@ pub(crate) trait Slot<A: FloatElement>: Send {
     }
 
     /// Puts sums that take turns, `bias` added to each.
-    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row)
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, _: Backend)
     where
         Self: Sized,
     {
@@ -40,39 +40,29 @@ fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &
     }
 }
 
-/// Puts sums that take turns into a row, `bias` added to each. Call it from a kernel: it uses the kernel's instructions.
-#[inline(always)]
-fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
+/// Puts sums that take turns into a row, `bias` added to each.
+fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
     match row.as_slice_mut() {
-        Some(row) => S::join(row, sums, bias),
+        Some(row) => S::join(row, sums, bias, backend),
         None => put_turns(row, sums, bias),
     }
 }
 
-/// Puts sums that take turns into a row of each channel.
-pub(super) struct PutRows<'a, 'o, A: FloatElement, S> {
-    /// By channel, pixel.
-    pub(super) rows: ArrayViewMut2<'o, S>,
-    /// By turn, those of the first channel; and how far apart those of the channels are.
-    pub(super) sums: &'a [&'a [A::Row]],
-    pub(super) pitch: usize,
-    /// Of each channel; empty without bias.
-    pub(super) bias: &'a [A::Row],
-}
-
-impl<A: FloatElement, S: Slot<A>> Kernel for PutRows<'_, '_, A, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { rows, sums, pitch, bias } = self;
-        let mut turns = Vec::with_capacity(sums.len());
-        for (channel, row) in rows.into_outer_iter_mut().enumerate() {
-            turns.clear();
-            turns.extend(sums.iter().map(|sums| &sums[channel * pitch..]));
-            let bias = bias.get(channel).copied().unwrap_or_else(A::Row::neg_zero); // which changes no sum
-            join_turns(row, &turns, bias);
-        }
+/// Puts sums that take turns into a row of each channel: `rows` are by channel and pixel, `sums` by turn, those of the first channel.
+/// Those of the channels are `pitch` apart. `bias` has a number for each channel, or is empty.
+pub(super) fn put_rows<A: FloatElement, S: Slot<A>>(
+    rows: ArrayViewMut2<'_, S>,
+    sums: &[&[A::Row]],
+    pitch: usize,
+    bias: &[A::Row],
+    backend: Backend,
+) {
+    let mut turns = Vec::with_capacity(sums.len());
+    for (channel, row) in rows.into_outer_iter_mut().enumerate() {
+        turns.clear();
+        turns.extend(sums.iter().map(|sums| &sums[channel * pitch..]));
+        let bias = bias.get(channel).copied().unwrap_or_else(A::Row::neg_zero); // which changes no sum
+        join_turns(row, &turns, bias, backend);
     }
 }
 
@@ -100,69 +90,51 @@ pub(super) struct Turns<'a, T> {
 }
 
 /// Puts them into a picture, `bias` added to each.
-pub(super) struct PutTurns<'a, 'o, A: FloatElement, S> {
-    pub(super) turns: Turns<'a, A::Row>,
-    pub(super) picture: ArrayViewMut2<'o, S>,
-    pub(super) bias: A::Row,
-}
-
-impl<A: FloatElement, S: Slot<A>> Kernel for PutTurns<'_, '_, A, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { turns: Turns { sums, of_line, pitch }, mut picture, bias } = self;
-        let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
-        let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
-        // Lines in their order: memory likes to be written from front to back.
-        for (line, row) in picture.outer_iter_mut().enumerate() {
-            let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
-            turns.clear();
-            turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
-            join_turns(row, &turns, bias);
-        }
+pub(super) fn put_picture<A: FloatElement, S: Slot<A>>(
+    turns: &Turns<'_, A::Row>,
+    mut picture: ArrayViewMut2<'_, S>,
+    bias: A::Row,
+    backend: Backend,
+) {
+    let &Turns { ref sums, of_line, pitch } = turns;
+    let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
+    let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
+    // Lines in their order: memory likes to be written from front to back.
+    for (line, row) in picture.outer_iter_mut().enumerate() {
+        let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
+        turns.clear();
+        turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
+        join_turns(row, &turns, bias, backend);
     }
 }
 
 /// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn: the first one of
-/// every picture, then the second.
-pub(super) struct PutColumns<'a, 'o, A: FloatElement, S> {
-    /// Their pitch is from the sums of one pixel to those of the next that has the same turn.
-    pub(super) turns: Turns<'a, A::Row>,
-    pub(super) pictures: ArrayViewMut3<'o, S>,
-    /// Lines that have the same turn, of all pictures, rounded up.
-    pub(super) column: usize,
-    pub(super) bias: A::Row,
-    /// Room for such lines by pixel and by line, and for a vector.
-    pub(super) scratch: &'a mut [A::Row],
-}
-
-impl<A: FloatElement, S: Slot<A>> Kernel for PutColumns<'_, '_, A, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { turns: Turns { sums, of_line, pitch }, mut pictures, column, bias, scratch } = self;
-        let (lanes, zero) = (<A::Row as Real>::Vector::<I>::LANES, <A::Row as Real>::Vector::<I>::splat(A::Row::zero()));
-        let (count, height, width) = pictures.dim();
-        let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
-        for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
-            for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
-                for lane in (0..pitch).step_by(lanes) {
-                    let sum = match sums {
-                        Some(sums) => <A::Row as Real>::Vector::<I>::load(&sums[place * pitch + lane..]),
-                        None => zero,
-                    };
-                    // What a vector writes past the last line is overwritten by the next pixel.
-                    sum.store(&mut pixels[pixel * column + lane..]);
-                }
+/// every picture, then the second. The pitch of the turns is from the sums of one pixel to those of the next that has the same turn.
+/// `column` is how many lines of all pictures have the same turn, rounded up. The scratch has room for such lines by pixel and by line.
+pub(super) fn put_columns<A: FloatElement, S: Slot<A>>(
+    turns: &Turns<'_, A::Row>,
+    mut pictures: ArrayViewMut3<'_, S>,
+    column: usize,
+    bias: A::Row,
+    scratch: &mut [A::Row],
+    backend: Backend,
+) {
+    let &Turns { ref sums, of_line, pitch } = turns;
+    let (count, height, width) = pictures.dim();
+    let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
+    for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
+        for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
+            let to = &mut pixels[pixel * column..][..pitch];
+            match sums {
+                Some(sums) => to.copy_from_slice(&sums[place * pitch..][..pitch]),
+                None => to.fill(A::Row::zero()),
             }
-            Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width }.run::<I>();
-            for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
-                let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
-                for (line, row) in of_turn.enumerate() {
-                    join_turns(row, &[&lines[(line * count + number) * width..][..width]], bias);
-                }
+        }
+        backend.run(Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width });
+        for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
+            let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
+            for (line, row) in of_turn.enumerate() {
+                join_turns(row, &[&lines[(line * count + number) * width..][..width]], bias, backend);
             }
         }
     }
@@ -183,10 +155,9 @@ impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
         }
     }
 
-    #[inline(always)]
-    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row) {
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
         if let Some(to) = A::as_rows_mut(row) {
-            return join_rows(sums, bias, to);
+            return backend.run(JoinRows { rows: sums, bias, to });
         }
         put_turns(ArrayViewMut1::from(row), sums, bias);
     }
@@ -293,6 +264,6 @@ impl<T: Real> Block<'_, T> {
         let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
         let sums = residues.map(|(residue_h, residue_w)| self.sums_of(channels, channel, [n, d], [residue_h, residue_w])).collect();
         let turns = Turns { sums, of_line, pitch: self.strips.sum_strides[2] };
-        self.backend.run(PutTurns::<A, S> { turns, picture: slice, bias });
+        put_picture::<A, S>(&turns, slice, bias, self.backend);
     }
 }

@@ -101,7 +101,7 @@ impl Separable {
 
     /// Whether the taps of a group of elements along the width are so near to each other that they are picked from a window, about.
     fn fits_window<T: Arithmetic>(&self, inner: usize, backend: Backend) -> bool {
-        let GroupShape { lanes, window, fold } = backend.run(AskGroupShape::<T>(PhantomData));
+        let Some(GroupShape { lanes, window, fold }) = backend.run(AskGroupShape::<T>(PhantomData)) else { return false };
         let taps = &self.axes[2].taps;
         let apart = ((lanes.div_ceil(inner) - 1) as u128 * taps.input as u128).div_ceil(taps.output() as u128);
         (apart + fold as u128) * inner as u128 <= 2 * window as u128

@@ -38,8 +38,8 @@ impl<T: Arithmetic> Kernel for Gather<'_, T> {
         let Gather { rows, table, inner, pixels, out, starts } = self;
         let (first, len) = (pixels.start * inner, pixels.len() * inner);
         match table.lanes(inner, GroupShape::of::<T, I>()) {
-            Some(lanes) => gather_groups::<I, T>(rows, lanes, first, len, out, starts),
-            None => {
+            Some(lanes) if const { I::GROUPS } => gather_groups::<I, T>(rows, lanes, first, len, out, starts),
+            _ => {
                 let gather = Gather { rows, table, inner, pixels: pixels.clone(), out: &mut *out, starts };
                 if let Some(Gather { out, .. }) = T::gather_pixels::<I>(gather) {
                     for (row, &start) in rows.iter().zip(starts) {

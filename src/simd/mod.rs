@@ -62,7 +62,7 @@ pub(crate) use strip_product::{Layout, MOST_ROWS, Positions, StripProduct, lanes
 pub(crate) use table::Exact;
 pub use table::{Table, Tables};
 #[cfg(feature = "conv")]
-pub(crate) use take_turns::{join_rows, take_every};
+pub(crate) use take_turns::{JoinRows, TakeEvery, take_every};
 pub(crate) use transpose::{SQUARE, Transpose};
 pub use vector::{Real, Vector};
 #[cfg(feature = "conv")]
@@ -161,6 +161,9 @@ impl Backend {
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx2 if self.is_available() => unsafe { x86::avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: AVX2, FMA and F16C are part of both backends, which were detected on this machine.
+            Self::Avx512 | Self::Avx512Vnni if !K::WIDE && self.is_available() => unsafe { x86::avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx512 if self.is_available() => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
@@ -181,6 +184,8 @@ pub trait InstructionSet: 'static {
     const LANES: usize;
     /// How many registers there are.
     const REGISTERS: usize;
+    /// Whether rows are resized in groups of output elements, whose inputs are picked from a window. Elsewhere each is summed by itself.
+    const GROUPS: bool = true;
     /// A register of `f32`.
     type Single: Vector<f32>;
     /// A register of `f64`.
@@ -244,6 +249,7 @@ impl InstructionSet for Portable {
     const FUSED: bool = false;
     const LANES: usize = 4;
     const REGISTERS: usize = 16;
+    const GROUPS: bool = false;
     type Single = vector::Lanes<f32, 4, false>;
     type Double = vector::Lanes<f64, 2, false>;
     type SingleGroup = group::Sums<f32, Self, 8>;
@@ -288,6 +294,9 @@ pub trait Kernel {
 
     /// Whether instructions for bytes make it another loop. The others are not compiled for [`Backend::Avx512Vnni`] once more.
     const BYTES: bool = false;
+
+    /// Whether registers of 512 bits make it faster. Those it does not, mostly copies, run as AVX2 under the AVX-512 backends, too.
+    const WIDE: bool = true;
 
     /// The loop. Mark it `#[inline(always)]`: only then is it compiled with the features of the shell it is inlined into.
     fn run<I: InstructionSet>(self) -> Self::Output;

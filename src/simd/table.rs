@@ -197,7 +197,8 @@ impl<T: Arithmetic> Table<T> {
 
     /// The table for groups of rows of `inner` interleaved elements; `None` where the elements that a group needs do not fit into a
     /// window, or the rows are shorter than one.
-    pub(crate) fn lanes(&self, inner: usize, shape: GroupShape) -> Option<&Lanes<T>> {
+    pub(crate) fn lanes(&self, inner: usize, shape: Option<GroupShape>) -> Option<&Lanes<T>> {
+        let shape = shape?;
         // Made before a run by `ready_lanes`, which reports a failed allocation.
         let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape).unwrap_or(None)).as_ref();
         // A plan has one backend; should that ever change, the loop without groups is right too.
@@ -223,8 +224,9 @@ impl<T: Arithmetic> Table<T> {
         if let Some(cell) = self.lanes.get(inner.wrapping_sub(1))
             && cell.get().is_none()
         {
+            let shape = backend.run(AskGroupShape(PhantomData::<T>));
             // Should another thread have been faster, its table is the same.
-            let _ = cell.set(self.make_lanes(inner, backend.run(AskGroupShape(PhantomData::<T>)))?);
+            let _ = cell.set(shape.map_or(Ok(None), |shape| self.make_lanes(inner, shape))?);
         }
         Ok(())
     }
@@ -343,7 +345,7 @@ mod tests {
             exact: None,
             lanes: Default::default(),
         };
-        assert!(table.lanes(4, shape).is_none());
-        assert_eq!(table.lanes(3, shape).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
+        assert!(table.lanes(4, Some(shape)).is_none());
+        assert_eq!(table.lanes(3, Some(shape)).map(|lanes| lanes.begin[0] as usize), Some(3 * input - 8));
     }
 }

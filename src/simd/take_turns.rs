@@ -1,11 +1,44 @@
-//! Rows that take turns in one row: taken out of it, and joined again. To be called from a [`Kernel`](super::Kernel), whose instructions
-//! they use.
+//! Rows that take turns in one row: taken out of it, and joined again.
 
 use std::mem::MaybeUninit;
 
-use super::Real;
+use super::{InstructionSet, Kernel, Real};
 
 /// `to[i] = from[step · i]`.
+pub(crate) struct TakeEvery<'a, T> {
+    pub(crate) from: &'a [T],
+    pub(crate) step: usize,
+    pub(crate) to: &'a mut [T],
+}
+
+impl<T: Real> Kernel for TakeEvery<'_, T> {
+    type Output = ();
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        take_every(self.from, self.step, self.to);
+    }
+}
+
+/// `to[rows.len() · i + row] = rows[row][i] + bias`.
+pub(crate) struct JoinRows<'a, T> {
+    pub(crate) rows: &'a [&'a [T]],
+    pub(crate) bias: T,
+    pub(crate) to: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Real> Kernel for JoinRows<'_, T> {
+    type Output = ();
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        join_rows(self.rows, self.bias, self.to);
+    }
+}
+
+/// `to[i] = from[step · i]`. Called from a kernel, it is compiled for the kernel's instruction set.
 #[inline(always)]
 pub(crate) fn take_every<T: Real>(from: &[T], step: usize, to: &mut [T]) {
     match step {
@@ -42,9 +75,8 @@ fn take_every_of<T: Real, const STEP: usize>(from: &[T], to: &mut [T]) {
     }
 }
 
-/// `to[rows.len() · i + row] = rows[row][i] + bias`.
 #[inline(always)]
-pub(crate) fn join_rows<T: Real>(rows: &[&[T]], bias: T, to: &mut [MaybeUninit<T>]) {
+fn join_rows<T: Real>(rows: &[&[T]], bias: T, to: &mut [MaybeUninit<T>]) {
     match *rows {
         [a] => join([a], bias, to),
         [a, b] => join([a, b], bias, to),

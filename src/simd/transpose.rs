@@ -17,6 +17,7 @@ pub(crate) struct Transpose<'a, T> {
 
 impl<T: Real> Kernel for Transpose<'_, T> {
     type Output = ();
+    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -12,7 +12,7 @@ use super::{Scheme, TILE};
 use crate::conv_transpose::channel_rows::copy_rows;
 use crate::conv_transpose::fill::{are_last, inside};
 use crate::conv_transpose::phases::AxisPhases;
-use crate::conv_transpose::store::{PutRows, Slot, put_pixels};
+use crate::conv_transpose::store::{Slot, put_pixels, put_rows};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -286,7 +286,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
     fn store_rows<S: Slot<A>>(&self, place: [usize; 2], outputs: &[A::Row], rows: ArrayViewMut2<'_, S>, bias: &[A::Row]) {
         let at = (0..self.run.scheme.phases.axes[2].phases.len()).map(|phase| self.outputs_at(place, phase, rows.dim().0));
         let sums: Vec<&[A::Row]> = at.map(|at| &outputs[at..]).collect();
-        self.run.backend.run(PutRows::<A, S> { rows, sums: &sums, pitch: self.outputs_pitch(), bias });
+        put_rows::<A, S>(rows, &sums, self.outputs_pitch(), bias, self.run.backend);
     }
 
     /// The same where the channels of a pixel are side by side.

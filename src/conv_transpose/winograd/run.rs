@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
 use super::{SOURCES, Scheme, TILE, planes_of};
 use crate::conv_transpose::phases::{AxisPhase, AxisPhases};
-use crate::conv_transpose::store::{PutColumns, PutTurns, Slot, Turns};
+use crate::conv_transpose::store::{Slot, Turns, put_columns, put_picture};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::{Need, grown_bytes};
@@ -374,12 +374,12 @@ impl<T: Real> Finish<'_, T> {
             let mut pictures = out.index_axis_mut(Axis(1), channel);
             if self.tiles.is_by_column() {
                 let (turns, column) = (self.turns(outputs, 0), self.tiles.column_pitch());
-                self.backend.run(PutColumns::<A, S> { turns, pictures, column, bias, scratch: &mut *together });
+                put_columns::<A, S>(&turns, pictures, column, bias, together, self.backend);
                 continue;
             }
             for (n, picture) in pictures.outer_iter_mut().enumerate() {
                 let turns = self.turns(outputs, n);
-                self.backend.run(PutTurns::<A, S> { turns, picture, bias });
+                put_picture::<A, S>(&turns, picture, bias, self.backend);
             }
         }
     }

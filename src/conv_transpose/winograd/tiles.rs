@@ -9,7 +9,7 @@ use crate::conv_transpose::fill::{Span, copy_every, inside};
 use crate::conv_transpose::phases::Phases;
 use crate::element::FloatElement;
 use crate::memory::grown_bytes;
-use crate::simd::{Backend, ELEMENTS, InstructionSet, Kernel, SQUARE, Transpose, prefetch};
+use crate::simd::{Backend, ELEMENTS, SQUARE, Transpose, prefetch};
 
 /// Shorter rows of tiles, and those of this length, are not read as rows.
 const FEW_COLUMNS: usize = 5;
@@ -312,14 +312,30 @@ impl<'t> PlaneSource<'t> {
 
     /// Copies the pixels, those that neighbouring tiles have in the same place side by side.
     pub(crate) fn fill<A: FloatElement>(&self, source: &ArrayView5<'_, A>, channel: usize, backend: Backend, planes: &mut [A::Row]) {
-        if self.fills {
-            backend.run(Fill { pixels: self, source, channel, planes });
+        if !self.fills {
+            return;
+        }
+        let tiles = self.tiles;
+        let pictures = self.first_picture..self.first_picture + tiles.counts[0];
+        let pictures = source.slice(s![pictures, channel, 0, .., ..]);
+        let (planes, lines) = planes.split_at_mut(planes.len() - tiles.lines_len());
+        if tiles.is_by_column() {
+            return self.fill_columns(pictures, backend, planes, lines);
+        }
+        if tiles.order == Order::Rows {
+            planes.fill(A::Row::default());
+        }
+        for (n, picture) in pictures.outer_iter().enumerate() {
+            if tiles.order == Order::Rows {
+                self.fill_rows(picture, n, backend, planes);
+            } else {
+                self.fill_apart(picture, n, planes);
+            }
         }
     }
 
     /// Row by row.
-    #[inline(always)]
-    fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
+    fn fill_rows<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, backend: Backend, planes: &mut [A::Row]) {
         let ([_, rows, columns], [height, width], strides) = (self.tiles.counts, self.tiles.sizes, self.tiles.strides);
         for row in 0..height * rows + TILE - height {
             let Some(line) = inside(self.first[0], row * strides[0], picture.len_of(Axis(0))) else { continue };
@@ -329,7 +345,7 @@ impl<'t> PlaneSource<'t> {
                 let to = (row % height * width + column) * self.tiles.plane_len() + to + before;
                 let (to, step) = (&mut planes[to..to + count], width * strides[1]);
                 match line.to_slice() {
-                    Some(line) => copy_every(&line[pixel..], step, to),
+                    Some(line) => copy_every(&line[pixel..], step, backend, to),
                     None => to.iter_mut().zip(line.slice(s![pixel..;step])).for_each(|(to, from)| *to = from.to_row()),
                 }
             }
@@ -337,7 +353,6 @@ impl<'t> PlaneSource<'t> {
     }
 
     /// Pixel by pixel.
-    #[inline(always)]
     fn fill_apart<A: FloatElement>(&self, picture: ArrayView2<'_, A>, n: usize, planes: &mut [A::Row]) {
         let of_picture = self.tiles.counts[1] * self.tiles.counts[2];
         for (pixels, plane) in self.pixels.chunks_exact(of_picture).zip(planes.chunks_exact_mut(self.tiles.plane_len())) {
@@ -353,8 +368,7 @@ impl<'t> PlaneSource<'t> {
     }
 
     /// Tiles below each other side by side: rows of pixels become columns.
-    #[inline(always)]
-    fn fill_columns<A: FloatElement, I: InstructionSet>(&self, from: ArrayView3<'_, A>, planes: &mut [A::Row], lines: &mut [A::Row]) {
+    fn fill_columns<A: FloatElement>(&self, from: ArrayView3<'_, A>, backend: Backend, planes: &mut [A::Row], lines: &mut [A::Row]) {
         let (tiles, (_, height, width)) = (self.tiles, from.dim());
         let ([rows, columns], [first_row, first], pitch) = (tiles.reach, self.first, tiles.column_pitch());
         let span = Span::new(first, 1, columns, width);
@@ -365,7 +379,7 @@ impl<'t> PlaneSource<'t> {
                 for (picture, line) in from.outer_iter().zip(&mut lines_of) {
                     let line = &mut line[..count];
                     match inside(first_row, row + tile * tiles.sizes[0] * tiles.strides[0], height) {
-                        Some(row) => span.copy(picture.index_axis(Axis(0), row), line),
+                        Some(row) => span.copy(picture.index_axis(Axis(0), row), backend, line),
                         None => line.fill(A::Row::default()),
                     }
                 }
@@ -373,41 +387,7 @@ impl<'t> PlaneSource<'t> {
             to[..before * pitch].fill(A::Row::default());
             to[(before + count) * pitch..].fill(A::Row::default());
             let to = &mut to[before * pitch..];
-            Transpose { from: lines, from_pitch: count, rows: pitch, columns: count, to, to_pitch: pitch }.run::<I>();
-        }
-    }
-}
-
-/// The copies of one channel's plane.
-struct Fill<'a, 't, 'x, A: FloatElement> {
-    pixels: &'a PlaneSource<'t>,
-    source: &'a ArrayView5<'x, A>,
-    channel: usize,
-    planes: &'a mut [A::Row],
-}
-
-impl<A: FloatElement> Kernel for Fill<'_, '_, '_, A> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { pixels, source, channel, planes } = self;
-        let tiles = pixels.tiles;
-        let pictures = pixels.first_picture..pixels.first_picture + tiles.counts[0];
-        let pictures = source.slice(s![pictures, channel, 0, .., ..]);
-        let (planes, lines) = planes.split_at_mut(planes.len() - tiles.lines_len());
-        if tiles.is_by_column() {
-            return pixels.fill_columns::<A, I>(pictures, planes, lines);
-        }
-        if tiles.order == Order::Rows {
-            planes.fill(A::Row::default());
-        }
-        for (n, picture) in pictures.outer_iter().enumerate() {
-            if tiles.order == Order::Rows {
-                pixels.fill_rows(picture, n, planes);
-            } else {
-                pixels.fill_apart(picture, n, planes);
-            }
+            backend.run(Transpose { from: lines, from_pitch: count, rows: pitch, columns: count, to, to_pitch: pitch });
         }
     }
 }

@@ -92,8 +92,9 @@ pub(crate) struct GroupShape {
 }
 
 impl GroupShape {
-    pub(crate) fn of<T: Arithmetic, I: InstructionSet>() -> Self {
-        Self { lanes: T::Group::<I>::LANES, window: T::Group::<I>::WINDOW, fold: T::Group::<I>::FOLD }
+    /// `None` where rows are not resized in groups.
+    pub(crate) fn of<T: Arithmetic, I: InstructionSet>() -> Option<Self> {
+        I::GROUPS.then_some(Self { lanes: T::Group::<I>::LANES, window: T::Group::<I>::WINDOW, fold: T::Group::<I>::FOLD })
     }
 }
 
@@ -101,11 +102,11 @@ impl GroupShape {
 pub(crate) struct AskGroupShape<T>(pub(crate) PhantomData<T>);
 
 impl<T: Arithmetic> Kernel for AskGroupShape<T> {
-    type Output = GroupShape;
+    type Output = Option<GroupShape>;
     const BYTES: bool = T::BYTES;
 
     #[inline(always)]
-    fn run<I: InstructionSet>(self) -> GroupShape {
+    fn run<I: InstructionSet>(self) -> Option<GroupShape> {
         GroupShape::of::<T, I>()
     }
 }
