@@ -126,7 +126,6 @@ struct CopyChannels<'a, T> {
 
 impl<T: Real> Kernel for CopyChannels<'_, T> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -136,10 +136,11 @@ struct Few<'a, T: Arithmetic, const TAPS: usize> {
     weight: [T::Weight; TAPS],
 }
 
-/// Groups of [`Few`] rows, one after the other: those from element `first` on, into all of `out`.
+/// Groups of [`Few`] rows, one after the other: those from element `begin` on, into all of `out`.
 struct FewGroups<'a, 'r, T: Arithmetic, const TAPS: usize> {
     few: &'a Few<'r, T, TAPS>,
-    first: usize,
+    begin: usize,
+    /// Whole groups.
     out: &'a mut [MaybeUninit<T>],
     /// Past the caches.
     stream: bool,
@@ -151,7 +152,7 @@ impl<T: Arithmetic, const TAPS: usize> Kernel for FewGroups<'_, '_, T, TAPS> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        self.few.groups::<I>(self.first, self.out, self.stream);
+        self.few.groups::<I>(self.begin, self.out, self.stream);
     }
 }
 
@@ -202,51 +203,55 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
         I::call(Staged { row: &|t| self.rows[t], weight: &self.weight, len, out, begin, carry });
     }
 
-    /// The sums of the elements from `first` on, group by group, into all of `out`, which has room for a group at least. The last group is
-    /// moved to end with the row: what it shares with the one before is computed twice.
+    /// The sums of the groups from element `begin` on, one after the other, into all of `out`: whole groups.
     #[inline(always)]
-    fn groups<I: InstructionSet>(&self, first: usize, out: &mut [MaybeUninit<T>], stream: bool) {
-        let (len, lanes) = (out.len(), T::Rows::<I>::LANES);
+    fn groups<I: InstructionSet>(&self, begin: usize, out: &mut [MaybeUninit<T>], stream: bool) {
+        let lanes = T::Rows::<I>::LANES;
         // Spread over registers here, not once for the whole row: there they would have to be kept in memory meanwhile.
         let mut weights = [T::Rows::<I>::weight(self.weight[0]); TAPS];
-        let mut rows = [&self.rows[0][first..][..len]; TAPS];
         for t in 1..TAPS {
             weights[t] = T::Rows::<I>::weight(self.weight[t]);
-            rows[t] = &self.rows[t][first..][..len];
         }
-        let Some(last) = len.checked_sub(lanes) else { return };
-        let mut begin = 0;
-        while begin < len {
-            let place = begin.min(last);
-            let place = place..place + lanes;
+        let groups = out.chunks_exact_mut(lanes);
+        let mut rows = [self.rows[0]; TAPS];
+        for t in 0..TAPS {
+            rows[t] = &self.rows[t][begin..][..groups.len() * lanes];
+        }
+        for (number, group) in groups.enumerate() {
+            let place = number * lanes..(number + 1) * lanes;
             let mut sums = T::Rows::<I>::start();
             for t in (0..TAPS).step_by(2) {
-                // SAFETY: every row was cut to the length of the output, in which the last group ends.
-                let (one, two) = unsafe { (rows[t].get_unchecked(place.clone()), rows[(t + 1) % TAPS].get_unchecked(place.clone())) };
+                // SAFETY: every row was cut to as many groups as there are of the output.
+                let (first, second) = unsafe { (rows[t].get_unchecked(place.clone()), rows[(t + 1) % TAPS].get_unchecked(place.clone())) };
                 sums = if t + 1 < TAPS {
-                    sums.accumulate_pair([one, two], [weights[t], weights[t + 1]])
+                    sums.accumulate_pair([first, second], [weights[t], weights[t + 1]])
                 } else {
-                    sums.accumulate_row(one, weights[t])
+                    sums.accumulate_row(first, weights[t])
                 };
             }
-            // SAFETY: the last group ends with the output.
-            let group = unsafe { out.get_unchecked_mut(place) };
             if stream {
                 sums.stream(group);
             } else {
                 sums.finish(group);
             }
-            begin += lanes;
         }
     }
 
     /// All of `out`, the elements from `first` on.
     #[inline(always)]
     fn store<I: InstructionSet>(&self, first: usize, out: &mut [MaybeUninit<T>]) {
-        if out.len() < T::Rows::<I>::LANES {
+        let (len, lanes) = (out.len(), T::Rows::<I>::LANES);
+        if len < lanes {
             return I::call(FewElements { few: self, first, out });
         }
-        self.groups::<I>(first, out, false);
+        // Loads are many, so they are the ones that begin at a line of their rows; stores that cross into the next line were measured to
+        // cost
+        // less. The last group is moved to end with the row: what it shares with the one before is computed twice.
+        let whole = len / lanes * lanes;
+        self.groups::<I>(first, &mut out[..whole], false);
+        if whole < len {
+            self.groups::<I>(first + len - lanes, &mut out[len - lanes..], false);
+        }
     }
 
     /// Writes `len` elements from `begin` of `out` on, past the caches: whole lines from the registers, the rest through `carry`.
@@ -259,7 +264,7 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
             carry.advance::<I, T>(done, out);
         }
         let lines = (len - done) / line * line;
-        I::call(FewGroups { few: self, first: done, out: &mut out[begin + done..][..lines], stream: true });
+        I::call(FewGroups { few: self, begin: done, out: &mut out[begin + done..][..lines], stream: true });
         done += lines;
         carry.pass::<T>(lines);
         if done < len {
@@ -277,7 +282,7 @@ impl<'r, T: Arithmetic, const TAPS: usize> Few<'r, T, TAPS> {
             shortest = shortest.min(self.rows[t].len());
         }
         if whole <= shortest {
-            I::call(FewGroups { few: self, first: elements.start, out: &mut to[..whole - elements.start], stream: false });
+            I::call(FewGroups { few: self, begin: elements.start, out: &mut to[..whole - elements.start], stream: false });
         } else {
             I::call(FewElements { few: self, first: elements.start, out: &mut to[..elements.len()] });
         }

@@ -23,7 +23,6 @@ pub(crate) struct CopyRow<'a, A> {
 
 impl<A: Copy> Kernel for CopyRow<'_, A> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
@@ -44,7 +43,6 @@ pub(crate) struct CopyRows<'a, A> {
 
 impl<A: Copy> Kernel for CopyRows<'_, A> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -161,9 +161,6 @@ impl Backend {
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx2 if self.is_available() => unsafe { x86::avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: AVX2, FMA and F16C are part of both backends, which were detected on this machine.
-            Self::Avx512 | Self::Avx512Vnni if !K::WIDE && self.is_available() => unsafe { x86::avx2(kernel) },
-            #[cfg(target_arch = "x86_64")]
             // SAFETY: the features that the shell enables were detected on this machine.
             Self::Avx512 if self.is_available() => unsafe { x86::avx512(kernel) },
             #[cfg(target_arch = "x86_64")]
@@ -294,9 +291,6 @@ pub trait Kernel {
 
     /// Whether instructions for bytes make it another loop. The others are not compiled for [`Backend::Avx512Vnni`] once more.
     const BYTES: bool = false;
-
-    /// Whether registers of 512 bits make it faster. Those it does not, mostly copies, run as AVX2 under the AVX-512 backends, too.
-    const WIDE: bool = true;
 
     /// The loop. Mark it `#[inline(always)]`: only then is it compiled with the features of the shell it is inlined into.
     fn run<I: InstructionSet>(self) -> Self::Output;

@@ -13,7 +13,6 @@ pub(crate) struct TakeEvery<'a, T> {
 
 impl<T: Real> Kernel for TakeEvery<'_, T> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
@@ -30,7 +29,6 @@ pub(crate) struct JoinRows<'a, T> {
 
 impl<T: Real> Kernel for JoinRows<'_, T> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {

@@ -17,7 +17,6 @@ pub(crate) struct Transpose<'a, T> {
 
 impl<T: Real> Kernel for Transpose<'_, T> {
     type Output = ();
-    const WIDE: bool = false;
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
