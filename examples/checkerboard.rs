@@ -9,29 +9,17 @@
 //! nothing else, and learns by gradient descent. Below: how many taps reach each output pixel, and how much of each frequency the result
 //! has. A pattern with the stride's period is the spike at 1/2.
 
-#[path = "common/command_line.rs"]
-mod command_line;
-#[path = "common/label.rs"]
-mod label;
-#[path = "common/picture.rs"]
-mod picture;
-#[path = "common/plot.rs"]
-mod plot;
-#[path = "common/sheet.rs"]
-mod sheet;
-#[path = "common/test_card.rs"]
-mod test_card;
-
+use common::{command_line, label, picture, plot, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use command_line::Failure;
+use common::command_line::Failure;
+use common::picture::{Picture, Pixels};
+use common::plot::{COLOURS, LARGE};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, s};
-use picture::{Picture, Pixels};
-use plot::{COLOURS, LARGE};
 use plotters::prelude::{ChartBuilder, Color, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::output_size::Window;

@@ -5,22 +5,16 @@
 //! cargo run --release --example interpolate_1d -- --points 0,0,1,0,0 --factor 50
 //! ```
 
-#[path = "common/command_line.rs"]
-mod command_line;
-#[path = "common/picture.rs"]
-mod picture;
-#[path = "common/plot.rs"]
-mod plot;
-
+use common::{command_line, picture, plot};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use command_line::Failure;
+use common::command_line::Failure;
+use common::picture::{Picture, Pixels};
+use common::plot::{COLOURS, LARGE};
 use ndarray::{Array3, Axis};
-use picture::{Picture, Pixels};
-use plot::{COLOURS, LARGE};
 use plotters::prelude::{ChartBuilder, Circle, Color, IntoFont, LineSeries, PathElement, SeriesLabelPosition};
 use upsample::Resize;
 

@@ -9,26 +9,16 @@
 //! weights, so plain gradient descent needs no tuning: the gradient is [`ConvTransposePlan::weight_gradient`], and the best length of a
 //! step follows from one more forward pass.
 
-#[path = "common/command_line.rs"]
-mod command_line;
-#[path = "common/label.rs"]
-mod label;
-#[path = "common/picture.rs"]
-mod picture;
-#[path = "common/sheet.rs"]
-mod sheet;
-#[path = "common/test_card.rs"]
-mod test_card;
-
+use common::{command_line, picture, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use command_line::Failure;
+use common::command_line::Failure;
+use common::picture::{Picture, Pixels};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, Array4, Axis, s};
-use picture::{Picture, Pixels};
 use upsample::{ConvTranspose, ConvTransposePlan, Resize};
 
 /// Trains a transposed convolution to enlarge pictures 2×, and shows what it learned beside bilinear and bicubic

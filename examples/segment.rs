@@ -8,34 +8,25 @@
 //! Nothing but the crate's operators and their gradients: convolution, max pooling with indices, and in the decoder max unpooling,
 //! transposed convolution or bilinear interpolation. All three see the same pictures.
 
-#[path = "common/command_line.rs"]
-mod command_line;
-#[path = "common/label.rs"]
-mod label;
 #[path = "segment/layers.rs"]
 mod layers;
 #[path = "segment/network.rs"]
 mod network;
-#[path = "common/picture.rs"]
-mod picture;
-#[path = "common/plot.rs"]
-mod plot;
 #[path = "segment/shapes.rs"]
 mod shapes;
-#[path = "common/sheet.rs"]
-mod sheet;
 
+use common::{command_line, picture, plot, sheet};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use command_line::Failure;
+use common::command_line::Failure;
+use common::picture::{Picture, Pixels};
+use common::plot::{COLOURS, LARGE};
 use indicatif::{ProgressBar, ProgressStyle};
 use layers::Decoder;
 use ndarray::{Array3, ArrayView2, s};
-use picture::{Picture, Pixels};
-use plot::{COLOURS, LARGE};
 use plotters::prelude::{ChartBuilder, Color, IntoFont, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition};
 use shapes::{Batch, Random, batch};
 

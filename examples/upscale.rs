@@ -5,19 +5,7 @@
 //! cargo run --release --example upscale -- photo.jpg --scale 3 --method bilinear
 //! ```
 
-#[path = "common/close_up.rs"]
-mod close_up;
-#[path = "common/command_line.rs"]
-mod command_line;
-#[path = "common/label.rs"]
-mod label;
-#[path = "common/picture.rs"]
-mod picture;
-#[path = "common/sheet.rs"]
-mod sheet;
-#[path = "common/test_card.rs"]
-mod test_card;
-
+use common::{command_line, picture, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,11 +13,11 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use close_up::CloseUp;
-use command_line::Failure;
+use common::close_up::CloseUp;
+use common::command_line::Failure;
+use common::picture::{Picture, Pixels, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, Axis};
-use picture::{Picture, Pixels, Sample};
 use upsample::{Element, Resize, ResizePlan, Target, Tensor4, Tensor4Mut};
 
 /// Enlarges a picture by every method: writes the result of one, and a sheet on which all of them stand side by side

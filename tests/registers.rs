@@ -1,12 +1,10 @@
 //! The upper halves of the vector registers are unused when a call returns: code without AVX that follows would be slow otherwise.
 #![cfg(all(target_arch = "x86_64", not(miri)))]
 
-#[path = "common/backends.rs"]
-mod backends;
-
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
+use common::backends;
 use ndarray::{Array3, Array4, s};
 use upsample::{Backend, ConvTranspose, Convolution, Element, Filter, Profile, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut};
 
@@ -164,7 +162,7 @@ fn upper_halves_are_unused_on_return() {
         set_upper(false);
         assert_eq!(in_use() & UPPER, 0, "and ones that are not");
         let mut checked = Checked { calls: 0, unclean: Vec::new() };
-        for backend in backends::backends() {
+        for backend in backends() {
             copies::<1>(backend, &mut checked);
             copies::<2>(backend, &mut checked);
             copies::<3>(backend, &mut checked);

@@ -1,13 +1,10 @@
 //! Every engine once, on sizes so small that an interpreter or an instrumented build runs them in minutes: what `scripts/miri`,
 //! `scripts/address`, `scripts/thread` and `scripts/valgrind` look at. The sizes lie around the widths of the registers, where loops have remainders.
 
-#[path = "common/backends.rs"]
-mod which;
-
+use common::backends;
 use ndarray::{Array3, Array4, Array5, Axis, s};
 use upsample::rearrange::*;
 use upsample::{ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut};
-use which::backends;
 
 /// Numbers from -1 to 1.
 fn noise(shape: [usize; 4]) -> Array4<f32> {

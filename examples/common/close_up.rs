@@ -7,7 +7,7 @@ use crate::sheet::magnified;
 
 /// A piece of the output for the sheet.
 #[derive(Debug)]
-pub(crate) struct CloseUp {
+pub struct CloseUp {
     corner: [usize; 2],
     size: [usize; 2],
     /// How large each of its pixels is shown.
@@ -20,7 +20,7 @@ const SIDE: usize = 256;
 impl CloseUp {
     /// The close-ups of an `output` that `input` is resized to: around `details`, pixels of the input, or else where it has most to show.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the picture
-    pub(crate) fn of(input: &Pixels, output: [usize; 2], details: Option<Vec<[usize; 2]>>) -> Vec<Self> {
+    pub fn of(input: &Pixels, output: [usize; 2], details: Option<Vec<[usize; 2]>>) -> Vec<Self> {
         let input_size = input.size();
         let scale = [0, 1].map(|axis| output[axis] as f64 / input_size[axis] as f64);
         // Enough input pixels to show something, few enough to see each of them.
@@ -38,7 +38,7 @@ impl CloseUp {
     }
 
     /// The piece of a result, magnified.
-    pub(crate) fn shown(&self, output: &Pixels) -> Array3<u8> {
+    pub fn shown(&self, output: &Pixels) -> Array3<u8> {
         let [(top, height), (left, width)] = [0, 1].map(|axis| (self.corner[axis], self.size[axis]));
         let piece = s![top..top + height, left..left + width, ..];
         let piece = match output {

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// Whatever went wrong, as one line says it.
-pub(crate) type Failure = Box<dyn Error>;
+pub type Failure = Box<dyn Error>;
 
 /// Reads the command line and runs `program` with it.
-pub(crate) fn run<A: Parser>(program: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+pub fn run<A: Parser>(program: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
     let result = match A::try_parse() {
         Ok(arguments) => program(arguments),
         Err(asked) if !asked.use_stderr() => asked.print().map_err(Failure::from), // --help

@@ -1,13 +1,12 @@
 //! A bitmap font, five dots wide: ASCII letters, digits and what labels need besides.
-#![allow(dead_code)] // each example uses its part
 
 /// Dots from one character to the next, the gap included.
-pub(crate) const ADVANCE: usize = 6;
+pub const ADVANCE: usize = 6;
 /// Dots from one line to the next, the gap included.
-pub(crate) const LINE: usize = 10;
+pub const LINE: usize = 10;
 
 /// Calls `dot(row, column)` for each dot of one line of `text`. A character that the font lacks is left blank.
-pub(crate) fn dots(text: &str, mut dot: impl FnMut(usize, usize)) {
+pub fn dots(text: &str, mut dot: impl FnMut(usize, usize)) {
     for (place, character) in text.chars().enumerate() {
         let found = SHEETS.iter().find_map(|sheet| Some((sheet, sheet.characters.chars().position(|c| c == character)?)));
         let Some((sheet, index)) = found else { continue };

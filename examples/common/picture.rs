@@ -1,5 +1,4 @@
 //! PNG and JPEG files as H×W×C arrays, and back, keeping what they are: gray, RGB, with alpha, 8 or 16 bits, and their colour profile.
-#![allow(dead_code)] // each example uses its part
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -15,31 +14,31 @@ type Failure = Box<dyn Error>;
 
 /// A decoded picture.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Picture {
-    pub(crate) pixels: Pixels,
+pub struct Picture {
+    pub pixels: Pixels,
     /// What its numbers mean as colours: an ICC profile, passed on as it is.
-    pub(crate) profile: Option<Vec<u8>>,
+    pub profile: Option<Vec<u8>>,
 }
 
 /// H×W×C: 1 channel is gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Pixels {
+pub enum Pixels {
     U8(Array3<u8>),
     U16(Array3<u16>),
 }
 
 impl Pixels {
     /// Height and width.
-    pub(crate) fn size(&self) -> [usize; 2] {
+    pub fn size(&self) -> [usize; 2] {
         let (height, width, _) = self.dim();
         [height, width]
     }
 
-    pub(crate) fn channels(&self) -> usize {
+    pub fn channels(&self) -> usize {
         self.dim().2
     }
 
-    pub(crate) fn has_alpha(&self) -> bool {
+    pub fn has_alpha(&self) -> bool {
         self.channels().is_multiple_of(2)
     }
 
@@ -51,7 +50,7 @@ impl Pixels {
     }
 
     /// In words, say `RGB, 8 bits`.
-    pub(crate) fn kind(&self) -> String {
+    pub fn kind(&self) -> String {
         let name = ["gray", "gray with alpha", "RGB", "RGB with alpha"][(self.channels() - 1).min(3)];
         format!("{name}, {} bits", if matches!(self, Self::U8(_)) { 8 } else { 16 })
     }
@@ -61,7 +60,7 @@ impl Pixels {
 ///
 /// # Errors
 /// If it is neither PNG nor JPEG.
-pub(crate) fn format_of(path: &Path) -> Result<ImageFormat, Failure> {
+pub fn format_of(path: &Path) -> Result<ImageFormat, Failure> {
     match ImageFormat::from_path(path) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
         _ => Err(format!("{}: pictures are written as .png or .jpg", path.display()).into()),
@@ -72,7 +71,7 @@ pub(crate) fn format_of(path: &Path) -> Result<ImageFormat, Failure> {
 ///
 /// # Errors
 /// One line that names the file.
-pub(crate) fn read(path: &Path) -> Result<Picture, Failure> {
+pub fn read(path: &Path) -> Result<Picture, Failure> {
     decode(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
@@ -102,7 +101,7 @@ fn decode(path: &Path) -> Result<Picture, Failure> {
 ///
 /// # Errors
 /// One line that names the file, also where the format cannot keep the picture: JPEG has neither alpha nor 16 bits.
-pub(crate) fn write(path: &Path, picture: &Picture) -> Result<(), Failure> {
+pub fn write(path: &Path, picture: &Picture) -> Result<(), Failure> {
     encode(path, picture).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
@@ -110,7 +109,7 @@ pub(crate) fn write(path: &Path, picture: &Picture) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If it cannot.
-pub(crate) fn check_format(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
+pub fn check_format(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
     let lossy = format_of(path)? == ImageFormat::Jpeg;
     if lossy && (pixels.has_alpha() || matches!(pixels, Pixels::U16(_))) {
         return Err(format!("{}: JPEG cannot keep a picture of {}; write a .png", path.display(), pixels.kind()).into());
@@ -154,7 +153,7 @@ fn finish(
 }
 
 /// A sample of 8 or 16 bits.
-pub(crate) trait Sample: Copy + Into<f32> {
+pub trait Sample: Copy + Into<f32> {
     /// White, opaque.
     const MAX: f32;
 
@@ -178,7 +177,7 @@ sample!(u8);
 sample!(u16);
 
 /// Colour times alpha. Pixels can then be mixed: one that is transparent counts for nothing, whatever its colour.
-pub(crate) fn premultiplied<A: Sample>(pixels: &Array3<A>) -> Array3<f32> {
+pub fn premultiplied<A: Sample>(pixels: &Array3<A>) -> Array3<f32> {
     let mut pixels = pixels.mapv(Into::into);
     for mut pixel in pixels.lanes_mut(Axis(2)) {
         let alpha_channel = pixel.len() - 1;
@@ -189,7 +188,7 @@ pub(crate) fn premultiplied<A: Sample>(pixels: &Array3<A>) -> Array3<f32> {
 }
 
 /// Back from [`premultiplied`], rounded. What a filter overshot is cut off; a transparent pixel is black.
-pub(crate) fn unpremultiplied<A: Sample>(mut pixels: Array3<f32>) -> Array3<A> {
+pub fn unpremultiplied<A: Sample>(mut pixels: Array3<f32>) -> Array3<A> {
     for mut pixel in pixels.lanes_mut(Axis(2)) {
         let alpha_channel = pixel.len() - 1;
         let alpha = pixel[alpha_channel] / A::MAX;
@@ -200,7 +199,7 @@ pub(crate) fn unpremultiplied<A: Sample>(mut pixels: Array3<f32>) -> Array3<A> {
 }
 
 /// As a screen shows it: 8-bit RGB, what is transparent over a checkered ground.
-pub(crate) fn shown(pixels: &Pixels) -> Array3<u8> {
+pub fn shown(pixels: &Pixels) -> Array3<u8> {
     match pixels {
         Pixels::U8(pixels) => opaque(pixels),
         Pixels::U16(pixels) => opaque(pixels),

@@ -1,5 +1,4 @@
 //! `plotters` on an H×W×3 picture, its text in the bitmap font of the labels.
-#![allow(dead_code)] // each example uses its part
 
 use std::convert::Infallible;
 
@@ -9,27 +8,21 @@ use plotters::prelude::{DrawingArea, IntoDrawingArea, RGBColor, WHITE};
 use plotters_backend::text_anchor::{HPos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, rasterizer};
 
-#[path = "font.rs"]
-#[allow(clippy::duplicate_mod)] // each module that an example may take alone brings its font along
-mod font;
+use crate::font;
 
 /// The colours of curves: told apart by everyone, in print too (Okabe and Ito).
-pub(crate) const COLOURS: [RGBColor; 5] =
+pub const COLOURS: [RGBColor; 5] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167), RGBColor(90, 90, 90)];
 
 /// Font sizes, in the units of plotters: dots of one and of two pixels.
-pub(crate) const SMALL: i32 = 8;
-pub(crate) const LARGE: i32 = 16;
+pub const SMALL: i32 = 8;
+pub const LARGE: i32 = 16;
 
 /// A white picture that `draw` draws a chart into.
 ///
 /// # Errors
 /// Whatever `draw` returns.
-pub(crate) fn plot<E>(
-    height: u32,
-    width: u32,
-    draw: impl FnOnce(&DrawingArea<Canvas<'_>, Shift>) -> Result<(), E>,
-) -> Result<Array3<u8>, E> {
+pub fn plot<E>(height: u32, width: u32, draw: impl FnOnce(&DrawingArea<Canvas<'_>, Shift>) -> Result<(), E>) -> Result<Array3<u8>, E> {
     let mut picture = Array3::from_elem((height as usize, width as usize, 3), 255);
     {
         let area = Canvas { picture: &mut picture }.into_drawing_area();
@@ -39,16 +32,16 @@ pub(crate) fn plot<E>(
 }
 
 /// White all over: what a chart that draws nothing leaves.
-pub(crate) const PAPER: RGBColor = WHITE;
+pub const PAPER: RGBColor = WHITE;
 
 /// A name for the legend. Plotters measures text by a narrower font than the one that it is drawn with, so spaces make up for it.
-pub(crate) fn legend(name: &str) -> String {
+pub fn legend(name: &str) -> String {
     format!("{name:<0$}", name.chars().count() * 5 / 3 + 1)
 }
 
 /// Where plotters draws.
 #[derive(Debug)]
-pub(crate) struct Canvas<'a> {
+pub struct Canvas<'a> {
     picture: &'a mut Array3<u8>,
 }
 

@@ -1,5 +1,4 @@
 //! Pictures side by side, each column under its label.
-#![allow(dead_code)] // each example uses its part
 
 use ndarray::{Array3, s};
 
@@ -11,7 +10,7 @@ const PAPER: u8 = 255;
 const INK: [u8; 3] = [30; 3];
 
 /// A sheet, H×W×3: one column a label, one picture of each row in it, and a line of text below.
-pub(crate) fn sheet(labels: &[&str], rows: &[Vec<Array3<u8>>], footer: &str) -> Array3<u8> {
+pub fn sheet(labels: &[&str], rows: &[Vec<Array3<u8>>], footer: &str) -> Array3<u8> {
     let cell = |row: &Vec<Array3<u8>>| row.iter().fold([0, 0], |[h, w], picture| [h.max(picture.dim().0), w.max(picture.dim().1)]);
     let [line, footer_width] = label::extent(footer, TEXT);
     let label_width = labels.iter().map(|text| label::extent(text, TEXT)[1]).max().unwrap_or(0);
@@ -36,7 +35,7 @@ pub(crate) fn sheet(labels: &[&str], rows: &[Vec<Array3<u8>>], footer: &str) -> 
 }
 
 /// Each pixel as a square of `times` × `times`, so that it can be seen.
-pub(crate) fn magnified(picture: &Array3<u8>, times: usize) -> Array3<u8> {
+pub fn magnified(picture: &Array3<u8>, times: usize) -> Array3<u8> {
     let (height, width, channels) = picture.dim();
     Array3::from_shape_fn((height * times, width * times, channels), |(y, x, channel)| picture[[y / times, x / times, channel]])
 }

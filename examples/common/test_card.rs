@@ -1,32 +1,29 @@
 //! A drawn test card, on which jagged edges, blur and ringing show: a zone plate, a star, letters, slanted edges and colours.
 //!
 //! Edges lie between dark and light gray, not black and white, so that what a filter overshoots can be seen.
-#![allow(dead_code)] // each example uses its part
 
 use std::f32::consts::{PI, TAU};
 
 use ndarray::{Array2, Array3, ArrayViewMut3, Axis, s};
 
-#[path = "font.rs"]
-#[allow(clippy::duplicate_mod)] // each module that an example may take alone brings its font along
-mod font;
+use crate::font;
 
 const DARK: f32 = 0.2;
 const LIGHT: f32 = 0.8;
 
 /// The card as 8-bit RGB, H×W×3, of any size. The same size gives the same card.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // in 0..=255
-pub(crate) fn test_card(height: usize, width: usize) -> Array3<u8> {
+pub fn test_card(height: usize, width: usize) -> Array3<u8> {
     drawn(height, width).mapv(|value| (value * 255.0).round() as u8)
 }
 
 /// The card in gray, H×W, 0 black and 1 white.
-pub(crate) fn gray_test_card(height: usize, width: usize) -> Array2<f32> {
+pub fn gray_test_card(height: usize, width: usize) -> Array2<f32> {
     drawn(height, width).map_axis(Axis(2), |rgb| 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])
 }
 
 /// Where the card shows most, as `[row, column]`: letters, the heart of the star, the slanted edge.
-pub(crate) fn details(height: usize, width: usize) -> [[usize; 2]; 3] {
+pub fn details(height: usize, width: usize) -> [[usize; 2]; 3] {
     [[height / 2 + 17, width / 6], [height / 4, 3 * width / 4], [height - height / 8, width / 4]]
 }
 

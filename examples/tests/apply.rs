@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[path = "../examples/apply/command.rs"]
+#[path = "../apply/command.rs"]
 mod command;
 
 /// An empty folder for the files of a test.

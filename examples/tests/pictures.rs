@@ -1,17 +1,11 @@
 //! What the examples draw, read and write.
 
+use common::{label, picture, test_card};
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
 
-#[path = "../examples/common/label.rs"]
-mod label;
-#[path = "../examples/common/picture.rs"]
-mod picture;
-#[path = "../examples/common/test_card.rs"]
-mod test_card;
-
-use picture::{Picture, Pixels};
+use common::picture::{Picture, Pixels};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name)

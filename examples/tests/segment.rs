@@ -1,10 +1,10 @@
 //! The network of the example `segment` learns: a shortened training halves the loss, with every decoder.
 
-#[path = "../examples/segment/layers.rs"]
+#[path = "../segment/layers.rs"]
 mod layers;
-#[path = "../examples/segment/network.rs"]
+#[path = "../segment/network.rs"]
 mod network;
-#[path = "../examples/segment/shapes.rs"]
+#[path = "../segment/shapes.rs"]
 mod shapes;
 
 use layers::Decoder;

@@ -1,5 +1,4 @@
 //! Reading the reference numbers of `tests/data`.
-#![allow(dead_code)] // each test file uses its part
 
 mod backends;
 
@@ -10,7 +9,6 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
 
-#[allow(unused_imports)] // as above
 pub use backends::backends;
 
 /// A manifest and the arrays beside it.
@@ -20,7 +18,7 @@ pub struct Reference {
 }
 
 pub fn data(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data").join(path)
 }
 
 pub fn json(path: &str) -> Value {

@@ -6,7 +6,7 @@
 use ndarray::{Array4, ArrayView4};
 use upsample::{Backend, ConvTranspose, Precision};
 
-use crate::common::backends;
+use common::backends;
 
 /// Numbers without a pattern.
 struct Random(u64);

@@ -1,7 +1,7 @@
 //! The numbers of PyTorch and of the ONNX standard, through the public API.
 
-use crate::common::{Reference, data, npz, read};
 use approx::assert_relative_eq;
+use common::{Reference, data, npz, read};
 use ndarray::{Array1, ArrayD, Dimension};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;
@@ -127,7 +127,7 @@ fn of_node(attributes: &Value) -> ConvTranspose {
 
 #[test]
 fn onnx() {
-    let manifest = crate::common::json("onnx/manifest.json");
+    let manifest = common::json("onnx/manifest.json");
     let cases: Vec<&Value> = manifest.as_array().unwrap().iter().filter(|case| case["op"] == "ConvTranspose").collect();
     assert_eq!(cases.len(), 11);
     for case in cases {

@@ -1,8 +1,6 @@
 //! Transposed convolution and convolution through the public API.
 
 mod adversarial;
-#[path = "../common/mod.rs"]
-mod common;
 mod conformance;
 mod empty;
 mod errors;

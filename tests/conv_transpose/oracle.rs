@@ -4,8 +4,8 @@ use ndarray::{Array1, ArrayD, Axis, Dimension, IxDyn};
 use proptest::prelude::*;
 use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut};
 
-use crate::common::backends;
 use crate::naive::{Numbers, add_bias, channel_sums};
+use common::backends;
 
 /// Shapes of input and weight of a transposed convolution, and its numbers.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! Every backend of the machine gives the portable one's numbers, up to the rounding of fused multiply-adds and of another order of the
 //! sums.
 
+use common::backends;
 use upsample::Backend;
 
 use crate::operators::{Allowed, Computed, sums};
-use crate::which::backends;
 
 /// How far each number may be from the portable one's, and how much of that it is, at most.
 fn compare(backend: Backend, expected: &Computed, found: &Computed) -> f64 {

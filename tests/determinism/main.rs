@@ -6,5 +6,3 @@ mod operators;
 mod sharing;
 #[cfg(feature = "rayon")]
 mod threads;
-#[path = "../common/backends.rs"]
-mod which;

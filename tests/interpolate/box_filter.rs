@@ -1,6 +1,6 @@
 //! The box filter when shrinking: every input pixel belongs to exactly one output pixel. Pillow's own arithmetic loses some and is followed.
 
-use crate::common::{npz, read};
+use common::{npz, read};
 use ndarray::{Array2, Array3, ArrayD};
 use upsample::{Filter, FloatElement, Profile, Resize, ndarray};
 

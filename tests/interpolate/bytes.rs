@@ -1,7 +1,7 @@
 //! Bytes where the framework rounds them once, or not at all: ONNX, JAX, TensorFlow. And how each integer type is rounded.
 
-use crate::common::{Reference, backends, numbers};
 use crate::definition::{Outside, half_pixel, keys, resized, tent};
+use common::{Reference, backends, numbers};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, array};
 use serde_json::Value;
 use upsample::{Backend, Coordinates, Element, Filter, Profile, Resize, ndarray};

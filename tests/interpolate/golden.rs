@@ -1,6 +1,6 @@
 //! Pictures resized by OpenCV, tensors by JAX and TensorFlow, and the profiles that reproduce them.
 
-use crate::common::{Reference, difference, numbers};
+use common::{Reference, difference, numbers};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;

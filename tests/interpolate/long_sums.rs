@@ -1,7 +1,7 @@
 //! Sums of many taps: their error does not grow with the number of taps, whichever axis they lie along, forward and back.
 
-use crate::common::backends;
 use crate::definition::{Outside, half_pixel, kahan, keys, lanczos, tent};
+use common::backends;
 use ndarray::{Array3, Array4};
 use upsample::{Backend, Element, Filter, Profile, Resize, ndarray};
 

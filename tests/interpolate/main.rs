@@ -2,8 +2,6 @@
 
 mod box_filter;
 mod bytes;
-#[path = "../common/mod.rs"]
-mod common;
 mod definition;
 mod exact;
 mod filters;

@@ -1,6 +1,6 @@
 //! Which pixel nearest copies, for all sizes up to 64, in the arithmetic of five frameworks.
 
-use crate::common::{json, npz, read};
+use common::{json, npz, read};
 use ndarray::{Array3, Array4};
 use upsample::{Element, Profile, Resize, ndarray};
 

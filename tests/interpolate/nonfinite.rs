@@ -1,6 +1,6 @@
 //! NaN and infinity reach the outputs that read them, and no others: a tap of weight 0 is not read.
 
-use crate::common::backends;
+use common::backends;
 use ndarray::{Array3, Array4, Array5, Axis};
 use upsample::{Backend, Coordinates, Filter, FloatElement, Resize, ndarray};
 

@@ -1,6 +1,6 @@
 //! Every Resize and Upsample test of the ONNX standard, through the public API.
 
-use crate::common::{difference, json, npz, read};
+use common::{difference, json, npz, read};
 use ndarray::ArrayD;
 use serde_json::Value;
 use upsample::{AspectRatio, AxesTarget, Coordinates, PerAxis, Profile, Resize, Rounding};

@@ -1,7 +1,7 @@
 //! Antialiasing as the ONNX standard has it: recorded numbers of its reference implementation, and its definition in `f64`.
 
-use crate::common::{Reference, numbers};
 use crate::definition::{Outside, keys, tent, weights};
+use common::{Reference, numbers};
 use ndarray::{Array3, ArrayD, array};
 use serde_json::Value;
 use upsample::{Coordinates, Profile, Resize, Target, ndarray};

@@ -1,7 +1,7 @@
 //! OpenCV's `INTER_AREA` and `INTER_LINEAR_EXACT`, recorded for three types, by sizes and by scales.
 
-use crate::common::Reference;
 use crate::golden::{resize_picture, target};
+use common::Reference;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! Pictures resized by Pillow, to the last bit: recorded ones, and a model of its arithmetic that is checked with them and then asked for
 //! sizes that were not recorded.
 
-use crate::common::{Reference, numbers};
 use crate::golden::{check, report, resize_picture};
+use common::{Reference, numbers};
 use ndarray::{Array2, ArrayD, Ix2, Ix3, s};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;

@@ -1,6 +1,5 @@
 //! Properties that hold for every filter, coordinate rule, rank and layout, and agreement with a naive resize written from the definitions.
 
-use crate::common;
 use ndarray::{Array, Array5};
 use proptest::prelude::*;
 use upsample::{Backend, Coordinates, Filter, NearestRule, Profile, Resize, Rounding, ndarray};

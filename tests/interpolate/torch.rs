@@ -1,6 +1,6 @@
 //! Every `interpolate` case of PyTorch, forward and gradient, through the public API.
 
-use crate::common::{Reference, difference, numbers};
+use common::{Reference, difference, numbers};
 use ndarray::{Array, ArrayD, Dimension, Ix3, Ix4, Ix5};
 use serde_json::Value;
 use upsample::{Coordinates, Element, Filter, FloatElement, Resize, ResizePlan, Spatial, SpatialRank, Target, Tensor};

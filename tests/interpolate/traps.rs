@@ -1,6 +1,6 @@
 //! What trips everyone: each trap has a test of its name. And what cannot be done: each error with its numbers.
 
-use crate::common::backends;
+use common::backends;
 use ndarray::{Array1, Array3, Array4, array, s};
 use upsample::{
     Axis, Backend, Coordinates, Element, Error, Filter, FloatElement, NearestRule, PerAxis, Profile, Resize, ResizePlan, Rounding,

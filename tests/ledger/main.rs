@@ -4,8 +4,6 @@
 //! A change that is meant to alter results records them anew, and its message says why:
 //! `UPSAMPLE_RECORD_LEDGER=1 cargo test --all-features --test ledger`. Backends that the machine lacks keep their columns.
 
-#[path = "../common/backends.rs"]
-mod backends;
 mod convolution;
 mod rearrange;
 mod resize;
@@ -14,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
+use common::backends;
 use ndarray::{Array, ArrayRef, Dimension, ShapeBuilder};
 use upsample::Backend;
 
@@ -88,11 +87,11 @@ fn format(rows: &BTreeMap<String, [Option<u64>; COLUMNS.len()]>) -> String {
 
 #[test]
 fn bits_are_those_recorded() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ledger.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/ledger.txt");
     let recorded = parse(&std::fs::read_to_string(&path).unwrap_or_default());
     let mut rows = recorded.clone();
     let (mut computed, mut wrong) = (BTreeSet::new(), Vec::new());
-    for backend in backends::backends() {
+    for backend in backends() {
         let mut ledger = Ledger { backend, hashes: BTreeMap::new() };
         resize::calls(&mut ledger);
         convolution::calls(&mut ledger);

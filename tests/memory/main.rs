@@ -1,8 +1,6 @@
 //! Calls take the memory that their plans tell: not more, and of resizing more than half of it. Where memory cannot be had, they say so.
 //! Alone in its binary, for it counts every allocation, and refuses some.
 
-#[path = "../common/backends.rs"]
-mod backends;
 #[cfg(feature = "rayon")]
 mod exhausted;
 mod scratch;
@@ -11,6 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use common::backends;
 use ndarray::{Array3, Array4, Array5, ArrayD, IxDyn};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::initial_weights::{InterpolationKernel, icnr};
@@ -473,7 +472,7 @@ fn calls_take_what_they_tell() {
     for threads in [1, 2] {
         resizing(threads);
         // What is more of AVX-512 VNNI is for bytes.
-        for backend in backends::backends().into_iter().filter(|&backend| backend != Backend::Avx512Vnni) {
+        for backend in backends().into_iter().filter(|&backend| backend != Backend::Avx512Vnni) {
             convolutions::<f32>(threads, Precision::Standard, backend);
         }
         convolutions::<f32>(threads, Precision::Strict, Backend::best());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use upsample::output_size::{Window, conv_transpose};
 use upsample::rearrange::{ChannelOrder, IndexSpace, MaxPool, MaxUnpool, pixel_shuffle, pixel_unshuffle};
 
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
 
 fn json(path: &str) -> Vec<Value> {
     serde_json::from_reader(File::open(format!("{DATA}/{path}")).unwrap()).unwrap()
