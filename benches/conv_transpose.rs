@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use ndarray::Array4;
-use upsample::ConvTranspose;
+use upsample::{ConvTranspose, Update};
 
 struct Shape {
     name: &'static str,
@@ -75,10 +75,12 @@ fn conv_transpose(criterion: &mut Criterion) {
             .bench_function(shape.name, |bench| bench.iter(|| run(plan.forward_into(black_box(&x), &weight, None, &mut y))));
         group(criterion, "forward, weights prepared", shape)
             .bench_function(shape.name, |bench| bench.iter(|| run(prepared.forward_into(black_box(&x), None, &mut y))));
-        group(criterion, "input gradient", shape)
-            .bench_function(shape.name, |bench| bench.iter(|| run(plan.input_gradient_into(black_box(&dy), &weight, &mut dx))));
-        group(criterion, "weight gradient", shape)
-            .bench_function(shape.name, |bench| bench.iter(|| run(plan.weight_gradient_into(black_box(&x), &dy, &mut dw))));
+        group(criterion, "input gradient", shape).bench_function(shape.name, |bench| {
+            bench.iter(|| run(plan.input_gradient_into(black_box(&dy), &weight, &mut dx, Update::Overwrite)))
+        });
+        group(criterion, "weight gradient", shape).bench_function(shape.name, |bench| {
+            bench.iter(|| run(plan.weight_gradient_into(black_box(&x), &dy, &mut dw, Update::Overwrite)))
+        });
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array4;
-use upsample::{Element, Error, FloatElement, Output, Resize, ResizePlan, Tensor4, Tensor4Mut, bicubic, bilinear, nearest};
+use upsample::{Element, Error, FloatElement, Output, Resize, ResizePlan, Tensor4, Tensor4Mut, Update, bicubic, bilinear, nearest};
 
 const METHODS: [Method; 3] = [Method::Nearest, Method::Bilinear, Method::Bicubic];
 const LAYOUTS: [Layout; 2] = [Layout::Nchw, Layout::Nhwc];
@@ -149,7 +149,9 @@ fn in_one_line(criterion: &mut Criterion) {
 fn backward<A: FloatElement>(group: &mut BenchmarkGroup<'_, WallTime>) {
     each_case(group, &[FEATURES], |group, method, layout, size| {
         let (dy, mut dx, plan) = (Batch::<A>::new(layout, doubled(size)), Batch::<A>::new(layout, size), method.plan(size));
-        group.bench_function(case::<A>(method, layout, size), |b| b.iter(|| plan.backward_into(dy.tensor(), dx.tensor_mut()).unwrap()));
+        group.bench_function(case::<A>(method, layout, size), |b| {
+            b.iter(|| plan.input_gradient_into(dy.tensor(), dx.tensor_mut(), Update::Overwrite).unwrap())
+        });
     });
 }
 

@@ -23,7 +23,7 @@ use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, s};
 use plotters::prelude::{ChartBuilder, Color, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::output_size::Window;
-use upsample::{ConvTranspose, ConvTransposePlan, Error, Resize, ResizeConv, ResizeConvPlan};
+use upsample::{ConvPlan, ConvTranspose, Error, Resize, ResizeConv};
 
 /// Shows the checkerboard of transposed convolutions, and that resize-convolution has none
 #[derive(Parser)]
@@ -53,8 +53,8 @@ fn main() -> ExitCode {
 
 /// The operators that are compared: the one line in which they differ, and everything after it is the same.
 enum Up {
-    Transposed(ConvTransposePlan<2>),
-    Resized(ResizeConvPlan<2>),
+    Transposed(ConvPlan<2>),
+    Resized(ConvPlan<2>),
 }
 
 impl Up {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every picture is halved by averaging 2×2 pixels; the operator sees the half and has to give back the whole. The loss is quadratic in the
-//! weights, so plain gradient descent needs no tuning: the gradient is [`ConvTransposePlan::weight_gradient`], and the best length of a
+//! weights, so plain gradient descent needs no tuning: the gradient is [`ConvPlan::weight_gradient`], and the best length of a
 //! step follows from one more forward pass.
 
 use common::{command_line, picture, sheet, test_card};
@@ -19,7 +19,7 @@ use common::command_line::Failure;
 use common::picture::{Picture, Pixels};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, Array4, Axis, s};
-use upsample::{ConvTranspose, ConvTransposePlan, Resize};
+use upsample::{ConvPlan, ConvTranspose, Resize, Update};
 
 /// Trains a transposed convolution to enlarge pictures 2×, and shows what it learned beside bilinear and bicubic
 #[derive(Parser)]
@@ -105,7 +105,7 @@ impl Lesson {
     }
 
     /// The operator that makes exactly twice the half of the input: what surrounds it is cropped with the padding.
-    fn operator(&self, kernel: usize) -> Result<ConvTransposePlan<2>, Failure> {
+    fn operator(&self, kernel: usize) -> Result<ConvPlan<2>, Failure> {
         let [window, _] = ConvTranspose::doubling(kernel)?.plan([1, 1], [kernel, kernel])?.windows();
         let (_, _, height, width) = self.input.dim();
         let operator =
@@ -159,7 +159,7 @@ fn train(lessons: &[Lesson], kernel: usize, steps: u64) -> Result<Array4<f32>, F
     for _ in 0..steps {
         let mut gradient = Array4::<f32>::zeros(weight.dim());
         for ((plan, lesson), error) in plans.iter().zip(lessons).zip(&errors) {
-            plan.weight_gradient_add_into(&lesson.input, error, &mut gradient)?;
+            plan.weight_gradient_into(&lesson.input, error, &mut gradient, Update::Add)?;
         }
         // Along the gradient the loss is a parabola: its lowest point is the step.
         let mut changes = Vec::new();

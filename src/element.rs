@@ -71,7 +71,7 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// use upsample::{FloatElement, Resize};
 ///
 /// fn gradient<A: FloatElement>(dy: &ndarray::Array3<A>) -> Result<ndarray::Array3<A>, upsample::Error> {
-///     Resize::linear().plan([5], [dy.dim().2])?.backward(dy)
+///     Resize::linear().plan([5], [dy.dim().2])?.input_gradient(dy)
 /// }
 /// assert_eq!(gradient(&ndarray::Array3::<f64>::ones((1, 1, 10)))?.sum(), 10.0);
 /// # Ok::<(), upsample::Error>(())

@@ -48,7 +48,7 @@
 //!
 //! let up = Resize::bicubic().plan([64, 64], [100, 200])?; // weights computed once, shared by threads
 //! let y = up.forward(&x)?;
-//! let dx = up.backward(&y)?; // the exact adjoint
+//! let dx = up.input_gradient(&y)?; // the exact adjoint
 //! assert_eq!(dx.dim(), x.dim());
 //! # Ok::<(), upsample::Error>(())
 //! ```
@@ -85,12 +85,13 @@ pub mod rearrange;
 pub mod resize_conv;
 mod simd;
 mod tensor;
+mod update;
 
 #[cfg(feature = "conv")]
 #[doc(inline)]
-pub use conv_transpose::{AutoPad, ConvTranspose, ConvTransposePlan, Precision, PreparedConvTranspose};
+pub use conv_transpose::{AutoPad, ConvPlan, ConvTranspose, Precision, PreparedConv};
 #[cfg(feature = "conv")]
-pub use convolution::{Convolution, ConvolutionPlan, PreparedConvolution};
+pub use convolution::Convolution;
 pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
 pub use each_axis::EachAxis;
 pub use element::{Element, FloatElement};
@@ -103,11 +104,12 @@ pub use nearest::NearestRule;
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
 #[cfg(feature = "conv")]
 #[doc(inline)]
-pub use resize_conv::{PreparedResizeConv, ResizeConv, ResizeConvPlan};
+pub use resize_conv::ResizeConv;
 pub use simd::{Backend, StreamingStores};
 pub use tensor::{
     Output, Spatial, SpatialArray, SpatialRank, Tensor, Tensor3, Tensor3Mut, Tensor4, Tensor4Mut, Tensor5, Tensor5Mut, TensorMut,
 };
+pub use update::Update;
 
 #[cfg(all(doctest, feature = "conv"))]
 #[doc = include_str!("../README.md")]
@@ -135,12 +137,8 @@ mod tests {
         is_description::<output_size::Window>();
         is_description::<Error>();
         is_plan::<ResizePlan<2>>();
-        is_plan::<ConvTransposePlan<2>>();
-        is_plan::<ConvolutionPlan<2>>();
-        is_plan::<ResizeConvPlan<2>>();
-        is_plan::<PreparedConvTranspose<f32, 2>>();
-        is_plan::<PreparedConvolution<f32, 2>>();
-        is_plan::<PreparedResizeConv<f32, 2>>();
+        is_plan::<ConvPlan<2>>();
+        is_plan::<PreparedConv<f32, 2>>();
         is_plan::<Tensor4<'_, f32>>();
     }
 

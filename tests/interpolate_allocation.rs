@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ndarray::{Array4, Array5};
-use upsample::{Filter, Resize, StreamingStores, Tensor4, Tensor4Mut};
+use upsample::{Filter, Resize, StreamingStores, Tensor4, Tensor4Mut, Update};
 
 /// Counts the allocations of the thread that asks for it.
 struct Counting;
@@ -56,8 +56,16 @@ fn the_second_run_allocates_nothing() {
                 let mut y = Array4::<f32>::zeros((2, 3, size[0], size[1]));
                 assert_eq!(of_second_run(|| plan.forward_into(&x, &mut y).unwrap()), 0, "{name} {size:?}");
                 let mut dx = x.clone();
-                assert_eq!(of_second_run(|| plan.backward_into(&y, &mut dx).unwrap()), 0, "{name} {size:?} backward");
-                assert_eq!(of_second_run(|| plan.backward_add_into(&y, &mut dx).unwrap()), 0, "{name} {size:?} backward, added");
+                assert_eq!(
+                    of_second_run(|| plan.input_gradient_into(&y, &mut dx, Update::Overwrite).unwrap()),
+                    0,
+                    "{name} {size:?} backward"
+                );
+                assert_eq!(
+                    of_second_run(|| plan.input_gradient_into(&y, &mut dx, Update::Add).unwrap()),
+                    0,
+                    "{name} {size:?} backward, added"
+                );
                 let bytes = Array4::<u8>::ones((2, 40, 30, 3));
                 let mut larger = Array4::<u8>::ones((2, size[0], size[1], 3));
                 let run = || plan.forward_into(Tensor4::from_nhwc(bytes.view()), Tensor4Mut::from_nhwc(larger.view_mut())).unwrap();

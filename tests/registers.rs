@@ -118,12 +118,12 @@ fn gradients(backend: Backend, checked: &mut Checked) {
         for [input, output] in SIZES {
             let plan = resize.clone().backend(backend).plan(input, output).unwrap();
             let dy = Array4::<f32>::ones((2, 3, output[0], output[1]));
-            checked.call(|| format!("gradient of {method}, {input:?} to {output:?}, {backend:?}"), || plan.backward(&dy).unwrap());
+            checked.call(|| format!("gradient of {method}, {input:?} to {output:?}, {backend:?}"), || plan.input_gradient(&dy).unwrap());
         }
     }
     let signal = Array3::<f64>::ones((2, 3, 500));
     let plan = Resize::linear().backend(backend).plan([500], [1234]).unwrap();
-    checked.call(|| format!("signal, {backend:?}"), || plan.backward(plan.forward(&signal).unwrap().view()).unwrap());
+    checked.call(|| format!("signal, {backend:?}"), || plan.input_gradient(plan.forward(&signal).unwrap().view()).unwrap());
 }
 
 fn convolutions(backend: Backend, checked: &mut Checked) {

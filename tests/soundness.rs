@@ -4,7 +4,9 @@
 use common::backends;
 use ndarray::{Array3, Array4, Array5, Axis, s};
 use upsample::rearrange::*;
-use upsample::{ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut};
+use upsample::{
+    ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut, Update,
+};
 
 /// Numbers from -1 to 1.
 fn noise(shape: [usize; 4]) -> Array4<f32> {
@@ -62,11 +64,11 @@ fn resizing() {
                 }
                 let plan = resize.plan([2, 3, 5], [4, 3, 11]).unwrap();
                 let y = plan.forward(&Array5::<f32>::ones((1, 2, 2, 3, 5))).unwrap();
-                let mut dx = plan.backward(&y).unwrap();
-                plan.backward_add_into(&y, &mut dx).unwrap();
+                let mut dx = plan.input_gradient(&y).unwrap();
+                plan.input_gradient_into(&y, &mut dx, Update::Add).unwrap();
                 let signal = resize.plan([5], [9]).unwrap();
                 let y = signal.forward(&Array3::<f32>::ones((2, 3, 5))).unwrap();
-                signal.backward_into(&y, &mut Array3::<f32>::ones((2, 3, 5))).unwrap();
+                signal.input_gradient_into(&y, &mut Array3::<f32>::ones((2, 3, 5)), Update::Overwrite).unwrap();
             }
         }
     }
@@ -106,9 +108,9 @@ fn convolutions() {
                 }
                 assert_eq!(plan.prepare(&weight).unwrap().forward(&x, None).unwrap(), y);
                 let mut dx = plan.input_gradient(&y, &weight).unwrap();
-                plan.input_gradient_add_into(&y, &weight, &mut dx).unwrap();
+                plan.input_gradient_into(&y, &weight, &mut dx, Update::Add).unwrap();
                 let mut dw = plan.weight_gradient(&x, &y).unwrap();
-                plan.weight_gradient_add_into(&x, &y, &mut dw).unwrap();
+                plan.weight_gradient_into(&x, &y, &mut dw, Update::Add).unwrap();
                 plan.bias_gradient(&y).unwrap();
                 let mut apart = Array4::<f32>::zeros((batch, out * groups, 2 * y.dim().2, 2 * y.dim().3));
                 plan.forward_into(&x, &weight, None, apart.slice_mut(s![.., .., ..;2, ..;-2])).unwrap();
@@ -134,9 +136,9 @@ fn resize_convolutions() {
             let y = plan.forward(&x, &weight, None).unwrap();
             assert_eq!(plan.prepare(&weight).unwrap().forward(&x, None).unwrap(), y);
             let mut dx = plan.input_gradient(&y, &weight).unwrap();
-            plan.input_gradient_add_into(&y, &weight, &mut dx).unwrap();
+            plan.input_gradient_into(&y, &weight, &mut dx, Update::Add).unwrap();
             let mut dw = plan.weight_gradient(&x, &y).unwrap();
-            plan.weight_gradient_add_into(&x, &y, &mut dw).unwrap();
+            plan.weight_gradient_into(&x, &y, &mut dw, Update::Add).unwrap();
         }
     }
 }
@@ -174,7 +176,7 @@ fn threads() {
         let x = noise([2, 8, 100, 120]);
         let plan = Resize::cubic().plan([100, 120], [201, 239]).unwrap();
         let y = plan.forward(&x).unwrap();
-        plan.backward(&y).unwrap();
+        plan.input_gradient(&y).unwrap();
         Resize::nearest().plan([100, 120], [201, 239]).unwrap().forward(&x).unwrap();
         let weight = noise([8, 9, 4, 4]);
         let deconv = ConvTranspose::new().stride(2).padding(1);

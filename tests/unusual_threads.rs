@@ -26,7 +26,7 @@ fn results() -> Vec<(&'static str, Vec<u64>)> {
         ("resize", bits(&y)),
         ("resize, bytes", bits(&resize.forward(&x.mapv(|value| value.abs() as u8)).unwrap())),
         ("resize, f64", bits(&resize.forward(&x.mapv(f64::from)).unwrap())),
-        ("resize, gradient", bits(&resize.backward(&y).unwrap())),
+        ("resize, gradient", bits(&resize.input_gradient(&y).unwrap())),
         ("nearest", bits(&Resize::nearest().plan([60, 70], 2.0).unwrap().forward(&x).unwrap())),
         ("transposed convolution", bits(&dy)),
         ("prepared", bits(&deconv.prepare(&weight).unwrap().forward(&x, None).unwrap())),

@@ -248,7 +248,7 @@ fn backward<A: FloatElement + Number>(args: &Args, gradient: &Path) -> Result<()
     let job = Job::new(args, &shape)?;
     let file = npy::read(gradient)?;
     let dy = file.numbers::<A>()?;
-    let dx = job.resize.resize_axes_backward(dy.view(), &shape, &job.axes, &job.target).map_err(|error| blame(args, &error))?;
+    let dx = job.resize.resize_axes_input_gradient(dy.view(), &shape, &job.axes, &job.target).map_err(|error| blame(args, &error))?;
     npy::write(&args.output, file.header.kind, &dx)
 }
 

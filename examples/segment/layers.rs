@@ -2,7 +2,7 @@
 
 use ndarray::{Array, Array1, Array4, Dimension, Ix1, Ix4, Zip};
 use upsample::initial_weights::InterpolationKernel;
-use upsample::{ConvTranspose, ConvTransposePlan, Convolution, ConvolutionPlan, Error, MaxUnpool, Resize, ResizePlan};
+use upsample::{ConvPlan, ConvTranspose, Convolution, Error, MaxUnpool, Resize, ResizePlan, Update};
 
 use crate::shapes::Random;
 
@@ -39,7 +39,7 @@ impl<D: Dimension> Parameter<D> {
 /// A 3×3 convolution that keeps the size.
 #[derive(Debug, Clone)]
 pub(crate) struct Layer {
-    plan: ConvolutionPlan<2>,
+    plan: ConvPlan<2>,
     weight: Parameter<Ix4>,
     bias: Parameter<Ix1>,
 }
@@ -59,8 +59,8 @@ impl Layer {
 
     /// Adds to the gradients of the weights, and returns that of `x`.
     pub(crate) fn backward(&mut self, x: &Array4<f32>, dy: &Array4<f32>) -> Result<Array4<f32>, Error> {
-        self.plan.weight_gradient_add_into(x, dy, &mut self.weight.gradient)?;
-        self.plan.bias_gradient_add_into(dy, &mut self.bias.gradient)?;
+        self.plan.weight_gradient_into(x, dy, &mut self.weight.gradient, Update::Add)?;
+        self.plan.bias_gradient_into(dy, &mut self.bias.gradient, Update::Add)?;
         self.plan.input_gradient(dy, &self.weight.value)
     }
 
@@ -92,7 +92,7 @@ impl Decoder {
 #[derive(Debug)]
 pub(crate) enum Doubling {
     Unpool(MaxUnpool<2>),
-    Transposed(Box<(ConvTransposePlan<2>, Parameter<Ix4>)>),
+    Transposed(Box<(ConvPlan<2>, Parameter<Ix4>)>),
     Bilinear(Box<ResizePlan<2>>),
 }
 
@@ -122,10 +122,10 @@ impl Doubling {
             Self::Unpool(unpool) => unpool.input_gradient(dy, indices),
             Self::Transposed(learned) => {
                 let (plan, weight) = learned.as_mut();
-                plan.weight_gradient_add_into(x, dy, &mut weight.gradient)?;
+                plan.weight_gradient_into(x, dy, &mut weight.gradient, Update::Add)?;
                 plan.input_gradient(dy, &weight.value)
             }
-            Self::Bilinear(plan) => plan.backward(dy),
+            Self::Bilinear(plan) => plan.input_gradient(dy),
         }
     }
 

@@ -4,7 +4,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use upsample::ndarray::{Array1, Array5};
-use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Tensor5, Tensor5Mut};
+use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Tensor5, Tensor5Mut, Update};
 use upsample_fuzz::{Laid, Layout, Values, assert_close, noise};
 
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +152,7 @@ fn check<A: FloatElement + Into<f64>>(case: &Case, precision: f64) {
     let dw = plan.weight_gradient(x.view(), dy.view()).unwrap();
     let db = plan.bias_gradient(dy.view()).unwrap();
     let mut twice = dw.clone();
-    plan.weight_gradient_add_into(x.view(), dy.view(), &mut twice).unwrap();
+    plan.weight_gradient_into(x.view(), dy.view(), &mut twice, Update::Add).unwrap();
     let mut into = Laid::new(&Array5::from_elem(y_shape, A::from_f64(7.0)), Layout::RowMajor).view().to_owned();
     into = into.permuted_axes([0, 2, 3, 4, 1]).as_standard_layout().into_owned();
     plan.forward_into(x.view(), w.view(), Some(&bias), Tensor5Mut::from_ndhwc(into.view_mut())).unwrap();

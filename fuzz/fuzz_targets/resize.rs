@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use upsample::ndarray::{Array5, ArrayView5};
-use upsample::{Backend, Coordinates, Element, Filter, NearestRule, Profile, Resize, ResizePlan, Rounding, StreamingStores, Target};
+use upsample::{Backend, Coordinates, Element, Filter, NearestRule, Profile, Resize, ResizePlan, Rounding, StreamingStores, Target, Update};
 use upsample_fuzz::{Laid, Layout, Values, assert_close, noise};
 
 #[derive(Debug, Clone, Copy)]
@@ -273,10 +273,10 @@ fuzz_target!(|case: Case| {
         }
     };
     let dy = noise([n, c, output[0], output[1], output[2]], case.seed ^ 99, case.values);
-    let dx = plan.backward(&dy).unwrap();
+    let dx = plan.input_gradient(&dy).unwrap();
     let mut added = dx.clone();
-    plan.backward_add_into(&dy, &mut added).unwrap();
-    let single = plan.backward(&dy.mapv(|v| v as f32)).unwrap();
+    plan.input_gradient_into(&dy, &mut added, Update::Add).unwrap();
+    let single = plan.input_gradient(&dy.mapv(|v| v as f32)).unwrap();
     if case.values == Values::Hostile {
         return;
     }

@@ -9,6 +9,7 @@ use crate::element::FloatElement;
 use crate::error::{self, Error};
 use crate::parallel;
 use crate::tensor::Tensor;
+use crate::update::Update;
 
 /// Elements that are summed in the row's own type before `f64` takes over: error does not grow with the picture.
 const CHUNK: usize = 4096;
@@ -31,25 +32,20 @@ pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -
 }
 
 /// The sums into `db`.
-pub(crate) fn into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
-    check(&dy, db)?;
-    db.fill(A::default());
-    A::sum_channels_add(dy.view5(), db.view_mut());
-    Ok(())
-}
-
-/// The sums, added to what `db` holds.
-pub(crate) fn add_into<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
-    check(&dy, db)?;
-    A::sum_channels_add(dy.view5(), db.view_mut());
-    Ok(())
-}
-
-fn check<A, const RANK: usize>(dy: &Tensor<'_, A, RANK>, db: &ArrayRef1<A>) -> Result<(), Error> {
-    if db.len() == dy.channels() {
-        return Ok(());
+pub(crate) fn into<A: FloatElement, const RANK: usize>(
+    dy: Tensor<'_, A, RANK>,
+    db: &mut ArrayRef1<A>,
+    update: Update,
+) -> Result<(), Error> {
+    let (expected, found) = (dy.channels(), db.len());
+    if expected != found {
+        return Err(Error::ShapeMismatch { argument: "bias gradient", axis: error::Axis::Channel, expected, found });
     }
-    Err(Error::ShapeMismatch { argument: "bias gradient", axis: error::Axis::Channel, expected: dy.channels(), found: db.len() })
+    if update == Update::Overwrite {
+        db.fill(A::default());
+    }
+    A::sum_channels_add(dy.view5(), db.view_mut());
+    Ok(())
 }
 
 /// Puts the sum of each channel of `dy` into `out`, which has as many entries.

@@ -109,7 +109,7 @@ mod winograd;
 
 pub use operator::ConvTranspose;
 pub use params::{AutoPad, Precision};
-pub use plan::{ConvTransposePlan, PreparedConvTranspose};
+pub use plan::{ConvPlan, PreparedConv};
 #[doc(hidden)]
 pub use typed::TypedConvolution;
 

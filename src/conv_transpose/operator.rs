@@ -3,15 +3,16 @@
 use ndarray::{Array1, ArrayRef1};
 
 use super::bias_gradient;
+use super::pair::Pair;
 use super::params::{AutoPad, OutputRule, Parameters, Precision};
-use super::plan::{ConvTransposePlan, PreparedConvTranspose};
+use super::phases::Direction;
+use super::plan::{ConvPlan, PreparedConv};
 use crate::coordinates::PerAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
-use crate::memory::MemoryUse;
 use crate::output_size::{self, Window};
 use crate::simd::Backend;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor};
 
 /// A transposed convolution of signals, pictures or volumes: what PyTorch's `conv_transpose1d/2d/3d` and ONNX's `ConvTranspose` compute,
 /// and every gradient. [The module](crate::conv_transpose) explains it.
@@ -235,7 +236,7 @@ impl ConvTranspose {
     /// [`output_size`](Self::output_size), [`Error::SizeOverflow`]; [`Error::Unsupported`] for options that compute what another says:
     /// padding beside [`auto_pad`](Self::auto_pad) or `output_shape`, output padding beside `output_size`, two of the three together but
     /// for `auto_pad` beside `output_shape`.
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error>
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvPlan<RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
@@ -244,18 +245,18 @@ impl ConvTranspose {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::conv_transpose_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvTransposePlan::new(input, output, windows, &self.parameters))
+        Ok(ConvPlan::of_pair(Pair::new(input, output, &windows, &self.parameters), Direction::Expand, windows))
     }
 
     /// A plan with its weights packed: for many calls with the same weights.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan) and of [`ConvTransposePlan::prepare`].
+    /// Those of [`plan`](Self::plan) and of [`ConvPlan::prepare`].
     pub fn prepare<'w, A: FloatElement, const RANK: usize>(
         &self,
         weight: impl Into<Tensor<'w, A, RANK>>,
         input: [usize; RANK],
-    ) -> Result<PreparedConvTranspose<A, RANK>, Error>
+    ) -> Result<PreparedConv<A, RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
@@ -264,7 +265,7 @@ impl ConvTranspose {
     }
 
     /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
-    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvTransposePlan<RANK>, Error>
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvPlan<RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
@@ -295,7 +296,7 @@ impl ConvTranspose {
             smallest[index] = OutputRule::smallest_input(Axis::spatial(RANK, index), shape[index], &windows[index])?;
         }
         let what = format!("an input gradient with output_shape, which every input of at least {smallest:?} pixels has");
-        Ok(Error::Unsupported { what, why: "use a plan, or input_gradient_into, which know the size of the input" })
+        Ok(Error::Unsupported { what, why: "use a plan, which knows the size of the input" })
     }
 }
 
@@ -305,7 +306,7 @@ impl ConvTranspose {
     /// bias has an entry for each output channel.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan) and of [`ConvTransposePlan::forward`].
+    /// Those of [`plan`](Self::plan) and of [`ConvPlan::forward`].
     pub fn forward<'x, 'w, A: FloatElement, const RANK: usize>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
@@ -319,58 +320,13 @@ impl ConvTranspose {
         self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
     }
 
-    /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if `y` does not have the output's shape.
-    pub fn forward_into<'x, 'w, 'y, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        bias: Option<&ArrayRef1<A>>,
-        y: impl Into<TensorMut<'y, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, weight) = (x.into(), weight.into());
-        self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
-    }
-
-    /// What [`forward`](Self::forward) takes of memory at most; only the arguments' shapes, type and layout count. The plan tells it of the
-    /// gradients, too.
-    ///
-    /// ```
-    /// use ndarray::Array4;
-    /// use upsample::ConvTranspose;
-    ///
-    /// let (x, weight) = (Array4::<f32>::ones((1, 8, 64, 64)), Array4::<f32>::ones((8, 3, 4, 4)));
-    /// let memory = ConvTranspose::doubling(4)?.forward_memory(&x, &weight)?;
-    /// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
-    /// # Ok::<(), upsample::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, weight) = (x.into(), weight.into());
-        self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
-    }
-
     /// The gradient of the input, N×C_in×spatial, given that of the output, N×C_out×spatial: a [`Convolution`](crate::Convolution) of `dy`
     /// with the same weights. The size of the input follows from that of `dy`: outputs grow with their inputs, so that one at most has it.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`, which names the next smaller
     /// size that one has, or the smallest of all; [`Error::Unsupported`] with
-    /// [`output_shape`](Self::output_shape), where any larger input has the output, too: [`input_gradient_into`](Self::input_gradient_into) and plans know which.
+    /// [`output_shape`](Self::output_shape), where any larger input has the output, too: a plan knows which.
     pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
@@ -381,40 +337,6 @@ impl ConvTranspose {
     {
         let (dy, weight) = (dy.into(), weight.into());
         self.plan_backwards(dy.spatial(), weight.spatial())?.input_gradient(dy, weight)
-    }
-
-    /// [`input_gradient`](Self::input_gradient) into `dx`, whose size is that of the input.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (weight, dx) = (weight.into(), dx.into());
-        self.plan(dx.spatial(), weight.spatial())?.input_gradient_into(dy, weight, dx)
-    }
-
-    /// [`input_gradient`](Self::input_gradient), added to what `dx` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_add_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (weight, dx) = (weight.into(), dx.into());
-        self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
     }
 
     /// The gradient of the weights of a kernel of the given size, `C_in × C_out/groups × kernel`.
@@ -434,40 +356,6 @@ impl ConvTranspose {
         self.plan(x.spatial(), kernel)?.weight_gradient(x, dy)
     }
 
-    /// [`weight_gradient`](Self::weight_gradient) into `dw`, whose size is that of the kernel.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, dw) = (x.into(), dw.into());
-        self.plan(x.spatial(), dw.spatial())?.weight_gradient_into(x, dy, dw)
-    }
-
-    /// [`weight_gradient`](Self::weight_gradient), added to what `dw` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_add_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, dw) = (x.into(), dw.into());
-        self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
-    }
-
     /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
@@ -477,35 +365,5 @@ impl ConvTranspose {
         Spatial<RANK>: SpatialRank,
     {
         bias_gradient::new(dy.into())
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient) into `db`.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
-    pub fn bias_gradient_into<'y, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        bias_gradient::into(dy.into(), db)
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient), added to what `db` holds.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
-    pub fn bias_gradient_add_into<'y, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        bias_gradient::add_into(dy.into(), db)
     }
 }

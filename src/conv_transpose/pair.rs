@@ -19,6 +19,7 @@ use crate::output_size::{Window, element_count};
 use crate::pieces::for_each_piece;
 use crate::simd::Backend;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::update::Update;
 
 /// Bytes of the lists that say of each tap of the kernel what it reads and where its weight is, at most.
 const BYTES_OF_TAP: usize = 128;
@@ -44,6 +45,18 @@ pub(crate) struct Call {
     pub(crate) direction: Direction,
     pub(crate) source: &'static str,
     pub(crate) target: &'static str,
+}
+
+impl Call {
+    /// From the input to the output.
+    pub(crate) fn forward(direction: Direction) -> Self {
+        Self { direction, source: "input", target: "output" }
+    }
+
+    /// From the gradient of the output to that of the input; `direction` is that of the forward call.
+    pub(crate) fn input_gradient(direction: Direction) -> Self {
+        Self { direction: direction.reversed(), source: "output gradient", target: "input gradient" }
+    }
 }
 
 impl<const RANK: usize> Pair<RANK> {
@@ -225,18 +238,6 @@ impl<const RANK: usize> Pair<RANK> {
         })
     }
 
-    /// Runs packed weights, added to what `target` holds. All shapes have been checked.
-    pub(crate) fn run_packed_add_into<A: FloatElement>(
-        &self,
-        direction: Direction,
-        packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
-        target: TensorMut<'_, A, RANK>,
-    ) -> Result<(), Error> {
-        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| A::gather_packed_add(packed, source, self.backend, out);
-        self.meet(direction, source.view5(), target.into_view5(), |_| (), engine)
-    }
-
     /// The channels of packed weights, coarse and fine.
     pub(crate) fn packed_channels<T>(direction: Direction, packed: &Packed<T>) -> (usize, usize) {
         let (out, source) = packed.channels();
@@ -275,7 +276,7 @@ impl<const RANK: usize> Pair<RANK> {
         self.meet(call.direction, source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
-    /// Runs packed weights into `target`.
+    /// Runs packed weights into `target`. Only what is overwritten can have a bias.
     pub(crate) fn run_packed_into<A: FloatElement>(
         &self,
         call: Call,
@@ -283,13 +284,18 @@ impl<const RANK: usize> Pair<RANK> {
         source: &Tensor<'_, A, RANK>,
         bias: Option<&ArrayRef1<A>>,
         target: TensorMut<'_, A, RANK>,
+        update: Update,
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        self.gather(call.direction, packed, source, bias, alloc::as_uninit(target.into_view5()))
+        if update == Update::Overwrite {
+            return self.gather(call.direction, packed, source, bias, alloc::as_uninit(target.into_view5()));
+        }
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| A::gather_packed_add(packed, source, self.backend, out);
+        self.meet(call.direction, source.view5(), target.into_view5(), |_| (), engine)
     }
 
-    /// Runs into `target`.
+    /// Runs into `target`. Only what is overwritten can have a bias.
     pub(crate) fn run_into<A: FloatElement>(
         &self,
         call: Call,
@@ -297,22 +303,13 @@ impl<const RANK: usize> Pair<RANK> {
         weight: &Tensor<'_, A, RANK>,
         bias: Option<&ArrayRef1<A>>,
         target: TensorMut<'_, A, RANK>,
+        update: Update,
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
         self.check_target(call, &target, source.batch(), channels)?;
-        self.gather_once(call, source, weight, bias, alloc::as_uninit(target.into_view5()))
-    }
-
-    /// Runs and adds to what `target` holds.
-    pub(crate) fn run_add_into<A: FloatElement>(
-        &self,
-        call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
-        target: TensorMut<'_, A, RANK>,
-    ) -> Result<(), Error> {
-        let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
-        self.check_target(call, &target, source.batch(), channels)?;
+        if update == Update::Overwrite {
+            return self.gather_once(call, source, weight, bias, alloc::as_uninit(target.into_view5()));
+        }
         let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| {
             self.try_lists()?;
             A::gather_add((&self.geometry, call.direction), weight.view5(), source, self.backend, out)
@@ -349,9 +346,16 @@ impl<const RANK: usize> Pair<RANK> {
         coarse: (&'static str, &Tensor<'_, A, RANK>),
         fine: (&'static str, &Tensor<'_, A, RANK>),
         dw: TensorMut<'_, A, RANK>,
+        update: Update,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        self.correlate_into(coarse.1, fine.1, alloc::as_uninit(dw.into_view5()))
+        if update == Update::Overwrite {
+            return self.correlate_into(coarse.1, fine.1, alloc::as_uninit(dw.into_view5()));
+        }
+        let engine = |coarse: ArrayView5<'_, A>, fine: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| {
+            A::correlate_add(&self.geometry, coarse, fine, self.backend, out)
+        };
+        self.correlate(coarse.1, fine.1, dw.into_view5(), |_| (), engine)
     }
 
     /// The weight gradient into `out`; all shapes have been checked.
@@ -381,23 +385,6 @@ impl<const RANK: usize> Pair<RANK> {
         }
         self.try_lists()?;
         engine(coarse, fine, out)
-    }
-
-    /// The weight gradient, added to what `dw` holds.
-    pub(crate) fn weight_gradient_add_into<A: FloatElement>(
-        &self,
-        coarse: (&'static str, &Tensor<'_, A, RANK>),
-        fine: (&'static str, &Tensor<'_, A, RANK>),
-        dw: TensorMut<'_, A, RANK>,
-    ) -> Result<(), Error> {
-        self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
-        self.correlate(
-            coarse.1,
-            fine.1,
-            dw.into_view5(),
-            |_| (),
-            |coarse, fine, out| A::correlate_add(&self.geometry, coarse, fine, self.backend, out),
-        )
     }
 }
 

@@ -47,6 +47,15 @@ pub enum Direction {
     Contract,
 }
 
+impl Direction {
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Expand => Self::Contract,
+            Self::Contract => Self::Expand,
+        }
+    }
+}
+
 /// A tap along one axis: output `out_stride·m + phase` reads source pixel `source_stride·m + origin` with it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tap {

@@ -1,27 +1,28 @@
-//! A transposed convolution of a given size, and one with its weights packed.
+//! A convolution of any kind for a given size, and one with its weights packed.
 
 use ndarray::{Array1, ArrayRef1};
 
 use super::bias_gradient;
 use super::pair::{Call, Pair};
 use super::panels::Packed;
-use super::params::Parameters;
 use super::phases::Direction;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::MemoryUse;
 use crate::output_size::Window;
+use crate::resize_conv::ResizedConvolution;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::update::Update;
 
-const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
-const BACKWARD: Call = Call { direction: Direction::Contract, source: "output gradient", target: "input gradient" };
-
-/// A [`ConvTranspose`](crate::ConvTranspose) for a spatial size of input and kernel, checked once. Any number of threads can run it, with
-/// any batch and any weights of that kernel.
+/// A [`ConvTranspose`](crate::ConvTranspose), [`Convolution`](crate::Convolution) or [`ResizeConv`](crate::ResizeConv) for a spatial size
+/// of input and kernel, checked once. Any number of threads can run it, with any batch and any weights of that kernel.
+///
+/// `x` is N×C_in×spatial, `y` and `dy` are N×C_out×spatial. Weights are `C_in × C_out/groups × kernel` of a transposed and of a
+/// resize-convolution, `C_out × C_in/groups × kernel` of a convolution. The bias has an entry for each output channel.
 ///
 /// ```
 /// use ndarray::Array4;
-/// use upsample::ConvTranspose;
+/// use upsample::{ConvTranspose, Update};
 ///
 /// let plan = ConvTranspose::doubling(4)?.plan([16, 24], [4, 4])?;
 /// assert_eq!(plan.output_size(), [32, 48]);
@@ -30,37 +31,59 @@ const BACKWARD: Call = Call { direction: Direction::Contract, source: "output gr
 /// plan.forward_into(&x, &weight, None, &mut y)?; // or into memory of yours
 ///
 /// let mut dw = plan.weight_gradient(&x, &y)?;
-/// plan.weight_gradient_add_into(&x, &y, &mut dw)?; // of two batches together
+/// plan.weight_gradient_into(&x, &y, &mut dw, Update::Add)?; // of two batches together
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ConvTransposePlan<const RANK: usize> {
-    pair: Pair<RANK>,
+pub struct ConvPlan<const RANK: usize> {
+    operator: Operator<RANK>,
     windows: [Window; RANK],
 }
 
+#[derive(Debug, Clone)]
+enum Operator<const RANK: usize> {
+    /// A transposed convolution, whose forward call expands, or a convolution, whose forward call contracts.
+    Pair {
+        pair: Pair<RANK>,
+        forward: Direction,
+    },
+    Resized(ResizedConvolution<RANK>),
+}
+
 /// What sizes are planned for.
-impl<const RANK: usize> ConvTransposePlan<RANK> {
-    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], windows: [Window; RANK], parameters: &Parameters) -> Self {
-        Self { pair: Pair::new(input, output, &windows, parameters), windows }
+impl<const RANK: usize> ConvPlan<RANK> {
+    pub(crate) fn of_pair(pair: Pair<RANK>, forward: Direction, windows: [Window; RANK]) -> Self {
+        Self { operator: Operator::Pair { pair, forward }, windows }
+    }
+
+    pub(crate) fn of_resized(resized: ResizedConvolution<RANK>, windows: [Window; RANK]) -> Self {
+        Self { operator: Operator::Resized(resized), windows }
     }
 
     /// The spatial size of the input.
     #[must_use]
     pub fn input_size(&self) -> [usize; RANK] {
-        self.pair.coarse
+        match &self.operator {
+            Operator::Pair { pair, forward: Direction::Expand } => pair.coarse,
+            Operator::Pair { pair, .. } => pair.fine,
+            Operator::Resized(resized) => resized.input_size(),
+        }
     }
 
     /// The spatial size of the output.
     #[must_use]
     pub fn output_size(&self) -> [usize; RANK] {
-        self.pair.fine
+        match &self.operator {
+            Operator::Pair { pair, forward: Direction::Expand } => pair.fine,
+            Operator::Pair { pair, .. } => pair.coarse,
+            Operator::Resized(resized) => resized.output_size(),
+        }
     }
 
     /// The size of the kernel.
     #[must_use]
     pub fn kernel_size(&self) -> [usize; RANK] {
-        self.pair.kernel
+        self.windows.map(|window| window.kernel)
     }
 
     /// The window of each axis, with the padding that was given or computed.
@@ -68,11 +91,42 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
     pub fn windows(&self) -> [Window; RANK] {
         self.windows
     }
+
+    /// Whether no enlarged picture is made. Only a [`ResizeConv`](crate::ResizeConv) may need one: where pixels are not repeated a whole
+    /// number of times.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        match &self.operator {
+            Operator::Pair { .. } => true,
+            Operator::Resized(resized) => resized.is_fused(),
+        }
+    }
 }
 
-/// What writes into the caller's memory. An output keeps its content if there is an error.
-impl<const RANK: usize> ConvTransposePlan<RANK> {
-    /// [`forward`](Self::forward) into `y`.
+/// What runs.
+impl<const RANK: usize> ConvPlan<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    /// The output, a new array, channels last if `x` has them last.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not
+    /// divide the channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
+    pub fn forward<'x, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Output<A, RANK>, Error> {
+        let (x, weight) = (x.into(), weight.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.run(Call::forward(*forward), &x, &weight, bias),
+            Operator::Resized(resized) => resized.forward(&x, &weight, bias),
+        }
+    }
+
+    /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if `y` does not have the output's shape.
@@ -83,127 +137,14 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         bias: Option<&ArrayRef1<A>>,
         y: impl Into<TensorMut<'y, A, RANK>>,
     ) -> Result<(), Error> {
-        self.pair.run_into(FORWARD, &x.into(), &weight.into(), bias, y.into())
+        let (x, weight, y) = (x.into(), weight.into(), y.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.run_into(Call::forward(*forward), &x, &weight, bias, y, Update::Overwrite),
+            Operator::Resized(resized) => resized.forward_into(&x, &weight, bias, y),
+        }
     }
 
-    /// [`input_gradient`](Self::input_gradient) into `dx`.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error> {
-        self.pair.run_into(BACKWARD, &dy.into(), &weight.into(), None, dx.into())
-    }
-
-    /// [`input_gradient`](Self::input_gradient), added to what `dx` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_add_into<'y, 'w, 'x, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error> {
-        self.pair.run_add_into(BACKWARD, &dy.into(), &weight.into(), dx.into())
-    }
-
-    /// [`weight_gradient`](Self::weight_gradient) into `dw`.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error> {
-        self.pair.weight_gradient_into(("input", &x.into()), ("output gradient", &dy.into()), dw.into())
-    }
-
-    /// [`weight_gradient`](Self::weight_gradient), added to what `dw` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_add_into<'x, 'y, 'w, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error> {
-        self.pair.weight_gradient_add_into(("input", &x.into()), ("output gradient", &dy.into()), dw.into())
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient) into `db`.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size or `db` not an entry for each channel.
-    pub fn bias_gradient_into<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>, db: &mut ArrayRef1<A>) -> Result<(), Error> {
-        bias_gradient::into(self.check_output_gradient(dy.into())?, db)
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient), added to what `db` holds.
-    ///
-    /// # Errors
-    /// As [`bias_gradient_into`](Self::bias_gradient_into).
-    pub fn bias_gradient_add_into<'y, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error> {
-        bias_gradient::add_into(self.check_output_gradient(dy.into())?, db)
-    }
-
-    /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
-    pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
-        bias_gradient::new(self.check_output_gradient(dy.into())?)
-    }
-
-    fn check_output_gradient<'y, A>(&self, dy: Tensor<'y, A, RANK>) -> Result<Tensor<'y, A, RANK>, Error> {
-        dy.expect_spatial("output gradient", self.pair.fine)?;
-        Ok(dy)
-    }
-
-    /// Packs the weights in the order in which the inner loop reads them, once for many calls.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if the kernel is not the plan's, [`Error::Groups`] if the groups do not divide the input channels,
-    /// [`Error::OutOfMemory`].
-    pub fn prepare<'w, A: FloatElement>(&self, weight: impl Into<Tensor<'w, A, RANK>>) -> Result<PreparedConvTranspose<A, RANK>, Error> {
-        let packed = self.pair.pack(Direction::Expand, &weight.into())?;
-        Ok(PreparedConvTranspose { plan: self.clone(), packed })
-    }
-}
-
-/// What returns new arrays.
-impl<const RANK: usize> ConvTransposePlan<RANK>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    /// The output, a new array, channels last if `x` has them last. `x` is N×C×spatial, `weight` is `C_in × C_out/groups × kernel`, the
-    /// bias has an entry for each output channel.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if sizes are not the plan's or channels do not fit each other, [`Error::Groups`] if the groups do not
-    /// divide the input channels, [`Error::TooLarge`] and [`Error::OutOfMemory`].
-    pub fn forward<'x, 'w, A: FloatElement>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        bias: Option<&ArrayRef1<A>>,
-    ) -> Result<Output<A, RANK>, Error> {
-        self.pair.run(FORWARD, &x.into(), &weight.into(), bias)
-    }
-
-    /// The gradient of the input, N×C_in×spatial, given that of the output, `dy`, N×C_out×spatial: the exact adjoint,
-    /// `<forward(x), dy> = <x, input_gradient(dy)>`.
+    /// The gradient of the input, given that of the output, `dy`: the exact adjoint, `<forward(x), dy> = <x, input_gradient(dy)>`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -212,7 +153,29 @@ where
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<Output<A, RANK>, Error> {
-        self.pair.run(BACKWARD, &dy.into(), &weight.into(), None)
+        let (dy, weight) = (dy.into(), weight.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.run(Call::input_gradient(*forward), &dy, &weight, None),
+            Operator::Resized(resized) => resized.input_gradient(&dy, &weight),
+        }
+    }
+
+    /// [`input_gradient`](Self::input_gradient) into `dx`, which keeps its content if there is an error.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        weight: impl Into<Tensor<'w, A, RANK>>,
+        dx: impl Into<TensorMut<'x, A, RANK>>,
+        update: Update,
+    ) -> Result<(), Error> {
+        let (dy, weight, dx) = (dy.into(), weight.into(), dx.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.run_into(Call::input_gradient(*forward), &dy, &weight, None, dx, update),
+            Operator::Resized(resized) => resized.input_gradient_into(&dy, &weight, dx, update),
+        }
     }
 
     /// The gradient of the weights, in their shape, given input and gradient of the output:
@@ -225,24 +188,107 @@ where
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
     ) -> Result<Output<A, RANK>, Error> {
-        self.pair.weight_gradient(("input", &x.into()), ("output gradient", &dy.into()))
+        let (x, dy) = (x.into(), dy.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => {
+                let [coarse, fine] = grids(*forward, &x, &dy);
+                pair.weight_gradient((coarse.0, &coarse.1), (fine.0, &fine.1))
+            }
+            Operator::Resized(resized) => resized.weight_gradient(&x, &dy),
+        }
     }
+
+    /// [`weight_gradient`](Self::weight_gradient) into `dw`, which keeps its content if there is an error.
+    ///
+    /// # Errors
+    /// As [`forward_into`](Self::forward_into).
+    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement>(
+        &self,
+        x: impl Into<Tensor<'x, A, RANK>>,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        dw: impl Into<TensorMut<'w, A, RANK>>,
+        update: Update,
+    ) -> Result<(), Error> {
+        let (x, dy, dw) = (x.into(), dy.into(), dw.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => {
+                let [coarse, fine] = grids(*forward, &x, &dy);
+                pair.weight_gradient_into((coarse.0, &coarse.1), (fine.0, &fine.1), dw, update)
+            }
+            Operator::Resized(resized) => resized.weight_gradient_into(&x, &dy, dw, update),
+        }
+    }
+
+    /// The gradient of the bias, C_out numbers: the sum of `dy` over batch and space.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size, [`Error::OutOfMemory`].
+    pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
+        let dy = dy.into();
+        dy.expect_spatial("output gradient", self.output_size())?;
+        bias_gradient::new(dy)
+    }
+
+    /// [`bias_gradient`](Self::bias_gradient) into `db`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if `dy` does not have the output's size or `db` not an entry for each channel.
+    pub fn bias_gradient_into<'y, A: FloatElement>(
+        &self,
+        dy: impl Into<Tensor<'y, A, RANK>>,
+        db: &mut ArrayRef1<A>,
+        update: Update,
+    ) -> Result<(), Error> {
+        let dy = dy.into();
+        dy.expect_spatial("output gradient", self.output_size())?;
+        bias_gradient::into(dy, db, update)
+    }
+
+    /// Packs the weights in the order in which the inner loop reads them, once for many calls.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if the kernel is not the plan's, [`Error::Groups`] if the groups do not divide the first axis of the
+    /// weight, [`Error::OutOfMemory`].
+    pub fn prepare<'w, A: FloatElement>(&self, weight: impl Into<Tensor<'w, A, RANK>>) -> Result<PreparedConv<A, RANK>, Error> {
+        let weight = weight.into();
+        let packed = match &self.operator {
+            Operator::Pair { pair, forward } => pair.pack(*forward, &weight)?,
+            Operator::Resized(resized) => resized.pack_forward(&weight)?,
+        };
+        Ok(PreparedConv { plan: self.clone(), packed })
+    }
+}
+
+/// Coarse and fine grid of the weight gradient, with their names in errors.
+fn grids<'a, 'x: 'a, 'y: 'a, A, const RANK: usize>(
+    forward: Direction,
+    x: &Tensor<'x, A, RANK>,
+    dy: &Tensor<'y, A, RANK>,
+) -> [(&'static str, Tensor<'a, A, RANK>); 2] {
+    let (x, dy) = (("input", Tensor::from_view5(x.view5())), ("output gradient", Tensor::from_view5(dy.view5())));
+    if forward == Direction::Expand { [x, dy] } else { [dy, x] }
 }
 
 /// The memory that calls take, known beforehand. Only the arguments' shapes, type and layout count. Gradients of the bias take their
 /// output.
-impl<const RANK: usize> ConvTransposePlan<RANK> {
-    /// What [`forward`](Self::forward) takes of memory at most, packed weights included.
+impl<const RANK: usize> ConvPlan<RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    /// What [`forward`](Self::forward) takes of memory at most, packed weights included, and the enlarged picture where there is one.
     ///
     /// ```
     /// use ndarray::Array4;
-    /// use upsample::ConvTranspose;
+    /// use upsample::{ConvTranspose, ResizeConv};
     ///
     /// let (x, weight) = (Array4::<f32>::ones((2, 8, 64, 64)), Array4::<f32>::ones((8, 3, 2, 2)));
     /// let plan = ConvTranspose::new().stride(2).plan([64, 64], [2, 2])?;
     /// let memory = plan.forward_memory(&x, &weight)?;
     /// assert_eq!(memory.output_bytes, 2 * 3 * 128 * 128 * 4);
     /// assert!(memory.scratch_bytes(4) < 4 << 20); // bounded by the caches, whatever the picture
+    ///
+    /// let memory = ResizeConv::doubling(2)?.plan([64, 64], [2, 2])?.forward_memory(&x, &weight)?;
+    /// assert!(memory.scratch_bytes(1) < 2 * 8 * 128 * 128 * 4); // less than the enlarged picture, which is not made
     /// # Ok::<(), upsample::Error>(())
     /// ```
     ///
@@ -253,7 +299,11 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         x: impl Into<Tensor<'x, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        self.pair.memory(FORWARD, &x.into(), &weight.into())
+        let (x, weight) = (x.into(), weight.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.memory(Call::forward(*forward), &x, &weight),
+            Operator::Resized(resized) => resized.forward_memory(&x, &weight),
+        }
     }
 
     /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
@@ -265,7 +315,11 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        self.pair.memory(BACKWARD, &dy.into(), &weight.into())
+        let (dy, weight) = (dy.into(), weight.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => pair.memory(Call::input_gradient(*forward), &dy, &weight),
+            Operator::Resized(resized) => resized.input_gradient_memory(&dy, &weight),
+        }
     }
 
     /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
@@ -277,11 +331,18 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        self.pair.weight_gradient_memory(("input", &x.into()), ("output gradient", &dy.into()))
+        let (x, dy) = (x.into(), dy.into());
+        match &self.operator {
+            Operator::Pair { pair, forward } => {
+                let [coarse, fine] = grids(*forward, &x, &dy);
+                pair.weight_gradient_memory((coarse.0, &coarse.1), (fine.0, &fine.1))
+            }
+            Operator::Resized(resized) => resized.weight_gradient_memory(&x, &dy),
+        }
     }
 }
 
-/// A transposed convolution with its size planned and its weights packed: what inference runs.
+/// A [`ConvPlan`] with its weights packed: what inference runs.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -294,28 +355,34 @@ impl<const RANK: usize> ConvTransposePlan<RANK> {
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct PreparedConvTranspose<A: FloatElement, const RANK: usize> {
-    plan: ConvTransposePlan<RANK>,
+pub struct PreparedConv<A: FloatElement, const RANK: usize> {
+    plan: ConvPlan<RANK>,
     packed: Packed<A::Row>,
 }
 
-impl<A: FloatElement, const RANK: usize> PreparedConvTranspose<A, RANK> {
+impl<A: FloatElement, const RANK: usize> PreparedConv<A, RANK>
+where
+    Spatial<RANK>: SpatialRank,
+{
     /// The sizes it was planned for.
     #[must_use]
-    pub fn plan(&self) -> &ConvTransposePlan<RANK> {
+    pub fn plan(&self) -> &ConvPlan<RANK> {
         &self.plan
     }
 
-    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
-    /// are there already, are counted.
+    /// [`ConvPlan::forward`] with the packed weights.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
-        self.plan.pair.packed_memory(FORWARD, &self.packed, &x.into())
+    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::TooLarge`] and [`Error::OutOfMemory`].
+    pub fn forward<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>, bias: Option<&ArrayRef1<A>>) -> Result<Output<A, RANK>, Error> {
+        let x = x.into();
+        match &self.plan.operator {
+            Operator::Pair { pair, forward } => pair.run_packed(Call::forward(*forward), &self.packed, &x, bias),
+            Operator::Resized(resized) => resized.run_packed(&self.packed, &x, bias),
+        }
     }
 
-    /// [`ConvTransposePlan::forward_into`] with the packed weights.
+    /// [`ConvPlan::forward_into`] with the packed weights.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::OutOfMemory`]; `y` then keeps its content.
@@ -325,17 +392,23 @@ impl<A: FloatElement, const RANK: usize> PreparedConvTranspose<A, RANK> {
         bias: Option<&ArrayRef1<A>>,
         y: impl Into<TensorMut<'y, A, RANK>>,
     ) -> Result<(), Error> {
-        self.plan.pair.run_packed_into(FORWARD, &self.packed, &x.into(), bias, y.into())
+        let (x, y) = (x.into(), y.into());
+        match &self.plan.operator {
+            Operator::Pair { pair, forward } => pair.run_packed_into(Call::forward(*forward), &self.packed, &x, bias, y, Update::Overwrite),
+            Operator::Resized(resized) => resized.run_packed_into(&self.packed, &x, bias, y),
+        }
     }
 
-    /// [`ConvTransposePlan::forward`] with the packed weights.
+    /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
+    /// are there already, are counted.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::TooLarge`] and [`Error::OutOfMemory`].
-    pub fn forward<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>, bias: Option<&ArrayRef1<A>>) -> Result<Output<A, RANK>, Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        self.plan.pair.run_packed(FORWARD, &self.packed, &x.into(), bias)
+    /// As [`forward`](Self::forward).
+    pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
+        let x = x.into();
+        match &self.plan.operator {
+            Operator::Pair { pair, forward } => pair.packed_memory(Call::forward(*forward), &self.packed, &x),
+            Operator::Resized(resized) => resized.packed_memory(&self.packed, &x),
+        }
     }
 }

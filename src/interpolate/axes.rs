@@ -7,6 +7,7 @@ use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
 use crate::output_size::element_count;
 use crate::tensor::{Spatial, SpatialRank, Tensor, TensorMut};
+use crate::update::Update;
 
 use super::plan::ResizePlan;
 use super::resize::Resize;
@@ -82,14 +83,14 @@ impl Resize {
     /// use upsample::{AxesTarget, Resize};
     ///
     /// let dy = Array2::<f64>::ones((10, 40)).into_dyn();
-    /// let dx = Resize::linear().resize_axes_backward(dy.view(), &[10, 20], &[1], &AxesTarget::Size(vec![40]))?;
+    /// let dx = Resize::linear().resize_axes_input_gradient(dy.view(), &[10, 20], &[1], &AxesTarget::Size(vec![40]))?;
     /// assert_eq!(dx.shape(), [10, 20]);
     /// # Ok::<(), upsample::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`resize_axes`](Self::resize_axes), and [`Error::ShapeMismatch`] if `dy` does not have the output's shape.
-    pub fn resize_axes_backward<A: FloatElement>(
+    pub fn resize_axes_input_gradient<A: FloatElement>(
         &self,
         dy: ArrayViewD<'_, A>,
         input: &[usize],
@@ -97,9 +98,9 @@ impl Resize {
         target: &AxesTarget,
     ) -> Result<ArrayD<A>, Error> {
         match axes.len() {
-            1 => Job::<1>::new(self, input, axes, target)?.backward(dy),
-            2 => Job::<2>::new(self, input, axes, target)?.backward(dy),
-            3 => Job::<3>::new(self, input, axes, target)?.backward(dy),
+            1 => Job::<1>::new(self, input, axes, target)?.input_gradient(dy),
+            2 => Job::<2>::new(self, input, axes, target)?.input_gradient(dy),
+            3 => Job::<3>::new(self, input, axes, target)?.input_gradient(dy),
             count => Err(axis_count(count)),
         }
     }
@@ -164,7 +165,7 @@ where
         self.run(x, "output", &self.output, &|x, y| self.plan.forward_into(x, y))
     }
 
-    fn backward<A: FloatElement>(&self, dy: ArrayViewD<'_, A>) -> Result<ArrayD<A>, Error> {
+    fn input_gradient<A: FloatElement>(&self, dy: ArrayViewD<'_, A>) -> Result<ArrayD<A>, Error> {
         if dy.ndim() != self.output.len() {
             return Err(Error::AxisCount { argument: "output gradient", expected: self.output.len(), found: dy.ndim() });
         }
@@ -173,7 +174,7 @@ where
                 return Err(Error::ShapeMismatch { argument: "output gradient", axis: Axis::Number(axis), expected, found });
             }
         }
-        self.run(dy, "input gradient", &self.input, &|dy, dx| self.plan.backward_into(dy, dx))
+        self.run(dy, "input gradient", &self.input, &|dy, dx| self.plan.input_gradient_into(dy, dx, Update::Overwrite))
     }
 
     fn run<A: Element>(

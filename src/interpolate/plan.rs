@@ -15,6 +15,7 @@ use crate::nearest::NearestIndices;
 use crate::output_size::element_count;
 use crate::simd::How;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, three_axes};
+use crate::update::Update;
 
 use super::separable::{IntegerSums, Separable};
 use super::taps::{AxisTaps, Taps};
@@ -40,7 +41,7 @@ use super::taps::{AxisTaps, Taps};
 /// assert_eq!(y, reused);
 ///
 /// // The gradient is the transposed table: every output pixel gives its weights back to the pixels it was made of.
-/// let dx = up.backward(&y)?;
+/// let dx = up.input_gradient(&y)?;
 /// assert!((dx.sum() - y.sum()).abs() < 1e-2 * y.sum());
 /// # Ok::<(), upsample::Error>(())
 /// ```
@@ -242,20 +243,20 @@ impl<const RANK: usize> ResizePlan<RANK> {
         }
     }
 
-    /// What [`backward`](Self::backward) takes of memory for this gradient; only its shape, type and layout count.
+    /// What [`input_gradient`](Self::input_gradient) takes of memory for this gradient; only its shape, type and layout count.
     /// Tables that have not been needed yet are made, as the call would.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if `dy` does not have the plan's output size, [`Error::TooLarge`] if no memory could hold the gradient,
     /// [`Error::OutOfMemory`] if there is none for the tables.
-    pub fn backward_memory<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
+    pub fn input_gradient_memory<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
-        self.backward_memory_of::<A>([dy.batch(), dy.channels()], dy.is_channels_last())
+        self.input_gradient_memory_of::<A>([dy.batch(), dy.channels()], dy.is_channels_last())
     }
 
-    /// [`backward_memory`](Self::backward_memory) of a gradient of such batch, channels and layout.
-    pub(crate) fn backward_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
+    /// [`input_gradient_memory`](Self::input_gradient_memory) of a gradient of such batch, channels and layout.
+    pub(crate) fn input_gradient_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
         let output_bytes = element_count::<A>("input gradient", &five(n, c, self.input))? * size_of::<A>();
         let inner = if channels_last { c } else { 1 };
         A::resize_memory(self.operator.of::<A>().backward()?, [n.saturating_mul(c), inner], self.how.backend, output_bytes)
@@ -371,13 +372,14 @@ where
     }
 
     /// The gradient of the input, given that of the output: the exact adjoint of [`forward`](Self::forward),
-    /// `<forward(x), dy> = <x, backward(dy)>`. Since resizing is linear, the gradient of this with respect to `dy` is
+    /// `<forward(x), dy> = <x, input_gradient(dy)>`. Since resizing is linear, the gradient of this with respect to `dy` is
     /// [`forward`](Self::forward) again. Extrapolated pixels are constants and give nothing back.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), with `dy` of the plan's output size.
     #[doc(alias = "gradient")]
-    pub fn backward<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
+    #[doc(alias = "backward")]
+    pub fn input_gradient<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five(dy.batch(), dy.channels(), self.input);
@@ -387,52 +389,36 @@ where
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
 
-    /// [`backward`](Self::backward) into `dx`.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn backward_into<'a, 'b, A: FloatElement>(
-        &self,
-        dy: impl Into<Tensor<'a, A, RANK>>,
-        dx: impl Into<TensorMut<'b, A, RANK>>,
-    ) -> Result<(), Error> {
-        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize(self.operator.of::<A>().backward()?, dy.view5(), alloc::as_uninit(dx.into_view5()), self.how)
-    }
-
-    /// [`backward`](Self::backward), added to what `dx` holds: gradients of several batches, or by several ways, together.
+    /// [`input_gradient`](Self::input_gradient) into `dx`, which keeps its content if there is an error.
     ///
     /// ```
-    /// use upsample::Resize;
+    /// use upsample::{Resize, Update};
     ///
     /// let plan = Resize::linear().plan([2], [4])?;
     /// let (dy, mut dx) = (ndarray::Array3::<f32>::ones((1, 1, 4)), ndarray::Array3::<f32>::zeros((1, 1, 2)));
-    /// plan.backward_add_into(&dy, &mut dx)?;
-    /// plan.backward_add_into(&dy, &mut dx)?;
-    /// assert_eq!(dx, 2.0 * plan.backward(&dy)?);
+    /// plan.input_gradient_into(&dy, &mut dx, Update::Overwrite)?;
+    /// plan.input_gradient_into(&dy, &mut dx, Update::Add)?; // of several batches, or by several ways, together
+    /// assert_eq!(dx, 2.0 * plan.input_gradient(&dy)?);
     /// # Ok::<(), upsample::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`forward_into`](Self::forward_into).
-    pub fn backward_add_into<'a, 'b, A: FloatElement>(
+    pub fn input_gradient_into<'a, 'b, A: FloatElement>(
         &self,
         dy: impl Into<Tensor<'a, A, RANK>>,
         dx: impl Into<TensorMut<'b, A, RANK>>,
+        update: Update,
     ) -> Result<(), Error> {
-        let (dy, dx) = self.check_backward(dy.into(), dx.into())?;
-        A::resize_add(self.operator.of::<A>().backward()?, dy.view5(), dx.into_view5(), self.how)
-    }
-
-    fn check_backward<'a, 'b, A>(
-        &self,
-        dy: Tensor<'a, A, RANK>,
-        dx: TensorMut<'b, A, RANK>,
-    ) -> Result<(Tensor<'a, A, RANK>, TensorMut<'b, A, RANK>), Error> {
+        let (dy, dx) = (dy.into(), dx.into());
         dy.expect_spatial("output gradient", self.output)?;
         dx.expect_spatial("input gradient", self.input)?;
         dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
-        Ok((dy, dx))
+        let passes = self.operator.of::<A>().backward()?;
+        match update {
+            Update::Overwrite => A::resize(passes, dy.view5(), alloc::as_uninit(dx.into_view5()), self.how),
+            Update::Add => A::resize_add(passes, dy.view5(), dx.into_view5(), self.how),
+        }
     }
 }
 

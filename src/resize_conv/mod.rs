@@ -60,4 +60,4 @@ mod plan;
 mod spread;
 
 pub use operator::ResizeConv;
-pub use plan::{PreparedResizeConv, ResizeConvPlan};
+pub(crate) use plan::ResizedConvolution;

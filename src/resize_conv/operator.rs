@@ -2,18 +2,17 @@
 
 use ndarray::{Array1, ArrayRef1};
 
-use super::plan::{PreparedResizeConv, ResizeConvPlan};
+use super::plan::ResizedConvolution;
 use super::spread::RepeatedConvolution;
-use crate::conv_transpose::{Parameters, bias_gradient};
+use crate::conv_transpose::{ConvPlan, Parameters, PreparedConv, bias_gradient};
 use crate::coordinates::{PerAxis, Target};
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
 use crate::interpolate::Resize;
-use crate::memory::MemoryUse;
 use crate::nearest::NearestRule;
 use crate::output_size::{self, Window};
 use crate::simd::Backend;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor};
 
 /// A resize and then a convolution, as one operator with the face of a [`ConvTranspose`](crate::ConvTranspose), and every gradient.
 /// [The module](crate::resize_conv) explains it, and how it is swapped for a transposed convolution.
@@ -199,7 +198,7 @@ impl ResizeConv {
     /// dilation of 0; [`Error::InvalidParameter`] for 0 groups; [`Error::NoOutput`] if the kernel does not fit the padded, enlarged
     /// picture;
     /// [`Error::ZeroSize`], [`Error::SizeOverflow`]; and the errors of [`Resize::plan`].
-    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error>
+    pub fn plan<const RANK: usize>(&self, input: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvPlan<RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
@@ -211,7 +210,7 @@ impl ResizeConv {
         };
         let groups = self.parameters.groups;
         let convolution = RepeatedConvolution::new(source, factors, &windows, groups, self.parameters.backend)?;
-        Ok(ResizeConvPlan::new(input, kernel, groups, resize, convolution))
+        Ok(ConvPlan::of_resized(ResizedConvolution::new(input, kernel, groups, resize, convolution), windows))
     }
 
     /// What the resize is asked for.
@@ -240,12 +239,12 @@ impl ResizeConv {
     /// A plan with its weights summed and packed: for many calls with the same weights.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan) and of [`ResizeConvPlan::prepare`].
+    /// Those of [`plan`](Self::plan) and of [`ConvPlan::prepare`].
     pub fn prepare<'w, A: FloatElement, const RANK: usize>(
         &self,
         weight: impl Into<Tensor<'w, A, RANK>>,
         input: [usize; RANK],
-    ) -> Result<PreparedResizeConv<A, RANK>, Error>
+    ) -> Result<PreparedConv<A, RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
@@ -254,13 +253,13 @@ impl ResizeConv {
     }
 
     /// The plan for an output gradient, where the input size has to be found: the size whose output is `output`.
-    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ResizeConvPlan<RANK>, Error>
+    fn plan_backwards<const RANK: usize>(&self, output: [usize; RANK], kernel: [usize; RANK]) -> Result<ConvPlan<RANK>, Error>
     where
         Spatial<RANK>: SpatialRank,
     {
         let Enlargement::Factor(factors) = &self.enlargement else {
             let what = "an input gradient with a scale or a size, but without an input size".to_owned();
-            return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan, or input_gradient_into" });
+            return Err(Error::Unsupported { what, why: "inputs of several sizes have this output; use a plan" });
         };
         let factors = factors.resolve::<RANK>("factor")?;
         let windows = self.parameters.windows(kernel)?;
@@ -280,7 +279,7 @@ impl ResizeConv {
     /// bias has an entry for each output channel.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan) and of [`ResizeConvPlan::forward`].
+    /// Those of [`plan`](Self::plan) and of [`ConvPlan::forward`].
     pub fn forward<'x, 'w, A: FloatElement, const RANK: usize>(
         &self,
         x: impl Into<Tensor<'x, A, RANK>>,
@@ -294,57 +293,11 @@ impl ResizeConv {
         self.plan(x.spatial(), weight.spatial())?.forward(x, weight, bias)
     }
 
-    /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if `y` does not have the output's shape.
-    pub fn forward_into<'x, 'w, 'y, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        bias: Option<&ArrayRef1<A>>,
-        y: impl Into<TensorMut<'y, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, weight) = (x.into(), weight.into());
-        self.plan(x.spatial(), weight.spatial())?.forward_into(x, weight, bias, y)
-    }
-
-    /// What [`forward`](Self::forward) takes of memory at most; only the arguments' shapes, type and layout count. The plan tells it of the
-    /// gradients, too.
-    ///
-    /// ```
-    /// use ndarray::Array4;
-    /// use upsample::ResizeConv;
-    ///
-    /// let (x, weight) = (Array4::<f32>::ones((1, 8, 64, 64)), Array4::<f32>::ones((8, 3, 3, 3)));
-    /// let memory = ResizeConv::doubling(3)?.forward_memory(&x, &weight)?;
-    /// assert_eq!(memory.output_bytes, 3 * 128 * 128 * 4);
-    /// # Ok::<(), upsample::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_memory<'x, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-    ) -> Result<MemoryUse, Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, weight) = (x.into(), weight.into());
-        self.plan(x.spatial(), weight.spatial())?.forward_memory(x, weight)
-    }
-
     /// The gradient of the input, N×C_in×spatial, given that of the output, N×C_out×spatial.
     ///
     /// # Errors
     /// As [`forward`](Self::forward); [`Error::ShapeMismatch`] if no input has an output of the size of `dy`; [`Error::Unsupported`] with
-    /// [`scale`](Self::scale) and [`size`](Self::size), where several have: [`input_gradient_into`](Self::input_gradient_into) and plans
-    /// know which.
+    /// [`scale`](Self::scale) and [`size`](Self::size), where several have: a plan knows which.
     pub fn input_gradient<'y, 'w, A: FloatElement, const RANK: usize>(
         &self,
         dy: impl Into<Tensor<'y, A, RANK>>,
@@ -355,40 +308,6 @@ impl ResizeConv {
     {
         let (dy, weight) = (dy.into(), weight.into());
         self.plan_backwards(dy.spatial(), weight.spatial())?.input_gradient(dy, weight)
-    }
-
-    /// [`input_gradient`](Self::input_gradient) into `dx`, whose size is that of the input.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (weight, dx) = (weight.into(), dx.into());
-        self.plan(dx.spatial(), weight.spatial())?.input_gradient_into(dy, weight, dx)
-    }
-
-    /// [`input_gradient`](Self::input_gradient), added to what `dx` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn input_gradient_add_into<'y, 'w, 'x, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        weight: impl Into<Tensor<'w, A, RANK>>,
-        dx: impl Into<TensorMut<'x, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (weight, dx) = (weight.into(), dx.into());
-        self.plan(dx.spatial(), weight.spatial())?.input_gradient_add_into(dy, weight, dx)
     }
 
     /// The gradient of the weights of a kernel of the given size, `C_in × C_out/groups × kernel`.
@@ -408,40 +327,6 @@ impl ResizeConv {
         self.plan(x.spatial(), kernel)?.weight_gradient(x, dy)
     }
 
-    /// [`weight_gradient`](Self::weight_gradient) into `dw`, whose size is that of the kernel.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, dw) = (x.into(), dw.into());
-        self.plan(x.spatial(), dw.spatial())?.weight_gradient_into(x, dy, dw)
-    }
-
-    /// [`weight_gradient`](Self::weight_gradient), added to what `dw` holds.
-    ///
-    /// # Errors
-    /// As [`forward_into`](Self::forward_into).
-    pub fn weight_gradient_add_into<'x, 'y, 'w, A: FloatElement, const RANK: usize>(
-        &self,
-        x: impl Into<Tensor<'x, A, RANK>>,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        dw: impl Into<TensorMut<'w, A, RANK>>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        let (x, dw) = (x.into(), dw.into());
-        self.plan(x.spatial(), dw.spatial())?.weight_gradient_add_into(x, dy, dw)
-    }
-
     /// The gradient of the bias, C_out numbers: the sum of `dy`, N×C_out×spatial, over batch and space.
     ///
     /// # Errors
@@ -451,35 +336,5 @@ impl ResizeConv {
         Spatial<RANK>: SpatialRank,
     {
         bias_gradient::new(dy.into())
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient) into `db`.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
-    pub fn bias_gradient_into<'y, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        bias_gradient::into(dy.into(), db)
-    }
-
-    /// [`bias_gradient`](Self::bias_gradient), added to what `db` holds.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] if `db` does not have an entry for each channel.
-    pub fn bias_gradient_add_into<'y, A: FloatElement, const RANK: usize>(
-        &self,
-        dy: impl Into<Tensor<'y, A, RANK>>,
-        db: &mut ArrayRef1<A>,
-    ) -> Result<(), Error>
-    where
-        Spatial<RANK>: SpatialRank,
-    {
-        bias_gradient::add_into(dy.into(), db)
     }
 }

@@ -5,7 +5,7 @@ mod backends;
 use std::fs::File;
 use std::path::PathBuf;
 
-use ndarray::{ArrayD, ArrayViewD, IxDyn, OwnedRepr};
+use ndarray::{ArrayD, ArrayRef, ArrayViewD, Dimension, IxDyn, OwnedRepr};
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
 
@@ -60,4 +60,9 @@ pub fn difference(found: &ArrayViewD<f64>, expected: &ArrayViewD<f64>) -> f64 {
     let largest =
         found.iter().zip(expected).fold(0.0_f64, |largest, (a, b)| if a.is_nan() { f64::NAN } else { largest.max((a - b).abs()) });
     largest / scale
+}
+
+/// The spatial sizes of an N×C×spatial array, as plans want them.
+pub fn spatial<A, D: Dimension, const RANK: usize>(array: &ArrayRef<A, D>) -> [usize; RANK] {
+    array.shape()[2..].try_into().unwrap()
 }

@@ -1,11 +1,11 @@
 //! The numbers of PyTorch and of the ONNX standard, through the public API.
 
 use approx::assert_relative_eq;
-use common::{Reference, data, npz, read};
+use common::{Reference, data, npz, read, spatial};
 use ndarray::{Array1, ArrayD, Dimension};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;
-use upsample::{AutoPad, ConvTranspose, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut};
+use upsample::{AutoPad, ConvTranspose, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut, Update};
 
 /// One number for each axis of an entry, if it is there.
 fn list(case: &Value, name: &str) -> Option<Vec<usize>> {
@@ -73,7 +73,7 @@ where
     }
     // The input size is found from that of the gradient.
     let mut into = fixed::<A, RANK>(&dx);
-    deconv.input_gradient_into(&dy, &w, &mut into).unwrap();
+    deconv.plan(spatial(&into), spatial(&w)).and_then(|plan| plan.input_gradient_into(&dy, &w, &mut into, Update::Overwrite)).unwrap();
     assert_eq!(into, deconv.input_gradient(&dy, &w).unwrap(), "{name}");
 }
 

@@ -1,7 +1,7 @@
 //! Of nothing, every sum is 0: +0 in every type, for the bits are compared by those who hash or print them.
 
 use ndarray::{Array, Array1, Array3, Array4, Dimension};
-use upsample::{ConvTranspose, Convolution, Error, FloatElement, Output, ResizeConv, Spatial, SpatialRank, Tensor};
+use upsample::{ConvTranspose, Convolution, Error, FloatElement, Output, ResizeConv, Spatial, SpatialRank, Tensor, Update};
 
 use crate::oracle::{cast, noise};
 
@@ -33,10 +33,10 @@ where
     assert_positive_zeros("bias gradient", &deconv.bias_gradient(&dy).unwrap(), &[more]);
     assert_positive_zeros("planned bias gradient", &plan.bias_gradient(&dy).unwrap(), &[more]);
     let mut db = Array1::from_elem(more, A::from_f64(7.0));
-    deconv.bias_gradient_into(&dy, &mut db).unwrap();
+    plan.bias_gradient_into(&dy, &mut db, Update::Overwrite).unwrap();
     assert_positive_zeros("bias gradient into", &db, &[more]);
     let mut db = Array1::from_elem(more, A::from_f64(0.0));
-    plan.bias_gradient_add_into(&dy, &mut db).unwrap();
+    plan.bias_gradient_into(&dy, &mut db, Update::Add).unwrap();
     assert_positive_zeros("bias gradient added", &db, &[more]);
 
     let conv = Convolution::new();

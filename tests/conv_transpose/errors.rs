@@ -1,7 +1,7 @@
 //! What cannot be done is refused with the numbers.
 
 use ndarray::{Array1, Array4};
-use upsample::{AutoPad, Axis, ConvTranspose, Convolution, Error};
+use upsample::{AutoPad, Axis, ConvTranspose, Convolution, Error, Update};
 
 fn zeros(shape: [usize; 4]) -> Array4<f32> {
     Array4::zeros(shape)
@@ -81,12 +81,13 @@ fn shapes() {
     let deconv = ConvTranspose::new().stride(2);
     let (x, weight) = (zeros([1, 4, 5, 6]), zeros([4, 3, 2, 2]));
     let bias = Array1::<f32>::zeros(2);
+    let plan = deconv.plan([5, 6], [2, 2]).unwrap();
     assert_eq!(deconv.forward(&zeros([1, 3, 5, 6]), &weight, None), mismatch("input", Axis::Channel, 4, 3));
     assert_eq!(deconv.forward(&x, &weight, Some(&bias)), mismatch("bias", Axis::Channel, 3, 2));
     assert_eq!(deconv.clone().groups(3).forward(&x, &weight, None), Err(Error::Groups { argument: "weight", channels: 4, groups: 3 }));
-    assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([2, 3, 10, 12])), mismatch("output", Axis::Batch, 1, 2));
-    assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([1, 4, 10, 12])), mismatch("output", Axis::Channel, 3, 4));
-    assert_eq!(deconv.forward_into(&x, &weight, None, &mut zeros([1, 3, 11, 12])), mismatch("output", Axis::Height, 10, 11));
+    assert_eq!(plan.forward_into(&x, &weight, None, &mut zeros([2, 3, 10, 12])), mismatch("output", Axis::Batch, 1, 2));
+    assert_eq!(plan.forward_into(&x, &weight, None, &mut zeros([1, 4, 10, 12])), mismatch("output", Axis::Channel, 3, 4));
+    assert_eq!(plan.forward_into(&x, &weight, None, &mut zeros([1, 3, 11, 12])), mismatch("output", Axis::Height, 10, 11));
     assert_eq!(deconv.input_gradient(&zeros([1, 2, 10, 12]), &weight), mismatch("output gradient", Axis::Channel, 3, 2));
     assert_eq!(deconv.input_gradient(&zeros([1, 3, 10, 13]), &weight), mismatch("output gradient", Axis::Width, 12, 13));
     assert!(matches!(deconv.clone().output_shape(10).input_gradient(&zeros([1, 3, 10, 10]), &weight), Err(Error::Unsupported { .. })));
@@ -97,10 +98,12 @@ fn shapes() {
         deconv.clone().groups(2).weight_gradient(&x, &dy, [2, 2]),
         Err(Error::Groups { argument: "output gradient", channels: 3, groups: 2 })
     );
-    assert_eq!(deconv.weight_gradient_into(&x, &dy, &mut zeros([4, 2, 2, 2])), mismatch("weight gradient", Axis::Number(1), 3, 2));
-    assert_eq!(deconv.bias_gradient_into(&dy, &mut Array1::zeros(2)), mismatch("bias gradient", Axis::Channel, 3, 2));
+    assert_eq!(
+        plan.weight_gradient_into(&x, &dy, &mut zeros([4, 2, 2, 2]), Update::Overwrite),
+        mismatch("weight gradient", Axis::Number(1), 3, 2)
+    );
+    assert_eq!(plan.bias_gradient_into(&dy, &mut Array1::zeros(2), Update::Overwrite), mismatch("bias gradient", Axis::Channel, 3, 2));
 
-    let plan = deconv.plan([5, 6], [2, 2]).unwrap();
     assert_eq!(plan.forward(&zeros([1, 4, 5, 7]), &weight, None), mismatch("input", Axis::Width, 6, 7));
     assert_eq!(plan.forward(&x, &zeros([4, 3, 2, 3]), None), mismatch("weight", Axis::Width, 2, 3));
     assert_eq!(plan.bias_gradient(&zeros([1, 3, 10, 11])), mismatch("output gradient", Axis::Width, 12, 11));

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array3, Array4, array, s};
 use upsample::checkerboard::Overlap;
 use upsample::output_size::Window;
 use upsample::rearrange::{crop, zero_pad};
-use upsample::{ConvTranspose, Convolution, Error, PerAxis, ResizeConv};
+use upsample::{ConvTranspose, Convolution, Error, PerAxis, ResizeConv, Update};
 
 use crate::oracle::{cast, noise};
 
@@ -49,8 +49,8 @@ fn margins_are_the_bias_and_gradients_do_not_read_them() {
     assert_eq!(wide.input_gradient(&dy, &weight).unwrap(), dx);
     assert_eq!(wide.weight_gradient(&x, &dy).unwrap(), dw);
     let (mut dx_twice, mut dw_twice) = (dx.clone(), dw.clone());
-    wide.input_gradient_add_into(&dy, &weight, &mut dx_twice).unwrap();
-    wide.weight_gradient_add_into(&x, &dy, &mut dw_twice).unwrap();
+    wide.input_gradient_into(&dy, &weight, &mut dx_twice, Update::Add).unwrap();
+    wide.weight_gradient_into(&x, &dy, &mut dw_twice, Update::Add).unwrap();
     assert_eq!((dx_twice, dw_twice), (&dx * 2.0, &dw * 2.0));
 
     // The convolution reads what the transposed one writes.
@@ -61,7 +61,7 @@ fn margins_are_the_bias_and_gradients_do_not_read_them() {
     assert_eq!(cropped.weight_gradient(&dy, &x, [4, 4]).unwrap(), plain.weight_gradient(&inner, &x, [4, 4]).unwrap());
     assert_eq!(cropped.input_gradient(&x, &weight, [13, 17]).unwrap(), zeros);
     let mut added = Array4::from_elem((2, 2, 13, 17), 1.0_f32);
-    cropped.plan([13, 17], [4, 4]).unwrap().input_gradient_add_into(&x, &weight, &mut added).unwrap();
+    cropped.plan([13, 17], [4, 4]).unwrap().input_gradient_into(&x, &weight, &mut added, Update::Add).unwrap();
     assert!((added - &zeros).iter().all(|rest| (rest - 1.0).abs() < 1e-5));
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayD, Axis, Dimension, IxDyn};
 use proptest::prelude::*;
-use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut};
+use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut, Update};
 
 use crate::naive::{Numbers, add_bias, channel_sums};
 use common::backends;
@@ -116,12 +116,12 @@ where
 
     // Gradients added to what is there.
     let (mut twice_dx, mut twice_dw) = (xs.clone(), weights.clone());
-    deconv.input_gradient_add_into(&dys, &weights, &mut twice_dx).unwrap();
+    plan.input_gradient_into(&dys, &weights, &mut twice_dx, Update::Add).unwrap();
     assert_close(&label("input gradient added"), &twice_dx, &(dx + &x), products);
-    deconv.weight_gradient_add_into(&xs, &dys, &mut twice_dw).unwrap();
+    plan.weight_gradient_into(&xs, &dys, &mut twice_dw, Update::Add).unwrap();
     assert_close(&label("weight gradient added"), &twice_dw, &(dw + &weight), products);
     let mut twice_db = biases.clone();
-    deconv.bias_gradient_add_into(&dys, &mut twice_db).unwrap();
+    plan.bias_gradient_into(&dys, &mut twice_db, Update::Add).unwrap();
     let biased = db + biases.mapv(Into::into).into_dyn();
     assert_close(&label("bias gradient added"), &twice_db, &biased, dy.len() / shape[1].max(1));
 

@@ -1,6 +1,7 @@
 //! What must hold whatever the numbers.
 
 use approx::assert_relative_eq;
+use common::spatial;
 use ndarray::{Array4, ArrayD};
 use proptest::prelude::*;
 use upsample::{ConvTranspose, FloatElement, Output, Spatial, SpatialRank, Tensor};
@@ -142,10 +143,10 @@ fn outputs_are_wholly_written_or_untouched() {
     let (x, weight) = (cast::<f32, 2>(&noise(&[2, 3, 5, 6], 1)), cast::<f32, 2>(&noise(&[3, 2, 1, 1], 2)));
     let deconv = ConvTranspose::new().stride(3).output_padding(2);
     let mut y = Array4::from_elem((2, 2, 15, 18), f32::NAN);
-    deconv.forward_into(&x, &weight, None, &mut y).unwrap();
+    deconv.plan(spatial(&x), spatial(&weight)).and_then(|plan| plan.forward_into(&x, &weight, None, &mut y)).unwrap();
     assert!(y.iter().all(|value| value.is_finite()));
     let mut wrong = Array4::from_elem((2, 2, 15, 17), f32::NAN);
-    assert!(deconv.forward_into(&x, &weight, None, &mut wrong).is_err());
+    assert!(deconv.plan(spatial(&x), spatial(&weight)).and_then(|plan| plan.forward_into(&x, &weight, None, &mut wrong)).is_err());
     assert!(wrong.iter().all(|value| value.is_nan()));
     let _: ArrayD<f32> = wrong.into_dyn();
 }

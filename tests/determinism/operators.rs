@@ -5,7 +5,7 @@ use upsample::checkerboard::{Overlap, StrideSpectrum, WeightOverlap};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Profile, Resize, ResizeConv, Tensor4};
+use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Profile, Resize, ResizeConv, Tensor4, Update};
 
 /// What an operator computed, and how far another instruction set may be from it.
 pub(crate) struct Computed {
@@ -102,9 +102,9 @@ fn resizing(backend: Backend, all: &mut Vec<Computed>) {
             let plan = resize.plan([150, 170], size).unwrap();
             let y = plan.forward(&picture).unwrap();
             push(&format!("to {size:?}"), values(&y), Allowed::OfLargest(rounding));
-            push(&format!("to {size:?}, gradient"), values(&plan.backward(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
+            push(&format!("to {size:?}, gradient"), values(&plan.input_gradient(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
             let mut added = picture.clone();
-            plan.backward_add_into(&y, &mut added).unwrap();
+            plan.input_gradient_into(&y, &mut added, Update::Add).unwrap();
             push(&format!("to {size:?}, gradient added"), values(&added), Allowed::OfLargest(8.0 * rounding));
             let double = plan.forward(&picture.mapv(f64::from)).unwrap();
             push(&format!("to {size:?}, f64"), values(&double), Allowed::OfLargest(40.0 * f64::EPSILON));
@@ -119,19 +119,19 @@ fn resizing(backend: Backend, all: &mut Vec<Computed>) {
         let plan = resize.plan([90, 110], [181, 90]).unwrap();
         let y = plan.forward(Tensor4::from_nhwc(channels_last.view())).unwrap();
         push("channels last", values(&y), Allowed::OfLargest(rounding));
-        push("channels last, gradient", values(&plan.backward(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
+        push("channels last, gradient", values(&plan.input_gradient(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
         let plan = resize.plan([12, 40, 50], [24, 81, 70]).unwrap();
         let y = plan.forward(&volume).unwrap();
         push("volume", values(&y), Allowed::OfLargest(rounding));
-        push("volume, gradient", values(&plan.backward(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
+        push("volume, gradient", values(&plan.input_gradient(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
         let plan = resize.plan([20_000], 2.5).unwrap();
         let y = plan.forward(&signal).unwrap();
         push("signal", values(&y), Allowed::OfLargest(rounding));
-        push("signal, gradient", values(&plan.backward(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
+        push("signal, gradient", values(&plan.input_gradient(&y).unwrap()), Allowed::OfLargest(8.0 * rounding));
         let target = AxesTarget::Size(vec![100, 33]);
         let found = resize.resize_axes(volume.view().into_dyn(), &[4, 2], &target).unwrap();
         push("axes 4 and 2", values(&found), Allowed::OfLargest(rounding));
-        let found = resize.resize_axes_backward(found.view(), volume.shape(), &[4, 2], &target).unwrap();
+        let found = resize.resize_axes_input_gradient(found.view(), volume.shape(), &[4, 2], &target).unwrap();
         push("axes 4 and 2, gradient", values(&found), Allowed::OfLargest(8.0 * rounding));
     }
 }
@@ -178,9 +178,9 @@ fn convolutions(backend: Backend, all: &mut Vec<Computed>) {
         push("weight gradient", values(&plan.weight_gradient(&x, &dy).unwrap()), rounded(&of.weight, single));
         push("bias gradient", values(&plan.bias_gradient(&dy).unwrap()), rounded(&of.bias, single));
         let (mut dx, mut dw, mut db) = (x.clone(), weight.clone(), bias.clone());
-        plan.input_gradient_add_into(&dy, &weight, &mut dx).unwrap();
-        plan.weight_gradient_add_into(&x, &dy, &mut dw).unwrap();
-        plan.bias_gradient_add_into(&dy, &mut db).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx, Update::Add).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw, Update::Add).unwrap();
+        plan.bias_gradient_into(&dy, &mut db, Update::Add).unwrap();
         push("input gradient added", values(&dx), rounded(&Magnitudes::plus(&of.input, &x), single));
         push("weight gradient added", values(&dw), rounded(&Magnitudes::plus(&of.weight, &weight), single));
         push("bias gradient added", values(&db), rounded(&Magnitudes::plus(&of.bias, &bias), single));
@@ -273,9 +273,9 @@ fn resize_convolutions(backend: Backend, all: &mut Vec<Computed>) {
         push("weight gradient", values(&plan.weight_gradient(&x, &dy).unwrap()), rounded(&of.weight, single));
         push("bias gradient", values(&plan.bias_gradient(&dy).unwrap()), rounded(&of.bias, single));
         let (mut dx, mut dw, mut db) = (x.clone(), weight.clone(), bias.clone());
-        plan.input_gradient_add_into(&dy, &weight, &mut dx).unwrap();
-        plan.weight_gradient_add_into(&x, &dy, &mut dw).unwrap();
-        plan.bias_gradient_add_into(&dy, &mut db).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx, Update::Add).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw, Update::Add).unwrap();
+        plan.bias_gradient_into(&dy, &mut db, Update::Add).unwrap();
         push("input gradient added", values(&dx), rounded(&Magnitudes::plus(&of.input, &x), single));
         push("weight gradient added", values(&dw), rounded(&Magnitudes::plus(&of.weight, &weight), single));
         push("bias gradient added", values(&db), rounded(&Magnitudes::plus(&of.bias, &bias), single));

@@ -43,7 +43,7 @@ fn a_resize_plan_is_shared() {
             agree(name, || plan.forward(&x).unwrap());
             let plan = resize.plan([60, 70], size).unwrap();
             let y = Array4::<f32>::ones((1, 3, size[0], size[1]));
-            agree(name, || (plan.backward(&y).unwrap(), plan.forward(&bytes).unwrap(), plan.forward(&double).unwrap()));
+            agree(name, || (plan.input_gradient(&y).unwrap(), plan.forward(&bytes).unwrap(), plan.forward(&double).unwrap()));
         }
     }
 }
@@ -71,8 +71,8 @@ fn plans_are_send_and_sync() {
     check::<(upsample::NearestRule, upsample::Precision, upsample::AutoPad, upsample::Backend, upsample::StreamingStores)>();
     check::<(upsample::output_size::Window, upsample::output_size::ScaleRule)>();
     // Plans, and what they prepare and tell.
-    check::<(upsample::ResizePlan<2>, upsample::ConvTransposePlan<3>, upsample::ConvolutionPlan<1>, upsample::ResizeConvPlan<2>)>();
-    check::<(upsample::PreparedConvTranspose<f32, 2>, upsample::PreparedConvolution<f64, 2>, upsample::PreparedResizeConv<f32, 3>)>();
+    check::<(upsample::ResizePlan<2>, upsample::ConvPlan<3>, upsample::ConvPlan<1>, upsample::ConvPlan<2>)>();
+    check::<(upsample::PreparedConv<f32, 2>, upsample::PreparedConv<f64, 2>, upsample::PreparedConv<f32, 3>)>();
     check::<(upsample::MemoryUse, upsample::Spatial<2>)>();
     // Operators that move pixels.
     check::<(rearrange::MaxPool<2>, rearrange::MaxUnpool<2>, rearrange::ChannelOrder, rearrange::IndexSpace, rearrange::NailSpan)>();

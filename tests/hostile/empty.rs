@@ -1,11 +1,14 @@
 //! Empty batches and no channels: every operator gives an empty result of the right shape.
 
+use common::spatial;
 use ndarray::{Array1, Array3, Array4, Array5, IxDyn};
 use upsample::checkerboard::{StrideSpectrum, WeightOverlap};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, ConvTranspose, Convolution, Error, Filter, Resize, ResizeConv, bicubic, bilinear, linear, nearest, trilinear};
+use upsample::{
+    AxesTarget, ConvTranspose, Convolution, Error, Filter, Resize, ResizeConv, Update, bicubic, bilinear, linear, nearest, trilinear,
+};
 
 type Table = Vec<(&'static str, Result<Vec<usize>, Error>, Vec<usize>)>;
 
@@ -46,16 +49,16 @@ fn resizing() {
         let plan = resize.plan([4, 5], [8, 10]).unwrap();
         for (n, c) in [(0, 3), (2, 0), (0, 0)] {
             assert_eq!(plan.forward(&picture(n, c)).unwrap().dim(), (n, c, 8, 10), "{resize:?}");
-            assert_eq!(plan.backward(&larger(n, c)).unwrap().dim(), (n, c, 4, 5), "{resize:?}");
+            assert_eq!(plan.input_gradient(&larger(n, c)).unwrap().dim(), (n, c, 4, 5), "{resize:?}");
             plan.forward_into(&picture(n, c), &mut larger(n, c)).unwrap();
-            plan.backward_into(&larger(n, c), &mut picture(n, c)).unwrap();
-            plan.backward_add_into(&larger(n, c), &mut picture(n, c)).unwrap();
+            plan.input_gradient_into(&larger(n, c), &mut picture(n, c), Update::Overwrite).unwrap();
+            plan.input_gradient_into(&larger(n, c), &mut picture(n, c), Update::Add).unwrap();
         }
         let empty = ndarray::ArrayD::<f32>::ones(IxDyn(&[0, 2, 4, 3]));
         let target = AxesTarget::Size(vec![8]);
         assert_eq!(resize.resize_axes(empty.view(), &[2], &target).unwrap().shape(), [0, 2, 8, 3]);
         let gradient = ndarray::ArrayD::<f32>::ones(IxDyn(&[0, 2, 8, 3]));
-        assert_eq!(resize.resize_axes_backward(gradient.view(), &[0, 2, 4, 3], &[2], &target).unwrap().shape(), [0, 2, 4, 3]);
+        assert_eq!(resize.resize_axes_input_gradient(gradient.view(), &[0, 2, 4, 3], &[2], &target).unwrap().shape(), [0, 2, 4, 3]);
         let signals = ndarray::ArrayD::<f32>::ones(IxDyn(&[3, 4, 0, 2, 1, 2]));
         assert_eq!(resize.resize_axes(signals.view(), &[0], &target).unwrap().shape(), [8, 4, 0, 2, 1, 2]);
     }
@@ -93,7 +96,7 @@ fn convolutions() {
         assert_eq!(conv.input_gradient(&x, &weight, [8, 10]).unwrap().dim(), (n, outputs, 8, 10), "{name}");
         assert_eq!(conv.weight_gradient(&dy, &x, [4, 4]).unwrap().dim(), (inputs, outputs, 4, 4), "{name}");
         let mut twice = dw.clone();
-        deconv.weight_gradient_add_into(&x, &dy, &mut twice).unwrap();
+        deconv.plan(spatial(&x), spatial(&twice)).and_then(|plan| plan.weight_gradient_into(&x, &dy, &mut twice, Update::Add)).unwrap();
         assert_eq!(twice, &dw * 2.0, "{name}");
     }
 }

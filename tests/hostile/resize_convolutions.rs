@@ -1,7 +1,7 @@
 //! Resize, then convolution: descriptions, plans, runs, gradients, prepared weights; fused, and in two steps.
 
 use ndarray::{Array1, Array3, Array4};
-use upsample::{Axis, Error, Resize, ResizeConv};
+use upsample::{Axis, Error, Resize, ResizeConv, Update};
 
 use crate::{Row, bad, untouched, untouched_bias};
 
@@ -100,7 +100,7 @@ fn runs(t: &mut Vec<Row>, up: &ResizeConv) {
     );
     row!(
         "into: size",
-        |up| untouched((1, 6, 8, 9), |y| up.forward_into(&x(), &weight(), None, y)),
+        |up| untouched((1, 6, 8, 9), |y| plan(&up).forward_into(&x(), &weight(), None, y)),
         Error::ShapeMismatch { argument: "output", axis: Axis::Width, .. }
     );
     row!(
@@ -125,12 +125,12 @@ fn runs(t: &mut Vec<Row>, up: &ResizeConv) {
     );
     row!(
         "input gradient into: batch",
-        |up| untouched((2, 4, 4, 5), |dx| plan(&up).input_gradient_into(&dy(), &weight(), dx)),
+        |up| untouched((2, 4, 4, 5), |dx| plan(&up).input_gradient_into(&dy(), &weight(), dx, Update::Overwrite)),
         Error::ShapeMismatch { argument: "input gradient", axis: Axis::Batch, .. }
     );
     row!(
         "input gradient added: channels",
-        |up| untouched((1, 3, 4, 5), |dx| plan(&up).input_gradient_add_into(&dy(), &weight(), dx)),
+        |up| untouched((1, 3, 4, 5), |dx| plan(&up).input_gradient_into(&dy(), &weight(), dx, Update::Add)),
         Error::ShapeMismatch { argument: "input gradient", axis: Axis::Channel, .. }
     );
     row!(
@@ -145,12 +145,12 @@ fn runs(t: &mut Vec<Row>, up: &ResizeConv) {
     );
     row!(
         "weight gradient into: channels",
-        |up| untouched((4, 2, 3, 3), |dw| plan(&up).weight_gradient_into(&x(), &dy(), dw)),
+        |up| untouched((4, 2, 3, 3), |dw| plan(&up).weight_gradient_into(&x(), &dy(), dw, Update::Overwrite)),
         Error::ShapeMismatch { argument: "weight gradient", .. }
     );
     row!(
         "weight gradient added: kernel",
-        |up| untouched((4, 3, 3, 2), |dw| plan(&up).weight_gradient_add_into(&x(), &dy(), dw)),
+        |up| untouched((4, 3, 3, 2), |dw| plan(&up).weight_gradient_into(&x(), &dy(), dw, Update::Add)),
         Error::ShapeMismatch { argument: "weight gradient", .. }
     );
     row!(
@@ -160,7 +160,7 @@ fn runs(t: &mut Vec<Row>, up: &ResizeConv) {
     );
     row!(
         "bias gradient into: length",
-        |up| untouched_bias(5, |db| plan(&up).bias_gradient_into(&dy(), db)),
+        |up| untouched_bias(5, |db| plan(&up).bias_gradient_into(&dy(), db, Update::Overwrite)),
         Error::ShapeMismatch { argument: "bias gradient", expected: 6, found: 5, .. }
     );
     row!("prepare: kernel", |up| plan(&up).prepare(&ones([4, 3, 2, 3])), Error::ShapeMismatch { argument: "weight", .. });

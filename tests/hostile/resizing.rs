@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, Array4, Array5, ArrayD, IxDyn};
 use upsample::{
-    AspectRatio, AxesTarget, Axis, Coordinates, Error, Filter, NearestRule, PerAxis, Profile, Resize, Rounding, Target, Tensor4Mut,
+    AspectRatio, AxesTarget, Axis, Coordinates, Error, Filter, NearestRule, PerAxis, Profile, Resize, Rounding, Target, Tensor4Mut, Update,
     bicubic, bilinear, linear, nearest, trilinear,
 };
 
@@ -267,13 +267,13 @@ fn runs(t: &mut Vec<Row>) {
     bad!(
         t,
         "backward, height",
-        plan().backward(&ones(1, 1, 4, 10)),
+        plan().input_gradient(&ones(1, 1, 4, 10)),
         Error::ShapeMismatch { argument: "output gradient", axis: Axis::Height, expected: 8, found: 4 }
     );
     bad!(
         t,
         "backward, width",
-        plan().backward(&ones(1, 1, 8, 9)),
+        plan().input_gradient(&ones(1, 1, 8, 9)),
         Error::ShapeMismatch { argument: "output gradient", axis: Axis::Width, expected: 10, found: 9 }
     );
     bad!(
@@ -343,31 +343,31 @@ fn runs(t: &mut Vec<Row>) {
     bad!(
         t,
         "backward into, height",
-        untouched((1, 1, 5, 5), |dx| plan().backward_into(&ones(1, 1, 8, 10), dx)),
+        untouched((1, 1, 5, 5), |dx| plan().input_gradient_into(&ones(1, 1, 8, 10), dx, Update::Overwrite)),
         Error::ShapeMismatch { argument: "input gradient", axis: Axis::Height, expected: 4, found: 5 }
     );
     bad!(
         t,
         "backward into, channels",
-        untouched((1, 2, 4, 5), |dx| plan().backward_into(&ones(1, 1, 8, 10), dx)),
+        untouched((1, 2, 4, 5), |dx| plan().input_gradient_into(&ones(1, 1, 8, 10), dx, Update::Overwrite)),
         Error::ShapeMismatch { argument: "input gradient", axis: Axis::Channel, expected: 1, found: 2 }
     );
     bad!(
         t,
         "backward into, gradient",
-        untouched((1, 1, 4, 5), |dx| plan().backward_into(&ones(1, 1, 8, 11), dx)),
+        untouched((1, 1, 4, 5), |dx| plan().input_gradient_into(&ones(1, 1, 8, 11), dx, Update::Overwrite)),
         Error::ShapeMismatch { argument: "output gradient", axis: Axis::Width, .. }
     );
     bad!(
         t,
         "backward added, batch",
-        untouched((3, 1, 4, 5), |dx| plan().backward_add_into(&ones(1, 1, 8, 10), dx)),
+        untouched((3, 1, 4, 5), |dx| plan().input_gradient_into(&ones(1, 1, 8, 10), dx, Update::Add)),
         Error::ShapeMismatch { argument: "input gradient", axis: Axis::Batch, expected: 1, found: 3 }
     );
     bad!(
         t,
         "backward added, gradient",
-        untouched((1, 1, 4, 5), |dx| plan().backward_add_into(&ones(1, 1, 4, 5), dx)),
+        untouched((1, 1, 4, 5), |dx| plan().input_gradient_into(&ones(1, 1, 4, 5), dx, Update::Add)),
         Error::ShapeMismatch { argument: "output gradient", axis: Axis::Height, expected: 8, found: 4 }
     );
 }
@@ -418,7 +418,7 @@ fn axes(t: &mut Vec<Row>) {
         Error::AxisCount { argument: "coordinates", expected: 2, found: 3 }
     );
     let back = move |dy: &[usize], input: &[usize], axes: &[usize], target: &AxesTarget| {
-        Resize::linear().resize_axes_backward(ArrayD::<f32>::ones(dy).view(), input, axes, target)
+        Resize::linear().resize_axes_input_gradient(ArrayD::<f32>::ones(dy).view(), input, axes, target)
     };
     bad!(
         t,

@@ -54,12 +54,12 @@ fn gradients_of_ones() {
     for (resize, backend) in enlarging.iter().flat_map(|resize| backends().into_iter().map(move |backend| (resize, backend))) {
         let resize = resize.clone().backend(backend);
         for (n, m) in [(1, 4_000_000), (2, 4_000_000), (2, 100_000), (1, 1000), (2, 130)] {
-            let dx = resize.plan([n], [m]).unwrap().backward(&Array3::<f32>::ones((1, 1, m))).unwrap();
+            let dx = resize.plan([n], [m]).unwrap().input_gradient(&Array3::<f32>::ones((1, 1, m))).unwrap();
             assert_near(&format!("{resize:?} {n} to {m}"), dx, (m / n) as f64);
         }
         for (input, output) in [([2, 3], [200_000, 3]), ([3, 2], [3, 200_000]), ([2, 2], [1200, 1000]), ([1, 2], [700, 900])] {
             let pixels = |size: [usize; 2]| (size[0] * size[1]) as f64;
-            let dx = resize.plan(input, output).unwrap().backward(&Array4::<f32>::ones((1, 1, output[0], output[1]))).unwrap();
+            let dx = resize.plan(input, output).unwrap().input_gradient(&Array4::<f32>::ones((1, 1, output[0], output[1]))).unwrap();
             assert_near(&format!("{resize:?} {input:?} to {output:?}"), dx, pixels(output) / pixels(input));
         }
     }
@@ -121,7 +121,7 @@ fn gradients_of_noise_are_summed_as_in_double() {
             for backend in backends() {
                 let dy = Array3::from_shape_vec((1, 1, m), values[..m].to_vec()).unwrap();
                 let resize = resize.clone().profile(Profile::Onnx).backend(backend);
-                let dx = resize.plan([n], [m]).unwrap().backward(&dy).unwrap();
+                let dx = resize.plan([n], [m]).unwrap().input_gradient(&dy).unwrap();
                 for i in 0..n {
                     let products = || weights.iter().zip(&values).map(|(weights, &dy)| weights[i] * f64::from(dy));
                     let (expected, magnitude) = (kahan(products()), kahan(products().map(f64::abs)));

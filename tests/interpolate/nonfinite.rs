@@ -24,7 +24,7 @@ fn along_every_axis<A: FloatElement + Into<f64>>(resize: &Resize, line: &[A], ex
 
     let x = Array3::from_shape_vec((1, 1, from), line.to_vec()).unwrap();
     let plan = resize.plan([n], [m]).unwrap();
-    let y = if backward { plan.backward(&x) } else { plan.forward(&x) }.unwrap();
+    let y = if backward { plan.input_gradient(&x) } else { plan.forward(&x) }.unwrap();
     check("signal", y.into_iter().collect())?;
 
     for others in [1, 5, 40] {
@@ -40,7 +40,7 @@ fn along_every_axis<A: FloatElement + Into<f64>>(resize: &Resize, line: &[A], ex
                     let (mut input, mut output) = ([others; 2], [others; 2]);
                     (input[axis], output[axis]) = (n, m);
                     let plan = resize.plan(input, output).unwrap();
-                    let y = if backward { plan.backward(&x) } else { plan.forward(&x) }.unwrap();
+                    let y = if backward { plan.input_gradient(&x) } else { plan.forward(&x) }.unwrap();
                     for lane in y.lanes(Axis(2 + axis)) {
                         check(&format!("axis {axis} of a picture {others} wide, {channels} channels, last {last}"), lane.to_vec())?;
                     }
@@ -55,7 +55,7 @@ fn along_every_axis<A: FloatElement + Into<f64>>(resize: &Resize, line: &[A], ex
         let (mut input, mut output) = ([3; 3], [3; 3]);
         (input[axis], output[axis]) = (n, m);
         let plan = resize.plan(input, output).unwrap();
-        let y = if backward { plan.backward(&x) } else { plan.forward(&x) }.unwrap();
+        let y = if backward { plan.input_gradient(&x) } else { plan.forward(&x) }.unwrap();
         for lane in y.lanes(Axis(2 + axis)) {
             check(&format!("axis {axis} of a volume"), lane.to_vec())?;
         }

@@ -82,17 +82,17 @@ proptest! {
             (x, dy) = (to_last(&x), to_last(&dy));
         }
         let forward = (&plan.forward(&x).unwrap() * &dy).sum();
-        let backward = (&plan.backward(&dy).unwrap() * &x).sum();
+        let backward = (&plan.input_gradient(&dy).unwrap() * &x).sum();
         prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}: {forward} {backward}");
 
         // The same as pictures and as signals: one slice, one row of it.
         let (x, dy) = (x.index_axis_move(ndarray::Axis(2), 0), dy.index_axis_move(ndarray::Axis(2), 0));
         let plan = resize.plan([input[1], input[2]], [output[1], output[2]]).unwrap();
-        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.backward(&dy).unwrap() * &x).sum());
+        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.input_gradient(&dy).unwrap() * &x).sum());
         prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}, picture: {forward} {backward}");
         let (x, dy) = (x.index_axis_move(ndarray::Axis(2), 0), dy.index_axis_move(ndarray::Axis(2), 0));
         let plan = resize.plan([input[2]], [output[2]]).unwrap();
-        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.backward(&dy).unwrap() * &x).sum());
+        let (forward, backward) = ((&plan.forward(&x).unwrap() * &dy).sum(), (&plan.input_gradient(&dy).unwrap() * &x).sum());
         prop_assert!((forward - backward).abs() <= 1e-10 * (dy.len() as f64), "{name}, signal: {forward} {backward}");
     }
 
@@ -108,7 +108,7 @@ proptest! {
         prop_assert!(bytes.iter().all(|&y| y == (value + 100) as u8), "{name}");
         let short = plan.forward(&Array5::from_elem((1, 2, d, h, w), value)).unwrap();
         prop_assert!(short.iter().all(|&y| y == value), "{name}");
-        let dx = plan.backward(&Array5::from_elem((1, 1, output[0], output[1], output[2]), 1.0)).unwrap();
+        let dx = plan.input_gradient(&Array5::from_elem((1, 1, output[0], output[1], output[2]), 1.0)).unwrap();
         let pixels = (output[0] * output[1] * output[2]) as f64;
         prop_assert!((dx.sum() - pixels).abs() < 1e-9 * pixels.max(1.0), "{name}");
     }
@@ -146,13 +146,13 @@ proptest! {
         let (single, byte) = (x.mapv(|v| v as f32), x.mapv(|v| (v * 127.0 + 128.0) as u8));
         let portable = resize.clone().backend(Backend::Portable).plan(input, output).unwrap();
         let (single_p, byte_p) = (portable.forward(&single).unwrap(), portable.forward(&byte).unwrap());
-        let back_p = portable.backward(&single_p).unwrap();
+        let back_p = portable.input_gradient(&single_p).unwrap();
         for backend in common::backends() {
             let plan = resize.clone().backend(backend).plan(input, output).unwrap();
             let y = plan.forward(&single).unwrap();
             prop_assert!(y.iter().zip(&single_p).all(|(a, b)| (a - b).abs() <= 4e-6), "{name} {backend:?}");
             prop_assert_eq!(&plan.forward(&byte).unwrap(), &byte_p, "{} {:?}", name, backend);
-            let dx = plan.backward(&single_p).unwrap();
+            let dx = plan.input_gradient(&single_p).unwrap();
             let largest = back_p.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
             prop_assert!(dx.iter().zip(&back_p).all(|(a, b)| (a - b).abs() <= 1e-5 * largest), "{name} {backend:?}");
         }
@@ -236,7 +236,7 @@ fn threads_do_not_change_a_bit() {
                 for size in [[40, 120, 100], [31, 25, 70]] {
                     let plan = resize.plan([20, 60, 50], size).unwrap();
                     let y = plan.forward(upsample::Tensor::from(&volume)).unwrap();
-                    all.extend(plan.backward(&y).unwrap().iter().map(|v| v.to_bits()));
+                    all.extend(plan.input_gradient(&y).unwrap().iter().map(|v| v.to_bits()));
                     all.extend(y.iter().map(|v| v.to_bits()));
                 }
                 let plan = resize.plan([300, 200], [601, 900]).unwrap();

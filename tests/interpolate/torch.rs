@@ -67,7 +67,7 @@ where
     Spatial<RANK>: SpatialRank,
     for<'a> Tensor<'a, A, RANK>: From<&'a Array<A, D>>,
 {
-    plan::<RANK>(case, x.shape()).backward(&laid_out::<A, D>(dy, case)).unwrap().into_dyn()
+    plan::<RANK>(case, x.shape()).input_gradient(&laid_out::<A, D>(dy, case)).unwrap().into_dyn()
 }
 
 fn forward_of_rank<A: Element>(case: &Value, x: &ArrayD<A>) -> ArrayD<A> {

@@ -4,7 +4,7 @@ use common::backends;
 use ndarray::{Array1, Array3, Array4, array, s};
 use upsample::{
     Axis, Backend, Coordinates, Element, Error, Filter, FloatElement, NearestRule, PerAxis, Profile, Resize, ResizePlan, Rounding,
-    StreamingStores, Target, Tensor4, Tensor4Mut, ndarray,
+    StreamingStores, Target, Tensor4, Tensor4Mut, Update, ndarray,
 };
 
 fn line<A: Element>(plan: &ResizePlan<1>, x: &[A]) -> Vec<A> {
@@ -108,7 +108,7 @@ fn extrapolation_and_mirrored_regions() {
     assert_eq!(line(&crop(0.5, 1.5).plan([4], [3]).unwrap(), &x), [1.5, 3.0, -1.0]);
     // The gradient of a constant is 0, even where dy is infinite.
     let plan = crop(0.5, 1.5).plan([4], [3]).unwrap();
-    let dx = plan.backward(&array![[[0.0, 0.0, f64::INFINITY]]]).unwrap();
+    let dx = plan.input_gradient(&array![[[0.0, 0.0, f64::INFINITY]]]).unwrap();
     assert_eq!(dx, array![[[0.0, 0.0, 0.0, 0.0]]]);
     let nearest = Resize::nearest().coordinates(Coordinates::TfCropAndResize { start: 0.5, end: 1.5 }).extrapolation(9.0);
     assert_eq!(line(&nearest.plan([4], [3]).unwrap(), &[0_u8, 1, 2, 3]), [1, 3, 9]);
@@ -117,7 +117,7 @@ fn extrapolation_and_mirrored_regions() {
 #[test]
 fn the_double_gradient_is_the_forward_pass() {
     let plan = Resize::cubic().plan([5, 4], [7, 9]).unwrap();
-    let back = |dy: &Array4<f64>| plan.backward(dy).unwrap();
+    let back = |dy: &Array4<f64>| plan.input_gradient(dy).unwrap();
     let v = Array4::from_shape_fn((1, 1, 5, 4), |(_, _, h, w)| (h * 7 + w * 3) as f64 % 5.0);
     // d/d(dy) of <backward(dy), v>, one unit vector at a time, is forward(v).
     let forward = plan.forward(&v).unwrap();
@@ -135,8 +135,8 @@ fn gradients_can_be_added() {
     let plan = Resize::bilinear().plan([3, 4], 2.0).unwrap();
     let dy = Array4::from_shape_fn((2, 3, 6, 8), |(n, c, h, w)| (n + c * 2 + h * 3 + w) as f32);
     let mut dx = Array4::from_elem((2, 3, 3, 4), 10.0_f32);
-    plan.backward_add_into(&dy, &mut dx).unwrap();
-    assert_eq!(dx, plan.backward(&dy).unwrap() + 10.0);
+    plan.input_gradient_into(&dy, &mut dx, Update::Add).unwrap();
+    assert_eq!(dx, plan.input_gradient(&dy).unwrap() + 10.0);
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn halving_in_one_pass_is_both_passes_to_the_last_bit() {
                     let name = format!("{small:?} {large:?} {backend:?} {streaming:?}");
                     assert_eq!(area.forward(&x).unwrap(), area.forward(apart).unwrap(), "area, {name}");
                     let nearest = options(Resize::nearest()).plan(small, large).unwrap();
-                    let dx = nearest.backward(&x).unwrap();
-                    assert_eq!(dx, nearest.backward(apart).unwrap(), "gradient of nearest, {name}");
+                    let dx = nearest.input_gradient(&x).unwrap();
+                    assert_eq!(dx, nearest.input_gradient(apart).unwrap(), "gradient of nearest, {name}");
                     let mut sum = dx.mapv(|value| value + A::one());
                     let expected = ndarray::Zip::from(&sum).and(&dx).map_collect(|&sum, &dx| sum + dx);
-                    nearest.backward_add_into(&x, &mut sum).unwrap();
+                    nearest.input_gradient_into(&x, &mut sum, Update::Add).unwrap();
                     assert_eq!(sum, expected, "added, {name}");
                 }
             }
@@ -359,7 +359,7 @@ fn a_wrong_buffer_is_refused_and_untouched() {
     }
     let error = plan.forward(&Array4::<f32>::ones((1, 2, 4, 5))).unwrap_err();
     assert_eq!(error, Error::ShapeMismatch { argument: "input", axis: Axis::Width, expected: 4, found: 5 });
-    let error = plan.backward(&Array4::<f32>::ones((1, 2, 4, 8))).unwrap_err();
+    let error = plan.input_gradient(&Array4::<f32>::ones((1, 2, 4, 8))).unwrap_err();
     assert_eq!(error, Error::ShapeMismatch { argument: "output gradient", axis: Axis::Height, expected: 8, found: 4 });
 }
 

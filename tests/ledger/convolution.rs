@@ -1,7 +1,7 @@
 //! Transposed convolution, convolution and resize-convolution: forward, prepared, every gradient; element types, layouts and ranks.
 
 use ndarray::{Array1, Array3, Array4};
-use upsample::{ConvTranspose, Convolution, FloatElement, Precision, Resize, ResizeConv, Tensor4, Tensor5};
+use upsample::{ConvTranspose, Convolution, FloatElement, Precision, Resize, ResizeConv, Tensor4, Tensor5, Update};
 
 use super::{Ledger, noise};
 
@@ -48,9 +48,9 @@ fn transposed(ledger: &mut Ledger) {
         ledger.record(format!("transposed {name}, weight gradient"), &plan.weight_gradient(&x, &dy).unwrap());
         ledger.record(format!("transposed {name}, bias gradient"), &plan.bias_gradient(&dy).unwrap());
         let (mut dx, mut dw, mut db) = (x.clone(), weight.clone(), bias.clone());
-        plan.input_gradient_add_into(&dy, &weight, &mut dx).unwrap();
-        plan.weight_gradient_add_into(&x, &dy, &mut dw).unwrap();
-        plan.bias_gradient_add_into(&dy, &mut db).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx, Update::Add).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw, Update::Add).unwrap();
+        plan.bias_gradient_into(&dy, &mut db, Update::Add).unwrap();
         ledger.record(format!("transposed {name}, input gradient added"), &dx);
         ledger.record(format!("transposed {name}, weight gradient added"), &dw);
         ledger.record(format!("transposed {name}, bias gradient added"), &db);
@@ -68,8 +68,8 @@ fn transposed(ledger: &mut Ledger) {
         ledger.record(format!("convolution {name}, input gradient"), &plan.input_gradient(&of_output, &weight).unwrap());
         ledger.record(format!("convolution {name}, weight gradient"), &plan.weight_gradient(&dy, &of_output).unwrap());
         let (mut dx, mut dw) = (dy.clone(), weight.clone());
-        plan.input_gradient_add_into(&of_output, &weight, &mut dx).unwrap();
-        plan.weight_gradient_add_into(&dy, &of_output, &mut dw).unwrap();
+        plan.input_gradient_into(&of_output, &weight, &mut dx, Update::Add).unwrap();
+        plan.weight_gradient_into(&dy, &of_output, &mut dw, Update::Add).unwrap();
         ledger.record(format!("convolution {name}, input gradient added"), &dx);
         ledger.record(format!("convolution {name}, weight gradient added"), &dw);
     }
@@ -169,8 +169,8 @@ fn resize_convolutions(ledger: &mut Ledger) {
         ledger.record(format!("resize-convolution {name}, input gradient"), &plan.input_gradient(&dy, &weight).unwrap());
         ledger.record(format!("resize-convolution {name}, weight gradient"), &plan.weight_gradient(&x, &dy).unwrap());
         let (mut dx, mut dw) = (x.clone(), weight.clone());
-        plan.input_gradient_add_into(&dy, &weight, &mut dx).unwrap();
-        plan.weight_gradient_add_into(&x, &dy, &mut dw).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx, Update::Add).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw, Update::Add).unwrap();
         ledger.record(format!("resize-convolution {name}, input gradient added"), &dx);
         ledger.record(format!("resize-convolution {name}, weight gradient added"), &dw);
         let double = plan.forward(&x.mapv(f64::from), &weight.mapv(f64::from), None).unwrap();

@@ -3,6 +3,7 @@
 use ndarray::{Array, Array4, Axis, Ix4, s};
 use upsample::{
     AspectRatio, AxesTarget, Coordinates, Element, Filter, NearestRule, Profile, Resize, Rounding, StreamingStores, Tensor4, Tensor5,
+    Update,
 };
 
 use super::{Ledger, noise};
@@ -39,9 +40,9 @@ fn sizes(ledger: &mut Ledger, name: &str, resize: &Resize) {
         let plan = resize.plan([50, 70], size).unwrap();
         let y = plan.forward(&x).unwrap();
         ledger.record(format!("{name}: {size:?}"), &y);
-        ledger.record(format!("{name}: {size:?}, gradient"), &plan.backward(&y).unwrap());
+        ledger.record(format!("{name}: {size:?}, gradient"), &plan.input_gradient(&y).unwrap());
         let mut added = x.clone();
-        plan.backward_add_into(&y, &mut added).unwrap();
+        plan.input_gradient_into(&y, &mut added, Update::Add).unwrap();
         ledger.record(format!("{name}: {size:?}, gradient added"), &added);
     }
 }
@@ -66,7 +67,7 @@ fn types(ledger: &mut Ledger, name: &str, resize: &Resize) {
         one(ledger, name, resize, half::bf16::from_f32);
     }
     let dy = noise((1, 3, 82, 94), 3).mapv(f64::from);
-    ledger.record(format!("{name}: f64, gradient"), &resize.plan([41, 47], [82, 94]).unwrap().backward(&dy).unwrap());
+    ledger.record(format!("{name}: f64, gradient"), &resize.plan([41, 47], [82, 94]).unwrap().input_gradient(&dy).unwrap());
 }
 
 /// Channels last with 1 to 9 channels, floats and bytes; transposed, cut out and reversed arrays.
@@ -80,7 +81,7 @@ fn layouts(ledger: &mut Ledger, name: &str, resize: &Resize) {
         let found = plan.forward(Tensor4::from_nhwc(bytes.view())).unwrap();
         ledger.record(format!("{name}: {channels} channels last, u8"), &found);
         if channels == 3 {
-            ledger.record(format!("{name}: {channels} channels last, gradient"), &plan.backward(&y).unwrap());
+            ledger.record(format!("{name}: {channels} channels last, gradient"), &plan.input_gradient(&y).unwrap());
         }
     }
     let large = noise((2, 4, 80, 100), 5);
@@ -99,18 +100,18 @@ fn ranks(ledger: &mut Ledger, name: &str, resize: &Resize) {
     let plan = resize.plan([2000], 2.5).unwrap();
     let y = plan.forward(&signal).unwrap();
     ledger.record(format!("{name}: signal"), &y);
-    ledger.record(format!("{name}: signal, gradient"), &plan.backward(&y).unwrap());
+    ledger.record(format!("{name}: signal, gradient"), &plan.input_gradient(&y).unwrap());
     let volume = noise((1, 2, 9, 21, 25), 9);
     let plan = resize.plan([9, 21, 25], [18, 30, 20]).unwrap();
     let y = plan.forward(&volume).unwrap();
     ledger.record(format!("{name}: volume"), &y);
-    ledger.record(format!("{name}: volume, gradient"), &plan.backward(&y).unwrap());
+    ledger.record(format!("{name}: volume, gradient"), &plan.input_gradient(&y).unwrap());
     let last = noise((1, 9, 21, 25, 3), 10);
     ledger.record(format!("{name}: volume, channels last"), &plan.forward(Tensor5::from_ndhwc(last.view())).unwrap());
     let target = AxesTarget::Size(vec![40, 33]);
     let found = resize.resize_axes(volume.view().into_dyn(), &[4, 2], &target).unwrap();
     ledger.record(format!("{name}: axes 4 and 2"), &found);
-    let found = resize.resize_axes_backward(found.view(), volume.shape(), &[4, 2], &target).unwrap();
+    let found = resize.resize_axes_input_gradient(found.view(), volume.shape(), &[4, 2], &target).unwrap();
     ledger.record(format!("{name}: axes 4 and 2, gradient"), &found);
 }
 

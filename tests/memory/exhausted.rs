@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ndarray::{Array, Array4, Array5, Dimension, s};
-use upsample::{ConvTranspose, Convolution, Element, Error, Filter, Precision, Resize, ResizeConv};
+use upsample::{ConvTranspose, Convolution, Element, Error, Filter, Precision, Resize, ResizeConv, Update};
 
 use crate::{FURTHER, GIVEN, IN_USE, LARGE, LIMIT, TOTAL, on_fresh_threads};
 
@@ -69,8 +69,14 @@ fn backward(name: &str, resize: Resize, [from, to]: [[usize; 2]; 2]) -> Call {
     let dy = numbers([4, 3, to[0], to[1]]);
     let one = dy.slice(s![..1, ..1, .., ..]).to_owned();
     let output = Array4::from_elem((4, 3, from[0], from[1]), 77.0);
-    let (told, of_small) = (plan.backward_memory(&dy).unwrap(), plan.clone());
-    call(format!("{name}, gradient"), output, told, move || drop(of_small.backward(&one).unwrap()), move |dx| plan.backward_into(&dy, dx))
+    let (told, of_small) = (plan.input_gradient_memory(&dy).unwrap(), plan.clone());
+    call(
+        format!("{name}, gradient"),
+        output,
+        told,
+        move || drop(of_small.input_gradient(&one).unwrap()),
+        move |dx| plan.input_gradient_into(&dy, dx, Update::Overwrite),
+    )
 }
 
 fn volume() -> Call {
@@ -115,7 +121,7 @@ fn convolutions(name: &str, deconv: ConvTranspose, [n, c, h, w]: [usize; 4], out
         dx.clone(),
         told,
         move || drop(of_small.input_gradient(&small_dy, &small_w).unwrap()),
-        move |dx| of_call.input_gradient_into(&call_dy, &call_w, dx),
+        move |dx| of_call.input_gradient_into(&call_dy, &call_w, dx, Update::Overwrite),
     ));
     let (told, of_small) = (plan.weight_gradient_memory(&x, &dy).unwrap(), plan.clone());
     let call_dy = dy.clone();
@@ -124,7 +130,7 @@ fn convolutions(name: &str, deconv: ConvTranspose, [n, c, h, w]: [usize; 4], out
         dw,
         told,
         move || drop(of_small.weight_gradient(&x1, &dy1).unwrap()),
-        move |dw| plan.weight_gradient_into(&x, &call_dy, dw),
+        move |dw| plan.weight_gradient_into(&x, &call_dy, dw, Update::Overwrite),
     ));
     let plan = Arc::new(conv.plan([oh, ow], [4, 4]).unwrap());
     let (told, of_small, small_dy) = (plan.forward_memory(&dy, &weight).unwrap(), plan.clone(), dy.slice(s![..1, .., .., ..]).to_owned());

@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use common::backends;
+use common::{backends, spatial};
 use ndarray::{Array3, Array4, Array5, ArrayD, IxDyn};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::initial_weights::{InterpolationKernel, icnr};
@@ -17,7 +17,7 @@ use upsample::output_size::Window;
 use upsample::rearrange::*;
 use upsample::{
     AxesTarget, Backend, ConvTranspose, Convolution, Coordinates, Error, Filter, FloatElement, MemoryUse, Precision, Resize, ResizeConv,
-    Tensor4,
+    Tensor4, Update,
 };
 
 /// The system's allocator, with a count of the bytes in use and of the most there were, and a limit to what it gives at once.
@@ -246,8 +246,8 @@ fn resizing(threads: usize) {
             let told = plan.forward_memory(Tensor4::from_nhwc(last.view())).unwrap();
             let taken = on_fresh_threads(threads, || peak(|| drop(plan.forward(Tensor4::from_nhwc(last.view())).unwrap())));
             assert_kept(&format!("{name}, bytes"), told, told.shared_bytes, threads, taken);
-            let told = plan.backward_memory(&dy).unwrap();
-            let taken = on_fresh_threads(threads, || peak(|| drop(plan.backward(&dy).unwrap())));
+            let told = plan.input_gradient_memory(&dy).unwrap();
+            let taken = on_fresh_threads(threads, || peak(|| drop(plan.input_gradient(&dy).unwrap())));
             assert_kept(&format!("{name}, backward"), told, told.shared_bytes, threads, taken);
         }
         // The channels of a single pixel are neighbours, whatever the layout.
@@ -261,8 +261,8 @@ fn resizing(threads: usize) {
             let told = plan.forward_memory(&bytes).unwrap();
             let taken = on_fresh_threads(threads, || peak(|| drop(plan.forward(&bytes).unwrap())));
             assert_kept(&format!("{name} {input:?} to a pixel, bytes"), told, told.shared_bytes, threads, taken);
-            let told = plan.backward_memory(&dy).unwrap();
-            let taken = on_fresh_threads(threads, || peak(|| drop(plan.backward(&dy).unwrap())));
+            let told = plan.input_gradient_memory(&dy).unwrap();
+            let taken = on_fresh_threads(threads, || peak(|| drop(plan.input_gradient(&dy).unwrap())));
             assert_kept(&format!("{name} {input:?} to a pixel, backward"), told, told.shared_bytes, threads, taken);
         }
         let plan = resize.plan([20, 50, 60], [40, 70, 130]).unwrap();
@@ -330,7 +330,7 @@ fn refused() {
     let table: [(&str, Result<(), Error>); 25] = [
         ("resize", plan.forward(&x).map(drop)),
         ("resize, bytes", plan.forward(&bytes).map(drop)),
-        ("resize, gradient", back.backward(&x).map(drop)),
+        ("resize, gradient", back.input_gradient(&x).map(drop)),
         ("resize, table", Resize::linear().plan([100_000], [200_000]).map(drop)),
         ("nearest, table", Resize::nearest().plan([100], [900_000]).map(drop)),
         ("area, table", Resize::area().plan([900_000], [100]).map(drop)),
@@ -384,14 +384,22 @@ fn refused_scratch(threads: usize) {
         let found = [
             ("evaluated pixels", fast.forward_into(&x, None, &mut y)),
             ("resize, then convolve", up.forward_into(&x, None, &mut y)),
-            ("sums of the weight gradient", deconv.weight_gradient_into(&x, &y, &mut dw)),
+            (
+                "sums of the weight gradient",
+                deconv.plan(spatial(&x), spatial(&dw)).and_then(|plan| plan.weight_gradient_into(&x, &y, &mut dw, Update::Overwrite)),
+            ),
             ("strips", strict.forward_into(&x_strict, None, &mut y_strict)),
-            ("rows", deconv.forward_into(&x_few, &w_few, None, &mut y_few)),
-            ("rows, weight gradient", deconv.weight_gradient_into(&x_few, &y_few, &mut dw_few)),
+            ("rows", deconv.plan(spatial(&x_few), spatial(&w_few)).and_then(|plan| plan.forward_into(&x_few, &w_few, None, &mut y_few))),
+            (
+                "rows, weight gradient",
+                deconv
+                    .plan(spatial(&x_few), spatial(&dw_few))
+                    .and_then(|plan| plan.weight_gradient_into(&x_few, &y_few, &mut dw_few, Update::Overwrite)),
+            ),
             ("ring", shrink.forward_into(&x_shrink, &mut y_shrink)),
             ("late table", late.forward_into(&x_late, &mut y_late)),
-            ("transposed table", late.backward_into(&dy_late, &mut dx_late)),
-            ("transposed table, added", late.backward_add_into(&dy_late, &mut dx_late)),
+            ("transposed table", late.input_gradient_into(&dy_late, &mut dx_late, Update::Overwrite)),
+            ("transposed table, added", late.input_gradient_into(&dy_late, &mut dx_late, Update::Add)),
         ];
         LIMIT.store(usize::MAX, Ordering::SeqCst);
         found
@@ -408,7 +416,7 @@ fn refused_scratch(threads: usize) {
     // With memory they succeed: nothing is kept that was half made.
     fast.forward_into(&x, None, &mut y).unwrap();
     late.forward_into(&x_late, &mut y_late).unwrap();
-    late.backward_into(&dy_late, &mut dx_late).unwrap();
+    late.input_gradient_into(&dy_late, &mut dx_late, Update::Overwrite).unwrap();
     assert!(y_late.iter().chain(&dx_late).all(|&value| value > 0.0) && y.iter().all(|&value| value != 0.0));
 }
 
@@ -434,7 +442,7 @@ fn refused_one_by_one() {
         ("nearest of a region", &|| Resize::nearest().coordinates(region).plan([50_000], [90_000])?.forward(&signal).map(drop)),
         ("linear", &|| Resize::linear().plan([50_000], [90_000])?.forward(&signal).map(drop)),
         ("Lanczos, gradient", &|| {
-            Resize::filter(Filter::Lanczos { lobes: 3 }).antialias(true).plan([50_000], [30_000])?.backward(&dy).map(drop)
+            Resize::filter(Filter::Lanczos { lobes: 3 }).antialias(true).plan([50_000], [30_000])?.input_gradient(&dy).map(drop)
         }),
         ("bicubic", &|| Resize::bicubic().plan([60, 50], [90, 110])?.forward(&x).map(drop)),
         ("transposed convolution", &|| deconv.forward(&x, &weight, None).map(drop)),

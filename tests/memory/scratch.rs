@@ -1,7 +1,7 @@
 //! Convolutions bound their scratch memory by the caches, whatever the picture, and fused ones hold no enlarged picture.
 
 use ndarray::Array4;
-use upsample::{ConvTranspose, Resize, ResizeConv};
+use upsample::{ConvTranspose, Resize, ResizeConv, Update};
 
 use crate::peak;
 
@@ -16,13 +16,14 @@ pub(crate) fn is_bounded_whatever_the_picture() {
         let mut y = Array4::<f32>::zeros((1, 8, 2 * size, 2 * size));
         let dy = y.clone();
         let (mut dx, mut dw) = (x.clone(), weight.clone());
+        let plan = deconv.plan([size, size], [4, 4]).unwrap();
         // Two fresh threads, that have no scratch yet.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         pool.install(|| {
             let table = [
-                ("forward", peak(|| deconv.forward_into(&x, &weight, None, &mut y).unwrap())),
-                ("input gradient", peak(|| deconv.input_gradient_into(&dy, &weight, &mut dx).unwrap())),
-                ("weight gradient", peak(|| deconv.weight_gradient_into(&x, &dy, &mut dw).unwrap())),
+                ("forward", peak(|| plan.forward_into(&x, &weight, None, &mut y).unwrap())),
+                ("input gradient", peak(|| plan.input_gradient_into(&dy, &weight, &mut dx, Update::Overwrite).unwrap())),
+                ("weight gradient", peak(|| plan.weight_gradient_into(&x, &dy, &mut dw, Update::Overwrite).unwrap())),
             ];
             for (name, peak) in table {
                 println!("{name}, {size}×{size}: {peak} bytes; the input has {}", x.len() * size_of::<f32>());
@@ -46,11 +47,12 @@ pub(crate) fn holds_no_enlarged_picture() {
     let two_steps = fused.clone().resize(Resize::bilinear());
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     let mut measured = |up: &ResizeConv| {
+        let plan = up.plan([size, size], [3, 3]).unwrap();
         pool.install(|| {
             [
-                ("forward", peak(|| up.forward_into(&x, &weight, None, &mut y).unwrap())),
-                ("input gradient", peak(|| up.input_gradient_into(&dy, &weight, &mut dx).unwrap())),
-                ("weight gradient", peak(|| up.weight_gradient_into(&x, &dy, &mut dw).unwrap())),
+                ("forward", peak(|| plan.forward_into(&x, &weight, None, &mut y).unwrap())),
+                ("input gradient", peak(|| plan.input_gradient_into(&dy, &weight, &mut dx, Update::Overwrite).unwrap())),
+                ("weight gradient", peak(|| plan.weight_gradient_into(&x, &dy, &mut dw, Update::Overwrite).unwrap())),
             ]
         })
     };

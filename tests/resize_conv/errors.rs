@@ -1,7 +1,7 @@
 //! What cannot be done is said with its numbers, and nothing is written.
 
 use ndarray::{Array1, Array4};
-use upsample::{Error, Resize, ResizeConv};
+use upsample::{Error, Resize, ResizeConv, Update};
 
 fn ones(shape: [usize; 4]) -> Array4<f32> {
     Array4::ones(shape)
@@ -58,42 +58,43 @@ fn shapes_are_refused_and_nothing_is_written() {
         let mut dx = Array4::from_elem((2, 4, 5, 6), f32::NAN);
         let mut dw = Array4::from_elem((4, 3, 3, 3), f32::NAN);
         let mut few = Array4::from_elem((4, 2, 3, 3), f32::NAN);
+        let plan = up.plan([5, 6], [3, 3]).unwrap();
         for (name, result, expected) in [
             (
                 "input channels",
-                up.forward_into(&ones([2, 5, 5, 6]), &weight, None, &mut y),
+                plan.forward_into(&ones([2, 5, 5, 6]), &weight, None, &mut y),
                 "input: the channel axis has size 5, expected 4",
             ),
             (
                 "weight channels and groups",
-                up.forward_into(&x, &ones([3, 3, 3, 3]), None, &mut y),
+                plan.forward_into(&x, &ones([3, 3, 3, 3]), None, &mut y),
                 "weight: 3 channels cannot be divided into 2 groups",
             ),
-            ("bias", up.forward_into(&x, &weight, Some(&Array1::ones(3)), &mut y), "bias: the channel axis has size 3, expected 6"),
-            ("output", up.forward_into(&x, &weight, None, &mut narrow), "output: the width axis has size 11, expected 12"),
+            ("bias", plan.forward_into(&x, &weight, Some(&Array1::ones(3)), &mut y), "bias: the channel axis has size 3, expected 6"),
+            ("output", plan.forward_into(&x, &weight, None, &mut narrow), "output: the width axis has size 11, expected 12"),
             (
                 "output gradient's size",
-                up.input_gradient_into(&ones([2, 6, 10, 11]), &weight, &mut dx),
+                plan.input_gradient_into(&ones([2, 6, 10, 11]), &weight, &mut dx, Update::Overwrite),
                 "output gradient: the width axis has size 11, expected 12",
             ),
             (
                 "output gradient's channels",
-                up.input_gradient_add_into(&ones([2, 5, 10, 12]), &weight, &mut dx),
+                plan.input_gradient_into(&ones([2, 5, 10, 12]), &weight, &mut dx, Update::Add),
                 "output gradient: the channel axis has size 5, expected 6",
             ),
             (
                 "batches",
-                up.weight_gradient_into(&x, &ones([1, 6, 10, 12]), &mut dw),
+                plan.weight_gradient_into(&x, &ones([1, 6, 10, 12]), &mut dw, Update::Overwrite),
                 "output gradient: the batch axis has size 1, expected 2",
             ),
             (
                 "channels of the weight gradient",
-                up.weight_gradient_into(&x, &dy, &mut few),
+                plan.weight_gradient_into(&x, &dy, &mut few, Update::Overwrite),
                 "weight gradient: the number 1 axis has size 2, expected 3",
             ),
             (
                 "groups of the output gradient",
-                up.weight_gradient_add_into(&x, &ones([2, 5, 10, 12]), &mut dw),
+                plan.weight_gradient_into(&x, &ones([2, 5, 10, 12]), &mut dw, Update::Add),
                 "output gradient: 5 channels cannot be divided into 2 groups",
             ),
         ] {

@@ -1,8 +1,9 @@
 //! The numbers: the naive loops', and those of the two steps one by one.
 
+use common::spatial;
 use ndarray::{Array4, Array5};
 use proptest::prelude::*;
-use upsample::{Convolution, NearestRule, Resize, ResizeConv, Tensor4, Tensor4Mut};
+use upsample::{Convolution, NearestRule, Resize, ResizeConv, Tensor4, Tensor4Mut, Update};
 
 use crate::naive::{Case, Method, cast, noise, run};
 
@@ -179,22 +180,23 @@ fn layouts_and_buffers_agree() {
         assert!(near(&found, &y));
         assert_eq!(found.strides()[1], 1, "channels last, as the input");
         let mut out = Array4::from_elem((2, 10, 12, 3), f64::NAN);
-        up.forward_into(&x, &weight, Some(&bias), Tensor4Mut::from_nhwc(out.view_mut())).unwrap();
+        let plan = up.plan(spatial(&x), spatial(&weight)).unwrap();
+        plan.forward_into(&x, &weight, Some(&bias), Tensor4Mut::from_nhwc(out.view_mut())).unwrap();
         assert!(near(&out.permuted_axes([0, 3, 1, 2]), &y));
 
         let (dx, dw) = (up.input_gradient(&dy, &weight).unwrap(), up.weight_gradient(&x, &dy, [3, 3]).unwrap());
         let (mut dx_into, mut dw_into) = (Array4::from_elem(x.dim(), f64::NAN), Array4::from_elem(weight.dim(), f64::NAN));
-        up.input_gradient_into(&dy, &weight, &mut dx_into).unwrap();
-        up.weight_gradient_into(&x, &dy, &mut dw_into).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx_into, Update::Overwrite).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw_into, Update::Overwrite).unwrap();
         assert!(dx_into == dx && dw_into == dw);
-        up.input_gradient_add_into(&dy, &weight, &mut dx_into).unwrap();
-        up.weight_gradient_add_into(&x, &dy, &mut dw_into).unwrap();
+        plan.input_gradient_into(&dy, &weight, &mut dx_into, Update::Add).unwrap();
+        plan.weight_gradient_into(&x, &dy, &mut dw_into, Update::Add).unwrap();
         assert!(near(&dx_into, &(&dx * 2.0)) && near(&dw_into, &(&dw * 2.0)));
 
         let mut db = up.bias_gradient(&dy).unwrap();
         assert!((db[1] - dy.index_axis(ndarray::Axis(1), 1).sum()).abs() < 1e-12);
-        up.bias_gradient_add_into(&dy, &mut db).unwrap();
-        up.bias_gradient_into(&dy, &mut db).unwrap();
+        plan.bias_gradient_into(&dy, &mut db, Update::Add).unwrap();
+        plan.bias_gradient_into(&dy, &mut db, Update::Overwrite).unwrap();
         assert_eq!(db, up.bias_gradient(&dy).unwrap());
     }
 }

@@ -1,8 +1,9 @@
 //! Gradients: exact adjoints, and slopes.
 
+use common::spatial;
 use ndarray::{Array, Array4, Dimension};
 use proptest::prelude::*;
-use upsample::{FloatElement, Output, Resize, ResizeConv, Spatial, SpatialRank, Tensor};
+use upsample::{FloatElement, Output, Resize, ResizeConv, Spatial, SpatialRank, Tensor, Update};
 
 use crate::fused::cases;
 use crate::naive::{Case, cast, noise};
@@ -60,7 +61,9 @@ fn finite_differences() {
         let loss = |x: &Array4<f64>, weight: &Array4<f64>| up.forward(x, weight, None).unwrap().mapv(|y| y * y / 2.0).sum();
         let dy = up.forward(&x, &weight, None).unwrap();
         let mut dx = Array4::zeros(x.dim());
-        up.input_gradient_into(&dy, &weight, &mut dx).unwrap();
+        up.plan(spatial(&dx), spatial(&weight))
+            .and_then(|plan| plan.input_gradient_into(&dy, &weight, &mut dx, Update::Overwrite))
+            .unwrap();
         let dw = up.weight_gradient(&x, &dy, [3, 2]).unwrap();
         let check = |array: &Array4<f64>, gradient: &Array4<f64>, loss: &dyn Fn(&Array4<f64>) -> f64| {
             for (index, &gradient) in gradient.iter().enumerate() {

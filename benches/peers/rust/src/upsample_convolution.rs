@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use upsample::ndarray::{Array1, Array4};
-use upsample::{ConvTranspose, ConvTransposePlan, Error};
+use upsample::{ConvPlan, ConvTranspose, Error, Update};
 
 use crate::case::{Case, read};
 use crate::engine::Engine;
@@ -23,13 +23,13 @@ pub fn engine(case: &Case) -> Result<Engine, String> {
             &case.input,
             given,
             |Given { plan, dy, weight, .. }| plan.input_gradient(dy, weight),
-            |Given { plan, dy, weight, .. }, dx| plan.input_gradient_into(dy, weight, dx),
+            |Given { plan, dy, weight, .. }, dx| plan.input_gradient_into(dy, weight, dx, Update::Overwrite),
         ),
         _ => engine_of(
             &case.weight_shape(),
             given,
             |Given { plan, x, dy, .. }| plan.weight_gradient(x, dy),
-            |Given { plan, x, dy, .. }, dw| plan.weight_gradient_into(x, dy, dw),
+            |Given { plan, x, dy, .. }, dw| plan.weight_gradient_into(x, dy, dw, Update::Overwrite),
         ),
     }
 }
@@ -50,7 +50,7 @@ pub fn prepared(case: &Case) -> Result<Engine, String> {
 
 /// The plan and the arrays of a case.
 struct Given {
-    plan: ConvTransposePlan<2>,
+    plan: ConvPlan<2>,
     x: Array4<f32>,
     dy: Array4<f32>,
     weight: Array4<f32>,

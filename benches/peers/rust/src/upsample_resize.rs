@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use upsample::ndarray::{Array, Array4, Array5, Dimension};
-use upsample::{Coordinates, Filter, Profile, Resize, ResizePlan, Spatial, SpatialRank};
+use upsample::{Coordinates, Filter, Profile, Resize, ResizePlan, Spatial, SpatialRank, Update};
 
 use crate::case::Case;
 use crate::engine::Engine;
@@ -70,20 +70,20 @@ pub fn bytes<A: bytemuck::Pod, D: Dimension>(array: &Array<A, D>) -> Vec<u8> {
 
 /// One pass of one rank: `$call` returns an output, `$call_into` writes one.
 macro_rules! pass {
-    ($name:ident, $array:ident, $rank:literal, $element:path, $call:ident, $call_into:ident) => {
+    ($name:ident, $array:ident, $rank:literal, $element:path, $call:ident, $call_into:ident $(, $update:expr)?) => {
         fn $name<A: $element + bytemuck::Pod>(case: &Case) -> Result<Engine, String> {
             let (source, target) = case.source_and_target();
             let plan = Rc::new(plan::<$rank>(case)?);
             let x: Rc<$array<A>> = Rc::new(array(case, source, case.read_source()?));
             let mut y: $array<A> = array(case, target, vec![A::zeroed(); target.iter().product()]);
-            plan.$call_into(&*x, &mut y).map_err(|error| error.to_string())?;
+            plan.$call_into(&*x, &mut y $(, $update)?).map_err(|error| error.to_string())?;
             let (plan_of_allocated, x_of_allocated) = (plan.clone(), x.clone());
             let (plan_of_output, x_of_output) = (plan.clone(), x.clone());
             Ok(Engine {
                 allocated: Some(Box::new(move || {
                     black_box(plan_of_allocated.$call(&*x_of_allocated).expect("it ran before"));
                 })),
-                reused: Some(Box::new(move || plan.$call_into(&*x, black_box(&mut y)).expect("it ran before"))),
+                reused: Some(Box::new(move || plan.$call_into(&*x, black_box(&mut y) $(, $update)?).expect("it ran before"))),
                 output: Box::new(move || bytes(&plan_of_output.$call(&*x_of_output).expect("it ran before"))),
             })
         }
@@ -91,6 +91,6 @@ macro_rules! pass {
 }
 
 pass!(picture_forward, Array4, 2, upsample::Element, forward, forward_into);
-pass!(picture_backward, Array4, 2, upsample::FloatElement, backward, backward_into);
+pass!(picture_backward, Array4, 2, upsample::FloatElement, input_gradient, input_gradient_into, Update::Overwrite);
 pass!(volume_forward, Array5, 3, upsample::Element, forward, forward_into);
-pass!(volume_backward, Array5, 3, upsample::FloatElement, backward, backward_into);
+pass!(volume_backward, Array5, 3, upsample::FloatElement, input_gradient, input_gradient_into, Update::Overwrite);
