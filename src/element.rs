@@ -5,12 +5,12 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView5, ArrayViewMut5};
 
-use crate::alloc::{as_alike, as_alike_mut};
 #[cfg(feature = "conv")]
-use crate::conv_transpose::TypedConvolution;
-use crate::interpolate::{TypedResize, TypedResizeAdd};
-use crate::nearest::NearestIndices;
-use crate::simd::{Arithmetic, FewBits, How, Real, as_few_bits, as_few_bits_mut};
+use crate::conv::engine::ConvElement;
+use crate::kernels::{Arithmetic, FewBits, How, Real, as_few_bits, as_few_bits_mut};
+use crate::memory::uninit::{as_alike, as_alike_mut};
+use crate::resize::nearest::NearestIndices;
+use crate::resize::{ResizeElement, ResizeElementAdd};
 
 pub(crate) mod sealed {
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
@@ -45,7 +45,9 @@ pub(crate) mod sealed {
 /// assert_eq!(doubled(&ndarray::Array4::<u8>::from_elem((1, 3, 4, 4), 255))?[[0, 0, 0, 0]], 255); // saturates
 /// # Ok::<(), upsample::Error>(())
 /// ```
-pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResize + Convert<Self::Row> + sealed::Sealed + 'static {
+pub trait Element:
+    Copy + Default + PartialEq + Debug + Send + Sync + ResizeElement + Convert<Self::Row> + sealed::Sealed + 'static
+{
     /// What one axis hands to the next: the type of the rows between the passes.
     #[doc(hidden)]
     type Row: Arithmetic;
@@ -76,13 +78,13 @@ pub trait Element: Copy + Default + PartialEq + Debug + Send + Sync + TypedResiz
 /// assert_eq!(gradient(&ndarray::Array3::<f64>::ones((1, 1, 10)))?.sum(), 10.0);
 /// # Ok::<(), upsample::Error>(())
 /// ```
-pub trait FloatElement: Element<Row: Real> + TypedResizeAdd + TypedConvolution {}
+pub trait FloatElement: Element<Row: Real> + ResizeElementAdd + ConvElement {}
 
 /// Stands in for the trait of the convolutions where the feature `conv` is off.
 #[cfg(not(feature = "conv"))]
-pub trait TypedConvolution {}
+pub trait ConvElement {}
 #[cfg(not(feature = "conv"))]
-impl<A: Element> TypedConvolution for A {}
+impl<A: Element> ConvElement for A {}
 
 /// How elements become rows of sums of type `T`, and back.
 pub trait Convert<T: Copy>: Copy + Send + Sync {

@@ -10,10 +10,10 @@
 //! All are even: every phase of the output has weights of the same sum, as
 //! [`WeightOverlap`](crate::checkerboard::WeightOverlap) shows.
 
-use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::uninit;
 use crate::output_size::Window;
 use crate::rearrange::ChannelOrder;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, five_axes, three_axes};
@@ -175,7 +175,7 @@ impl<const RANK: usize> InterpolationKernel<RANK> {
         Spatial<RANK>: SpatialRank,
     {
         let shape = five_axes(inputs, outputs, self.windows.map(|window| window.kernel));
-        let mut weights = alloc::filled("weights", shape, A::default())?;
+        let mut weights = uninit::filled("weights", shape, A::default())?;
         let one = [1.0];
         let taps = three_axes(self.taps.each_ref().map(Vec::as_slice), &one[..]);
         for ((input, output, d, h, w), weight) in weights.indexed_iter_mut() {
@@ -224,7 +224,7 @@ where
     let pixels = crate::rearrange::pixels_of(block.into().get())?;
     let outputs = weight.batch();
     let channels = outputs.checked_mul(pixels).ok_or(Error::SizeOverflow { argument: "weights", axis: Axis::Channel })?;
-    let mut weights = alloc::filled("weights", five_axes(channels, weight.channels(), weight.spatial()), A::default())?;
+    let mut weights = uninit::filled("weights", five_axes(channels, weight.channels(), weight.spatial()), A::default())?;
     for (channel, mut filter) in weights.outer_iter_mut().enumerate() {
         let repeated = match order {
             ChannelOrder::ChannelFirst => channel / pixels,

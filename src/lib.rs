@@ -62,50 +62,41 @@
 // Without `conv`, parts of the code that convolutions share with resizing have no caller.
 #![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
-mod alloc;
 pub mod alpha;
 pub mod checkerboard;
 #[cfg(feature = "conv")]
-pub mod conv_transpose;
-#[cfg(feature = "conv")]
-mod convolution;
-mod coordinates;
+mod conv;
 mod each_axis;
 mod element;
 mod error;
 pub mod initial_weights;
-mod interpolate;
+mod kernels;
 mod memory;
-mod nearest;
 pub mod output_size;
-mod parallel;
-mod pieces;
 pub mod rearrange;
-#[cfg(feature = "conv")]
-pub mod resize_conv;
-mod simd;
+mod resize;
+mod tasks;
 mod tensor;
 mod update;
 
 #[cfg(feature = "conv")]
-#[doc(inline)]
-pub use conv_transpose::{AutoPad, ConvPlan, ConvTranspose, Precision, PreparedConv};
+pub use conv::convolution::Convolution;
 #[cfg(feature = "conv")]
-pub use convolution::Convolution;
-pub use coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
+#[doc(inline)]
+pub use conv::{
+    AutoPad, ConvPlan, Precision, PreparedConv, conv_transpose, conv_transpose::ConvTranspose, resize_conv, resize_conv::ResizeConv,
+};
 pub use each_axis::EachAxis;
 pub use element::{Element, FloatElement};
 pub use error::{Axis, Error};
-pub use interpolate::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizePlan, bicubic, bilinear, linear, nearest, trilinear};
+pub use kernels::{Backend, StreamingStores};
 pub use memory::MemoryUse;
 pub use ndarray;
-pub use nearest::NearestRule;
 #[doc(inline)]
 pub use rearrange::{ChannelOrder, MaxPool, MaxUnpool, center_crop, pixel_shuffle, pixel_unshuffle, zero_insert};
-#[cfg(feature = "conv")]
-#[doc(inline)]
-pub use resize_conv::ResizeConv;
-pub use simd::{Backend, StreamingStores};
+pub use resize::coordinates::{AspectRatio, Coordinates, PerAxis, Rounding, Target};
+pub use resize::nearest::NearestRule;
+pub use resize::{AxesTarget, CustomFilter, Filter, Profile, Resize, ResizePlan, bicubic, bilinear, linear, nearest, trilinear};
 pub use tensor::{
     Output, Spatial, SpatialArray, SpatialRank, Tensor, Tensor3, Tensor3Mut, Tensor4, Tensor4Mut, Tensor5, Tensor5Mut, TensorMut,
 };

@@ -3,8 +3,8 @@
 use ndarray::Array5;
 
 use super::StrideSpectrum;
-use crate::alloc;
 use crate::error::{Axis, Error};
+use crate::memory::uninit;
 use crate::output_size::{Window, conv_transpose_of, element_count};
 use crate::tensor::{Spatial, SpatialArray, SpatialRank, five_axes, three_axes};
 
@@ -105,7 +105,7 @@ where
 
 /// The array whose elements are the products of what `factor` says for each axis.
 fn product(shape: [usize; 5], factor: impl Fn(usize, usize) -> usize) -> Result<Array5<usize>, Error> {
-    let mut array = alloc::filled("overlap", shape, 1)?;
+    let mut array = uninit::filled("overlap", shape, 1)?;
     let mut factors: [Vec<usize>; 3] = Default::default();
     for (axis, factors) in factors.iter_mut().enumerate() {
         let size = shape[axis + 2];

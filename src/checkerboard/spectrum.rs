@@ -4,10 +4,10 @@ use std::f64::consts::TAU;
 
 use ndarray::{Array3, ArrayView3, Axis as NdAxis, s};
 
-use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::error::{Axis, Error};
 use crate::memory::list_of;
+use crate::memory::uninit;
 use crate::tensor::{Spatial, SpatialArray, SpatialRank, Tensor, five_axes, three_axes};
 
 /// How much of a picture repeats with the period of a stride: its energy at the frequencies `j / stride`.
@@ -68,11 +68,11 @@ where
         }
         let [depth, height, width] = three_axes(size, 1);
         let pixels = depth * height * width;
-        let energies = alloc::filled("spectrum", five_axes(1, 1, stride), 0.0)?;
+        let energies = uninit::filled("spectrum", five_axes(1, 1, stride), 0.0)?;
         let periods: usize = energies.len();
         let mut spectrum = Self { energies: Spatial::<RANK>::narrow_to_spatial(energies), rest: 0.0, rest_frequencies: pixels - periods };
         let planes = picture.view5();
-        let phases = alloc::filled("spectrum", five_axes(1, 1, stride), (0.0, 0.0))?;
+        let phases = uninit::filled("spectrum", five_axes(1, 1, stride), (0.0, 0.0))?;
         let mut phases = phases.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0);
         let mut signal = list_of((0.0, 0.0), stride.into_iter().max().unwrap_or(1))?;
         for plane in planes.outer_iter().flat_map(ndarray::ArrayView4::into_outer_iter) {

@@ -3,8 +3,8 @@
 use ndarray::{Axis as NdAxis, s};
 
 use super::StrideSpectrum;
-use crate::alloc;
 use crate::error::{Axis, Error};
+use crate::memory::uninit;
 use crate::output_size::Window;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, five_axes, three_axes};
 
@@ -69,11 +69,11 @@ where
         let stride = windows.map(|window| window.stride);
         let windows = three_axes(windows, Window::new(1));
         let phase = |axis: usize, tap: usize| tap * windows[axis].dilation % windows[axis].stride;
-        let mut sums = alloc::filled("sums", five_axes(inputs, outputs, stride), 0.0)?;
+        let mut sums = uninit::filled("sums", five_axes(inputs, outputs, stride), 0.0)?;
         for ((input, output, d, h, w), &value) in weight.view5().indexed_iter() {
             sums[[input, output, phase(0, d), phase(1, h), phase(2, w)]] += value.into();
         }
-        let mut response = alloc::filled("response", five_axes(1, channels, stride), 0.0)?;
+        let mut response = uninit::filled("response", five_axes(1, channels, stride), 0.0)?;
         for (input, sums) in sums.outer_iter().enumerate() {
             let group = input / (inputs / groups);
             let mut of_group = response.slice_mut(s![0, group * outputs..(group + 1) * outputs, .., .., ..]);

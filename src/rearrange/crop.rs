@@ -3,9 +3,9 @@
 use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, Slice};
 
 use super::{ANY_AXIS, copied, expect_pixels, part};
-use crate::alloc;
 use crate::error::{Axis, Error};
-use crate::pieces::for_each_piece;
+use crate::memory::uninit;
+use crate::tasks::for_each_part;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Cuts `size` pixels out of each axis, from `begin` on.
@@ -51,7 +51,7 @@ where
     let (x, output) = (x.into(), output.into());
     expect_inside(x.spatial(), begin, output.spatial(), "crop")?;
     output.expect_batch_channels("output", x.batch(), x.channels())?;
-    for_each_piece(output.into_view5(), &ANY_AXIS, &|origin, piece| read_part(&x.view5(), begin, origin, piece));
+    for_each_part(output.into_view5(), &ANY_AXIS, &|origin, piece| read_part(&x.view5(), begin, origin, piece));
     Ok(())
 }
 
@@ -124,7 +124,7 @@ where
     expect_inside(size, begin, x.spatial(), "padded picture")?;
     let shape = five_axes(x.batch(), x.channels(), size);
     let work = |origin, piece: ArrayViewMut5<'_, A>| write_part(&x.view5(), begin, origin, piece);
-    alloc::filled_by_pieces("output", shape, A::default(), &ANY_AXIS, &work).map(Spatial::<RANK>::narrow)
+    uninit::filled_by_pieces("output", shape, A::default(), &ANY_AXIS, &work).map(Spatial::<RANK>::narrow)
 }
 
 /// [`zero_pad`] into an output of yours.
@@ -143,7 +143,7 @@ where
     expect_pixels("x", &x)?;
     expect_inside(output.spatial(), begin, x.spatial(), "padded picture")?;
     output.expect_batch_channels("output", x.batch(), x.channels())?;
-    for_each_piece(output.into_view5(), &ANY_AXIS, &|origin, mut piece| {
+    for_each_part(output.into_view5(), &ANY_AXIS, &|origin, mut piece| {
         piece.fill(A::default());
         write_part(&x.view5(), begin, origin, piece);
     });

@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{ArrayView3, ArrayView5, s};
 
 use crate::error::Error;
-use crate::parallel;
-use crate::simd::{Backend, InstructionSet, Kernel};
+use crate::kernels::{Backend, InstructionSet, Kernel};
+use crate::tasks;
 
 /// What the indices of max pooling count.
 ///
@@ -64,7 +64,7 @@ impl<'a> Targets<'a> {
             let middle = planes.start + planes.len() / 2;
             let (mut left, mut right) = (Ok(true), Ok(true));
             let (before, from) = (planes.start..middle, middle..planes.end);
-            parallel::join(|| left = self.check_planes(before, limit), || right = self.check_planes(from, limit));
+            tasks::join(|| left = self.check_planes(before, limit), || right = self.check_planes(from, limit));
             return Ok(left? & right?);
         }
         let mut own_plane = true;

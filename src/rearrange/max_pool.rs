@@ -3,10 +3,10 @@
 use super::indices::{IndexSpace, Targets};
 use super::pooling::{add_at, add_at_into, pool, taps};
 use super::{MaxUnpool, expect_shape};
-use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
+use crate::memory::uninit;
 use crate::output_size::{self, Window, element_count, signed_padding};
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
@@ -144,9 +144,9 @@ impl<const RANK: usize> MaxPool<RANK> {
         let x = x.into();
         let shape = five_axes(x.batch(), x.channels(), self.output_size(x.spatial())?);
         let (mut y, mut indices) = match x.view5().first() {
-            Some(&value) => (alloc::filled("output", shape, value)?, alloc::filled("indices", shape, 0)?),
+            Some(&value) => (uninit::filled("output", shape, value)?, uninit::filled("indices", shape, 0)?),
             // An empty batch has no value to begin from, and makes empty outputs.
-            None => (alloc::empty("output", shape)?, alloc::empty("indices", shape)?),
+            None => (uninit::empty("output", shape)?, uninit::empty("indices", shape)?),
         };
         pool(&x.view5(), three_axes(self.windows, Window::new(1)), self.index_space, y.view_mut(), indices.view_mut());
         Ok((Spatial::<RANK>::narrow(y), Spatial::<RANK>::narrow(indices)))

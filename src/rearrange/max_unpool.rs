@@ -4,10 +4,10 @@ use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis, s};
 
 use super::indices::{IndexSpace, Targets};
 use super::{expect_pixels, expect_shape, row_major, write_row_major};
-use crate::alloc;
 use crate::error::{Axis, Error};
+use crate::memory::uninit;
 use crate::output_size::element_count;
-use crate::pieces::for_each_piece;
+use crate::tasks::for_each_part;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Max unpooling: a larger picture of zeros, with each value at its index.
@@ -86,7 +86,7 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         self.expect_like_indices(&x, &indices)?;
         let targets = self.targets::<A>(&indices)?;
         let (x, shape) = (x.view5(), five_axes(x.batch(), x.channels(), self.output));
-        alloc::filled_by_pieces("output", shape, A::default(), targets.axes(), &puts(&targets, &x)).map(Spatial::<RANK>::narrow)
+        uninit::filled_by_pieces("output", shape, A::default(), targets.axes(), &puts(&targets, &x)).map(Spatial::<RANK>::narrow)
     }
 
     /// [`forward`](Self::forward) into an output of yours.
@@ -128,7 +128,7 @@ impl<const RANK: usize> MaxUnpool<RANK> {
         let (dy, indices) = (dy.into(), indices.into());
         let targets = self.gradient_targets(&dy, &indices)?;
         let (dy, mut marks) = (row_major(dy.view5())?, self.marks(&indices)?);
-        let mut dx = alloc::filled("gradient", indices.view5().dim().into(), A::default())?;
+        let mut dx = uninit::filled("gradient", indices.view5().dim().into(), A::default())?;
         gather(&targets, dy.as_slice().unwrap_or_default(), marks.view_mut(), dx.view_mut());
         Ok(Spatial::<RANK>::narrow(dx))
     }
@@ -163,7 +163,7 @@ impl<const RANK: usize> MaxUnpool<RANK> {
     /// A bit for every element of the output, those of a plane in words of their own.
     fn marks(&self, indices: &Tensor<'_, i64, RANK>) -> Result<Array5<u64>, Error> {
         let words = self.output.iter().product::<usize>().div_ceil(64);
-        alloc::filled("marks of the gradient", [indices.batch(), indices.channels(), 1, 1, words], 0)
+        uninit::filled("marks of the gradient", [indices.batch(), indices.channels(), 1, 1, words], 0)
     }
 
     fn expect_like_indices<A>(&self, x: &Tensor<'_, A, RANK>, indices: &Tensor<'_, i64, RANK>) -> Result<(), Error> {
@@ -200,7 +200,7 @@ fn puts<'a, A: Copy + Sync>(targets: &'a Targets<'_>, x: &'a ArrayView5<'_, A>) 
 /// its mark.
 fn gather<A: Copy + Default + Send + Sync>(targets: &Targets<'_>, dy: &[A], marks: ArrayViewMut5<'_, u64>, dx: ArrayViewMut5<'_, A>) {
     let pixels = targets.pixels();
-    for_each_piece((dx, marks), targets.axes(), &|origin, (mut dx, mut marks): (ArrayViewMut5<'_, A>, ArrayViewMut5<'_, u64>)| {
+    for_each_part((dx, marks), targets.axes(), &|origin, (mut dx, mut marks): (ArrayViewMut5<'_, A>, ArrayViewMut5<'_, u64>)| {
         let first = targets.first_plane(origin);
         let values = &dy[first * pixels..];
         let marks = marks.as_slice_mut().unwrap_or_default(); // never missing: pieces are row-major

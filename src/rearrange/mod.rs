@@ -42,9 +42,9 @@ mod zero_insert;
 
 use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, CowArray, Ix5, Slice};
 
-use crate::alloc;
 use crate::error::{Axis, Error};
-use crate::pieces::for_each_piece;
+use crate::memory::uninit;
+use crate::tasks::for_each_part;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes};
 
 pub(crate) use blocks::pixels_of;
@@ -92,9 +92,9 @@ where
 {
     let shape = five_axes(batch, channels, spatial);
     let array = match x.view5().first() {
-        Some(&value) => alloc::filled_by_pieces("output", shape, value, &ANY_AXIS, work)?,
+        Some(&value) => uninit::filled_by_pieces("output", shape, value, &ANY_AXIS, work)?,
         // An empty batch has no value to begin from, and makes an empty output.
-        None => alloc::empty("output", shape)?,
+        None => uninit::empty("output", shape)?,
     };
     Ok(Spatial::<RANK>::narrow(array))
 }
@@ -116,11 +116,11 @@ fn write_row_major<A: Copy + Default + Send + Sync>(
     work: &(impl Fn([usize; 5], ArrayViewMut5<'_, A>) + Sync),
 ) -> Result<(), Error> {
     if !out.is_standard_layout() {
-        let copy = alloc::filled_by_pieces("row-major copy of the output", out.dim().into(), A::default(), axes, work)?;
+        let copy = uninit::filled_by_pieces("row-major copy of the output", out.dim().into(), A::default(), axes, work)?;
         out.assign(&copy);
         return Ok(());
     }
-    for_each_piece(out, axes, &|origin, mut piece| {
+    for_each_part(out, axes, &|origin, mut piece| {
         piece.fill(A::default());
         work(origin, piece);
     });
@@ -136,6 +136,6 @@ fn row_major<A: Copy + Default + Send + Sync>(view: ArrayView5<'_, A>) -> Result
         let shape = piece.dim().into();
         piece.assign(&part(&view, origin, shape))
     };
-    let copy = alloc::filled_by_pieces("row-major copy", view.dim().into(), A::default(), &ANY_AXIS, &copy)?;
+    let copy = uninit::filled_by_pieces("row-major copy", view.dim().into(), A::default(), &ANY_AXIS, &copy)?;
     Ok(copy.into())
 }

@@ -4,7 +4,7 @@ use super::blocks::{self, Blocks};
 use super::{copied, expect_shape};
 use crate::each_axis::EachAxis;
 use crate::error::Error;
-use crate::pieces::for_each_piece;
+use crate::tasks::for_each_part;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
 
 /// Which of the many channels become the block of an output channel.
@@ -93,7 +93,7 @@ where
     expect_shape("output", &output, x.batch(), blocks.channels, size)?;
     let output = output.into_view5();
     let axes = blocks::axes(&output);
-    for_each_piece(output, axes, &|origin, piece| blocks.shuffle(&x.view5(), origin, piece));
+    for_each_part(output, axes, &|origin, piece| blocks.shuffle(&x.view5(), origin, piece));
     Ok(())
 }
 
@@ -148,6 +148,6 @@ where
     expect_shape("output", &output, x.batch(), channels, size)?;
     let output = output.into_view5();
     let axes = blocks::axes(&output);
-    for_each_piece(output, axes, &|origin, piece| blocks.unshuffle(&x.view5(), origin, piece));
+    for_each_part(output, axes, &|origin, piece| blocks.unshuffle(&x.view5(), origin, piece));
     Ok(())
 }

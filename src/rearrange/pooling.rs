@@ -6,12 +6,12 @@ use ndarray::{Array5, ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, s};
 
 use super::indices::{IndexSpace, Targets};
 use super::{ANY_AXIS, write_row_major};
-use crate::alloc;
 use crate::element::FloatElement;
 use crate::error::Error;
+use crate::kernels::{Arithmetic, Backend, InstructionSet, Kernel};
+use crate::memory::uninit;
 use crate::output_size::Window;
-use crate::pieces::for_each_piece;
-use crate::simd::{Arithmetic, Backend, InstructionSet, Kernel};
+use crate::tasks::for_each_part;
 
 /// The taps of a window with which any of these outputs sees a pixel of the `input`.
 pub(super) fn taps(window: &Window, input: usize, outputs: RangeInclusive<usize>) -> Range<usize> {
@@ -45,7 +45,7 @@ pub(super) fn pool<A: Copy + PartialOrd + Send + Sync>(
     indices: ArrayViewMut5<'_, i64>,
 ) {
     let backend = Backend::best();
-    for_each_piece((y, indices), &ANY_AXIS, &|origin, (y, indices)| backend.run(Pool { x, windows, space, origin, y, indices }));
+    for_each_part((y, indices), &ANY_AXIS, &|origin, (y, indices)| backend.run(Pool { x, windows, space, origin, y, indices }));
 }
 
 /// One piece of the maxima and of their indices.
@@ -178,9 +178,9 @@ fn number(element: usize) -> i64 {
 /// Each value of `dy` added to the element that its index points to.
 pub(super) fn add_at<A: FloatElement>(targets: &Targets<'_>, dy: &ArrayView5<'_, A>, shape: [usize; 5]) -> Result<Array5<A>, Error> {
     if is_summed_in_itself::<A>() {
-        return alloc::filled_by_pieces("gradient", shape, A::default(), targets.axes(), &adds(targets, dy));
+        return uninit::filled_by_pieces("gradient", shape, A::default(), targets.axes(), &adds(targets, dy));
     }
-    let mut dx = alloc::filled("gradient", shape, A::default())?;
+    let mut dx = uninit::filled("gradient", shape, A::default())?;
     add_at_into(targets, dy, dx.view_mut())?;
     Ok(dx)
 }
@@ -195,7 +195,7 @@ pub(super) fn add_at_into<A: FloatElement>(
         return write_row_major(dx, targets.axes(), &adds(targets, dy));
     }
     let add = |origin, mut sums: ArrayViewMut5<'_, A::Row>| add_to(targets, dy, origin, sums.as_slice_mut());
-    let sums = alloc::filled_by_pieces("sums of the gradient", dx.dim().into(), A::Row::default(), targets.axes(), &add)?;
+    let sums = uninit::filled_by_pieces("sums of the gradient", dx.dim().into(), A::Row::default(), targets.axes(), &add)?;
     dx.zip_mut_with(&sums, |out, &sum| *out = A::from_row(sum));
     Ok(())
 }

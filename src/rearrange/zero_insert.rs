@@ -3,10 +3,10 @@
 use ndarray::{ArrayView5, ArrayViewMut5, Axis as NdAxis, Slice};
 
 use super::{ANY_AXIS, copied, expect_pixels, expect_shape};
-use crate::alloc;
 use crate::each_axis::EachAxis;
 use crate::error::{Axis, Error};
-use crate::pieces::for_each_piece;
+use crate::memory::uninit;
+use crate::tasks::for_each_part;
 use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, three_axes};
 
 /// Whether zeros follow the last pixel.
@@ -67,7 +67,7 @@ where
     let shape = five_axes(x.batch(), x.channels(), inserted_size(&x, factor, span)?);
     let steps = steps(factor);
     let work = |origin, piece: ArrayViewMut5<'_, A>| write_nails(&x.view5(), steps, origin, piece);
-    alloc::filled_by_pieces("output", shape, A::default(), &ANY_AXIS, &work).map(Spatial::<RANK>::narrow)
+    uninit::filled_by_pieces("output", shape, A::default(), &ANY_AXIS, &work).map(Spatial::<RANK>::narrow)
 }
 
 /// [`zero_insert`] into an output of yours.
@@ -86,7 +86,7 @@ where
     let (x, factor, output) = (x.into(), factor.into().get(), output.into());
     expect_shape("output", &output, x.batch(), x.channels(), inserted_size(&x, factor, span)?)?;
     let steps = steps(factor);
-    for_each_piece(output.into_view5(), &ANY_AXIS, &|origin, mut piece| {
+    for_each_part(output.into_view5(), &ANY_AXIS, &|origin, mut piece| {
         piece.fill(A::default());
         write_nails(&x.view5(), steps, origin, piece);
     });
@@ -139,7 +139,7 @@ where
     let (x, factor, output) = (x.into(), factor.into().get(), output.into());
     expect_shape("output", &output, x.batch(), x.channels(), decimated_size(&x, factor)?)?;
     let steps = steps(factor);
-    for_each_piece(output.into_view5(), &ANY_AXIS, &|origin, piece| read_nails(&x.view5(), steps, origin, piece));
+    for_each_part(output.into_view5(), &ANY_AXIS, &|origin, piece| read_nails(&x.view5(), steps, origin, piece));
     Ok(())
 }
 

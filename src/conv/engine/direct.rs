@@ -1,0 +1,175 @@
+//! Runs a transposed convolution, or a convolution: for every block of the output a strip of input, products, and an interleaving store.
+
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
+
+use super::packed_weights::Panels;
+use super::store::{Block, Slot};
+use super::strips::Strips;
+use crate::element::FloatElement;
+use crate::error::Error;
+use crate::kernels::{Backend, Layout, Positions, Reserved, StripProduct, lanes, reserve_unless, with_scratch};
+use crate::memory::{Need, grown_bytes};
+use crate::tasks;
+
+/// Bytes of strip that a task fills at a time; more source channels are taken in turns.
+const STRIP_BYTES: usize = 256 * 1024;
+/// A call with fewer products stays on its thread.
+const SMALL_WORK: usize = 1 << 17;
+
+/// One call: the packed weights, and the tensors it reads.
+pub(crate) struct DirectConvolution<'w, 'x, A: FloatElement> {
+    packed: &'w Panels<A::Row>,
+    source: ArrayView5<'x, A>,
+    bias: Vec<A::Row>,
+    backend: Backend,
+    lanes: usize,
+    strips: Strips,
+    /// Source channels that a strip holds.
+    channels_at_once: usize,
+    /// For each row group, where the factors of its sums begin in a strip.
+    offsets: Vec<Vec<usize>>,
+    threads: bool,
+}
+
+/// Blocks of batch, chunk of channels, depth, height, width.
+type Blocks = [std::ops::Range<usize>; 5];
+
+impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
+    /// The shapes have been checked: `source` has the packed weights' channels, `bias` those of the output.
+    pub(crate) fn new(packed: &'w Panels<A::Row>, source: ArrayView5<'x, A>, bias: Option<ArrayView1<'_, A>>, backend: Backend) -> Self {
+        let (phases, channels) = (&packed.phases, &packed.channels);
+        let lanes = lanes::<A::Row>(backend);
+        let batch = source.dim().0;
+        let strips = Strips::new(phases, batch, channels.chunk * phases.count(), lanes);
+        let at_once = (STRIP_BYTES / size_of::<A::Row>() / strips.channel_len.max(1)).clamp(1, channels.source.max(1));
+        let turns = channels.source.div_ceil(at_once).max(1);
+        let channels_at_once = channels.source.div_ceil(turns);
+        let offsets = phases.groups.iter().map(|group| {
+            let taps: Vec<usize> = strips.tap_offsets(group).collect();
+            (0..channels_at_once)
+                .flat_map(|channel| taps.iter().map(move |tap| (channel, tap)))
+                .map(|(channel, tap)| channel * strips.channel_len + tap)
+                .collect()
+        });
+        let offsets = offsets.collect();
+        let positions = strips.positions.iter().fold(1_usize, |product, &size| product.saturating_mul(size));
+        let per_position = channels.groups * channels.out * channels.source * phases.tap_count();
+        let threads = positions.saturating_mul(per_position) >= SMALL_WORK;
+        let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
+        Self { packed, source, bias, backend, lanes, strips, channels_at_once, offsets, threads }
+    }
+
+    /// Elements of the strip and of the sums of a block with so many output channels.
+    fn scratch_lens(&self, channels: usize) -> (usize, usize) {
+        // A vector may reach past the last pixel; what it computes there is not stored.
+        let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
+        let line = self.strips.block[3] * channels; // of pixels with their channels side by side
+        (strip.max(line), self.packed.phases.count() * channels * self.strips.sums_len)
+    }
+
+    /// What a call takes besides the packed weights.
+    pub(crate) fn need(&self) -> Need {
+        let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
+        let outputs = self.packed.channels.out * self.packed.channels.groups;
+        let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
+        let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes).saturating_add(self.strips.fill_list_bytes());
+        Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
+    }
+
+    /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that, unless the caller has
+    /// `reserved` it.
+    pub(crate) fn run<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, reserved: Option<&Reserved>) -> Result<(), Error> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let _own = reserve_unless::<A::Row>(reserved, || self.need())?;
+        let [n, d, h, w] = self.strips.blocks();
+        let chunks = self.packed.channels.groups * self.packed.channels.chunks;
+        self.divide(out, [0..n, 0..chunks, 0..d, 0..h, 0..w]);
+        Ok(())
+    }
+
+    /// Halves the axis that has the most blocks until one is left. `out` is the piece of the output that the blocks cover.
+    fn divide<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, blocks: Blocks) {
+        let Some((axis, range)) = blocks.iter().enumerate().rev().max_by_key(|(_, range)| range.len()).filter(|(_, range)| range.len() > 1)
+        else {
+            return self.block(out, blocks.map(|range| range.start));
+        };
+        let middle = range.start + range.len() / 2;
+        let at = self.first_output(axis, middle) - self.first_output(axis, range.start);
+        let (mut left, mut right) = (blocks.clone(), blocks.clone());
+        left[axis].end = middle;
+        right[axis].start = middle;
+        let (out_left, out_right) = out.split_at(Axis(axis), at);
+        let (first, second) = (|| self.divide(out_left, left), || self.divide(out_right, right));
+        tasks::join_if(self.threads, first, second);
+    }
+
+    /// The first output of a block on an axis.
+    fn first_output(&self, axis: usize, block: usize) -> usize {
+        match axis {
+            0 => self.strips.block_range(0, block).start,
+            1 => {
+                let channels = &self.packed.channels;
+                block / channels.chunks * channels.out + channels.chunk_range(block % channels.chunks).start
+            }
+            _ => self.strips.block_range(axis - 1, block).start * self.packed.phases.axes[axis - 2].out_stride,
+        }
+    }
+
+    fn block<S: Slot<A>>(&self, out: ArrayViewMut5<'_, S>, [n, chunk, d, h, w]: [usize; 5]) {
+        let (phases, channels, strips) = (&self.packed.phases, &self.packed.channels, &self.strips);
+        let ranges: [_; 4] = std::array::from_fn(|axis| strips.block_range(axis, [n, d, h, w][axis]));
+        let start = ranges.each_ref().map(|range| range.start);
+        let size = ranges.each_ref().map(|range| range.len());
+        let (group, chunk) = (chunk / channels.chunks, chunk % channels.chunks);
+        let range = channels.chunk_range(chunk);
+        let positions = strips.vectors(size, self.lanes);
+        let weights = self.packed.of_chunk(group, chunk);
+        let (strip_len, sums_len) = self.scratch_lens(range.len());
+        with_scratch(strip_len + sums_len, |scratch: &mut [A::Row]| {
+            let (strip, sums) = scratch.split_at_mut(strip_len);
+            for first in (0..channels.source.max(1)).step_by(self.channels_at_once.max(1)) {
+                let last = channels.source.min(first + self.channels_at_once);
+                let of_source = group * channels.source;
+                strips.fill(&self.source, of_source + first..of_source + last, start, size, self.backend, strip);
+                self.multiply(weights, range.len(), first..last, strip, &positions, sums);
+            }
+            let first = group * channels.out;
+            let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
+            Block { phases, strips, sums, bias, backend: self.backend }.store(out, strip);
+        });
+    }
+
+    /// Adds the products of some source channels to the sums of all rows.
+    fn multiply(
+        &self,
+        weights: &[A::Row],
+        channels: usize,
+        source: std::ops::Range<usize>,
+        strip: &[A::Row],
+        positions: &[Positions],
+        sums: &mut [A::Row],
+    ) {
+        let (mut weights, mut sums) = (weights, sums);
+        for (group, offsets) in self.packed.phases.groups.iter().zip(&self.offsets) {
+            let (rows, taps) = (group.phases.len() * channels, group.taps.len());
+            let depth = taps * self.packed.channels.source;
+            let (panels, weights_behind) = weights.split_at(rows * depth);
+            let (of_group, sums_behind) = sums.split_at_mut(rows * self.strips.sums_len);
+            let product = StripProduct {
+                weights: panels,
+                rows,
+                layout: Layout::Panels { depth, first: source.start * taps },
+                offsets: &offsets[..source.len() * taps],
+                strip,
+                positions,
+                sums: of_group,
+                pitch: self.strips.sums_len,
+                accumulate: source.start > 0,
+            };
+            product.run(self.backend);
+            (weights, sums) = (weights_behind, sums_behind);
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! The engines for each element type, compiled once in this crate instead of anew in every crate that uses it.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, Axis};
+
+use super::accuracy::{self, EvenWeights};
+use super::bias_gradient::channel_sums;
+use super::depthwise;
+use super::direct::DirectConvolution;
+use super::packed_weights::{self, Method, Packed, Reduced};
+use super::phases::{Direction, Geometry};
+use super::store::Slot;
+use super::weight_gradient::WeightGradient;
+use super::winograd::{Filters, Lines, Run, Scheme};
+use crate::conv::options::Precision;
+use crate::element::{Element, FloatElement};
+use crate::error::Error;
+use crate::kernels::{Backend, Real, Reserved, reserve};
+use crate::memory::Need;
+
+/// The engines over elements of one type. All shapes have been checked.
+#[allow(clippy::missing_errors_doc)] // hidden; what its callers document
+pub trait ConvElement: Element {
+    /// Packs a weight, coarse channels × fine channels of a group × kernel.
+    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error>;
+
+    /// Packs a weight of sums.
+    fn pack_rows(
+        geometry: &Geometry,
+        direction: Direction,
+        weight: ArrayView5<'_, Self::Row>,
+        backend: Backend,
+    ) -> Result<Packed<Self::Row>, Error>;
+
+    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error.
+    fn convolve(
+        packed: &Packed<Self::Row>,
+        source: ArrayView5<'_, Self>,
+        bias: Option<ArrayView1<'_, Self>>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+    ) -> Result<(), Error>;
+
+    /// What packing a weight and expanding or contracting `source` once with it takes, or from then on; only shapes count.
+    fn convolve_need(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        uses: Uses,
+    ) -> Result<Need, Error>;
+
+    /// The same of a weight of sums.
+    fn convolve_rows_need(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self::Row>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+    ) -> Result<Need, Error>;
+
+    /// What expanding or contracting `source` takes beside the packed weights; only its shape counts.
+    fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need;
+
+    /// What the weight gradient takes; only shapes count.
+    fn correlate_need(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> Need;
+
+    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error, with weights that are used once.
+    fn convolve_once(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        bias: Option<ArrayView1<'_, Self>>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+    ) -> Result<(), Error>;
+
+    /// Expands or contracts `source`, added to `out`, which is untouched if there is an error.
+    fn convolve_add(
+        way: (&Geometry, Direction),
+        weight: ArrayView5<'_, Self>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
+
+    /// The weight gradient into all of `out`, which is untouched if there is an error.
+    fn correlate(
+        geometry: &Geometry,
+        coarse: ArrayView5<'_, Self>,
+        fine: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+    ) -> Result<(), Error>;
+
+    /// The weight gradient, added to `out`, which is untouched if there is an error.
+    fn correlate_add(
+        geometry: &Geometry,
+        coarse: ArrayView5<'_, Self>,
+        fine: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
+
+    /// The sums of the weight gradient, not rounded, into all of `out`, which is untouched if there is an error.
+    fn correlate_rows(
+        geometry: &Geometry,
+        coarse: ArrayView5<'_, Self>,
+        fine: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
+    ) -> Result<(), Error>;
+
+    /// Expands or contracts `source` with packed weights, added to `out`, which is untouched if there is an error.
+    fn convolve_packed_add(
+        packed: &Packed<Self::Row>,
+        source: ArrayView5<'_, Self>,
+        backend: Backend,
+        out: ArrayViewMut5<'_, Self>,
+    ) -> Result<(), Error>;
+
+    /// The sum of each channel into all of `out`.
+    fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
+
+    /// The sum of each channel, added to `out`.
+    fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>);
+}
+
+/// Expands or contracts with packed weights.
+fn run_packed<A: FloatElement, S: Slot<A>>(
+    packed: &Packed<A::Row>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    match &packed.0 {
+        Method::Direct(panels) => DirectConvolution::new(panels, source, bias, backend).run(out, None),
+        Method::Few(few) => depthwise::Run::new(few, source, bias, backend).run(out),
+        Method::Winograd(reduced) if const { A::Row::REDUCES } => {
+            let even = accuracy::even_pictures(&source, &reduced.even, backend)?;
+            let direct = |source| DirectConvolution::new(&reduced.direct, source, bias, backend);
+            let need = |even, source| if even { reduced_need(reduced, source, backend) } else { direct(source).need() };
+            let reserved = reserve_for_runs::<A>(&even, source, need)?;
+            by_runs(&even, source, out, &mut |even, source, out| match even {
+                true => run_reduced(reduced, source, bias, backend, (out, reserved.as_ref())),
+                false => direct(source).run(out, reserved.as_ref()),
+            })
+        }
+        Method::Winograd(reduced) => DirectConvolution::new(&reduced.direct, source, bias, backend).run(out, None),
+    }
+}
+
+/// With fewer multiplications.
+fn run_reduced<A: FloatElement, S: Slot<A>>(
+    Reduced { scheme, points, .. }: &Reduced<A::Row>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    (out, reserved): (ArrayViewMut5<'_, S>, Option<&Reserved>),
+) -> Result<(), Error> {
+    if scheme.by_lines {
+        Lines::new(scheme, points, source, bias, backend).run(out, reserved)
+    } else {
+        Run::new(scheme, Filters::Packed(points), source, bias, backend).run(out, reserved)
+    }
+}
+
+/// What [`run_reduced`] takes.
+fn reduced_need<A: FloatElement>(reduced: &Reduced<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
+    let Reduced { scheme, points, .. } = reduced;
+    if scheme.by_lines {
+        Lines::new(scheme, points, source, None, backend).need()
+    } else {
+        Run::new(scheme, Filters::Packed(points), source, None, backend).need()
+    }
+}
+
+/// Makes sure of the memory of all runs before the first is written, if there are several: of the two ways, and of all their lengths.
+fn reserve_for_runs<'x, A: FloatElement>(
+    even: &[bool],
+    mut source: ArrayView5<'x, A>,
+    need: impl Fn(bool, ArrayView5<'x, A>) -> Need,
+) -> Result<Option<Reserved>, Error> {
+    let mut whole = Need::default();
+    for alike in even.chunk_by(|one, other| one == other) {
+        if alike.len() == even.len() {
+            return Ok(None);
+        }
+        let (of_run, behind) = source.split_at(Axis(0), alike.len());
+        whole = whole.or(need(alike[0], of_run));
+        source = behind;
+    }
+    Ok(Some(reserve::<A::Row>(&whole)?))
+}
+
+/// Runs of neighbouring pictures that are computed in the same way, one after the other.
+fn by_runs<'x, A, S>(
+    even: &[bool],
+    mut source: ArrayView5<'x, A>,
+    mut out: ArrayViewMut5<'_, S>,
+    run: &mut impl FnMut(bool, ArrayView5<'x, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for alike in even.chunk_by(|one, other| one == other) {
+        let (of_run, behind) = source.split_at(Axis(0), alike.len());
+        let (out_of_run, out_behind) = out.split_at(Axis(0), alike.len());
+        run(alike[0], of_run, out_of_run)?;
+        (source, out) = (behind, out_behind);
+    }
+    Ok(())
+}
+
+/// What [`run_packed`] takes beside the packed weights.
+fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
+    match &packed.0 {
+        Method::Direct(panels) => DirectConvolution::new(panels, source, None, backend).need(),
+        Method::Few(few) => depthwise::Run::new(few, source, None, backend).need(),
+        Method::Winograd(reduced) => {
+            let direct = DirectConvolution::new(&reduced.direct, source, None, backend).need();
+            if const { A::Row::REDUCES } { reduced_need(reduced, source, backend).or(direct) } else { direct }
+        }
+    }
+}
+
+/// Expands or contracts with weights that are used once.
+fn run_once<A: FloatElement, S: Slot<A>>(
+    (geometry, direction): (&Geometry, Direction),
+    weight: ArrayView5<'_, A>,
+    source: ArrayView5<'_, A>,
+    bias: Option<ArrayView1<'_, A>>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    if let Some(few) = packed_weights::depthwise(geometry, direction, &weight) {
+        return depthwise::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
+    }
+    if const { !A::Row::REDUCES } {
+        return DirectConvolution::new(&packed_weights::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
+    }
+    let scheme = Scheme::find(geometry, direction, &weight);
+    let weights = match &scheme {
+        Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight, backend)?,
+        None => None,
+    };
+    let (Some(scheme), Some(weights)) = (scheme, weights) else {
+        return DirectConvolution::new(&packed_weights::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
+    };
+    let even = accuracy::even_pictures(&source, &weights, backend)?;
+    let direct = if even.iter().all(|&even| even) { None } else { Some(packed_weights::pack_panels(geometry, direction, weight)?) };
+    let needs_points =
+        even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
+    let points = if needs_points { scheme.pack(&weight, backend)? } else { Vec::new() };
+    let lines = |source| Lines::new(&scheme, &points, source, bias, backend);
+    let filters = || if needs_points { Filters::Packed(&points) } else { Filters::Raw(weight) };
+    let tiles = |source| Run::new(&scheme, filters(), source, bias, backend);
+    let reserved = reserve_for_runs::<A>(&even, source, |even, source| match &direct {
+        Some(direct) if !even => DirectConvolution::new(direct, source, None, backend).need(),
+        _ if scheme.by_lines => lines(source).need(),
+        _ => tiles(source).need(),
+    })?;
+    by_runs(&even, source, out, &mut |even, source, out| match &direct {
+        Some(direct) if !even => DirectConvolution::new(direct, source, bias, backend).run(out, reserved.as_ref()),
+        _ if scheme.by_lines => lines(source).run(out, reserved.as_ref()),
+        _ => tiles(source).run(out, reserved.as_ref()),
+    })
+}
+
+/// Whether weights are used once, as they are if that is better, or packed for many calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    Once,
+    Many,
+}
+
+/// What [`run_once`] takes, or packing the weights and [`run_packed`]: `W` is the type of the weight, `A` that of the source.
+fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
+    (geometry, direction): (&Geometry, Direction),
+    weight: ArrayView5<'_, W>,
+    source: ArrayView5<'_, A>,
+    backend: Backend,
+    uses: Uses,
+) -> Result<Need, Error> {
+    let bytes = |count: usize| count.saturating_mul(size_of::<A::Row>());
+    if let Some(few) = packed_weights::depthwise(geometry, direction, &weight) {
+        return Ok(depthwise::Run::new(&few, source, None, backend).need().with_shared(bytes(weight.len())));
+    }
+    let panels = packed_weights::plan_panels(geometry, direction, &weight);
+    let shared = bytes(panels.len()?) + panels.phases.list_bytes();
+    let direct = DirectConvolution::new(&panels, source.view(), None, backend).need().with_shared(shared);
+    if const { !A::Row::REDUCES } {
+        return Ok(direct);
+    }
+    let Some(scheme) = Scheme::find(geometry, direction, &weight) else { return Ok(direct) };
+    // The largest weight of each kernel, and what each channel and picture is judged by.
+    let (coarse, fine, ..) = weight.dim();
+    let judging = bytes(2 * (coarse / geometry.groups) * fine + 4 * (coarse + fine * geometry.groups)) + source.dim().0;
+    let direct = direct.with_shared(judging);
+    let lists = scheme.phases.list_bytes();
+    let run = Run::<A>::new(&scheme, Filters::Packed(&[]), source.view(), None, backend);
+    let packing = Scheme::packing_lens(&weight).iter().sum();
+    if uses == Uses::Once && !scheme.by_lines && run.prefers_raw() {
+        return Ok(run.need_raw(packing).with_shared(lists).or(direct));
+    }
+    let need = if scheme.by_lines { Lines::<A>::new(&scheme, &[], source, None, backend).need() } else { run.need() };
+    // Threads keep what packing took, and grow it where running takes more.
+    let [outer, inside, _] = need.buffers;
+    let need = Need { buffers: [outer, inside, packing], ..need }.with_shared(bytes(scheme.packed_len::<A::Row>()?) + lists);
+    Ok(need.or(direct))
+}
+
+/// The weight gradient.
+fn correlate<A: FloatElement, S: Slot<A>>(
+    geometry: &Geometry,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    backend: Backend,
+    out: ArrayViewMut5<'_, S>,
+) -> Result<(), Error> {
+    if correlates_few(geometry, &coarse, &fine) {
+        depthwise::correlate(geometry, coarse, fine, backend, out)
+    } else {
+        judged(geometry, &coarse, &fine, backend).run(out)
+    }
+}
+
+/// The weight gradient by as many multiplications as its factors need.
+fn judged<'a, A: FloatElement>(
+    geometry: &Geometry,
+    coarse: &ArrayView5<'a, A>,
+    fine: &ArrayView5<'a, A>,
+    backend: Backend,
+) -> WeightGradient<'a, A> {
+    let correlate = WeightGradient::new(geometry, *coarse, *fine, backend);
+    if const { !A::Row::REDUCES } || !correlate.is_reduced() {
+        return correlate;
+    }
+    if accuracy::even_channels([coarse, fine], backend) {
+        return correlate;
+    }
+    let strict = Geometry { precision: Precision::Strict, ..*geometry };
+    WeightGradient::new(&strict, *coarse, *fine, backend)
+}
+
+/// What [`correlate`] takes.
+fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A>, fine: ArrayView5<'_, A>, backend: Backend) -> Need {
+    if correlates_few(geometry, &coarse, &fine) {
+        depthwise::correlate_need(geometry, &fine, backend)
+    } else {
+        let strict = Geometry { precision: Precision::Strict, ..*geometry };
+        let direct = WeightGradient::new(&strict, coarse, fine, backend).need();
+        WeightGradient::new(geometry, coarse, fine, backend).need().or(direct)
+    }
+}
+
+fn correlates_few<A>(geometry: &Geometry, coarse: &ArrayView5<'_, A>, fine: &ArrayView5<'_, A>) -> bool {
+    depthwise::suits(geometry, coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups)
+}
+
+macro_rules! typed {
+    ($($element:ty),+) => {
+        $(impl ConvElement for $element {
+            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error> {
+                packed_weights::pack(geometry, direction, weight, backend)
+            }
+
+            fn pack_rows(
+                geometry: &Geometry,
+                direction: Direction,
+                weight: ArrayView5<'_, Self::Row>,
+                backend: Backend,
+            ) -> Result<Packed<Self::Row>, Error> {
+                packed_weights::pack(geometry, direction, weight, backend)
+            }
+
+            fn convolve(
+                packed: &Packed<Self::Row>,
+                source: ArrayView5<'_, Self>,
+                bias: Option<ArrayView1<'_, Self>>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+            ) -> Result<(), Error> {
+                run_packed(packed, source, bias, backend, out)
+            }
+
+            fn convolve_need(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                uses: Uses,
+            ) -> Result<Need, Error> {
+                need(way, weight, source, backend, uses)
+            }
+
+            fn convolve_rows_need(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self::Row>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> Result<Need, Error> {
+                need(way, weight, source, backend, Uses::Many)
+            }
+
+            fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need {
+                packed_need(packed, source, backend)
+            }
+
+            fn correlate_need(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+            ) -> Need {
+                correlate_need(geometry, coarse, fine, backend)
+            }
+
+            fn convolve_once(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                bias: Option<ArrayView1<'_, Self>>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+            ) -> Result<(), Error> {
+                run_once(way, weight, source, bias, backend, out)
+            }
+
+            fn convolve_add(
+                way: (&Geometry, Direction),
+                weight: ArrayView5<'_, Self>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) -> Result<(), Error> {
+                run_once::<Self, Self>(way, weight, source, None, backend, out)
+            }
+
+            fn correlate(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
+            ) -> Result<(), Error> {
+                correlate(geometry, coarse, fine, backend, out)
+            }
+
+            fn correlate_add(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) -> Result<(), Error> {
+                correlate::<Self, Self>(geometry, coarse, fine, backend, out)
+            }
+
+            fn convolve_packed_add(
+                packed: &Packed<Self::Row>,
+                source: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, Self>,
+            ) -> Result<(), Error> {
+                run_packed(packed, source, None, backend, out)
+            }
+
+            fn correlate_rows(
+                geometry: &Geometry,
+                coarse: ArrayView5<'_, Self>,
+                fine: ArrayView5<'_, Self>,
+                backend: Backend,
+                out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
+            ) -> Result<(), Error> {
+                correlate(geometry, coarse, fine, backend, out)
+            }
+
+            fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {
+                channel_sums(dy, out);
+            }
+
+            fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>) {
+                channel_sums::<Self, Self>(dy, out);
+            }
+        })+
+    };
+}
+typed!(f32, f64);
+#[cfg(feature = "half")]
+typed!(half::f16, half::bf16);

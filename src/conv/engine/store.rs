@@ -1,0 +1,269 @@
+//! From rows of sums, one a phase, to rows of output, where the phases take turns.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, s};
+use num_traits::{Float, Zero};
+
+use super::load::are_last;
+use super::phases::Phases;
+use super::strips::Strips;
+use crate::element::FloatElement;
+use crate::kernels::{Backend, InterleaveRows, Real, StreamRow, Transpose, as_maybe_uninit};
+
+/// An output element, and what a sum does to it.
+pub(crate) trait Slot<A: FloatElement>: Send {
+    fn put(&mut self, sum: A::Row);
+
+    /// Puts a row of sums, past the caches where that can be.
+    fn stream(row: &mut [Self], sums: &[A::Row], _: Backend)
+    where
+        Self: Sized,
+    {
+        row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
+    }
+
+    /// Puts sums that take turns, `bias` added to each.
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, _: Backend)
+    where
+        Self: Sized,
+    {
+        put_turns(ArrayViewMut1::from(row), sums, bias);
+    }
+}
+
+/// Puts sums that take turns, `bias` added to each.
+fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
+    for (turn, of_turn) in sums.iter().enumerate().take(row.len()) {
+        let every = row.slice_axis_mut(Axis(0), Slice::new(turn.cast_signed(), None, sums.len().cast_signed()));
+        every.into_iter().zip(*of_turn).for_each(|(to, &sum)| to.put(sum + bias));
+    }
+}
+
+/// Puts sums that take turns into a row, `bias` added to each.
+fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
+    match row.as_slice_mut() {
+        Some(row) => S::join(row, sums, bias, backend),
+        None => put_turns(row, sums, bias),
+    }
+}
+
+/// Puts sums that take turns into a row of each channel: `rows` are by channel and pixel, `sums` by turn, those of the first channel.
+/// Those of the channels are `pitch` apart. `bias` has a number for each channel, or is empty.
+pub(super) fn put_rows<A: FloatElement, S: Slot<A>>(
+    rows: ArrayViewMut2<'_, S>,
+    sums: &[&[A::Row]],
+    pitch: usize,
+    bias: &[A::Row],
+    backend: Backend,
+) {
+    let mut turns = Vec::with_capacity(sums.len());
+    for (channel, row) in rows.into_outer_iter_mut().enumerate() {
+        turns.clear();
+        turns.extend(sums.iter().map(|sums| &sums[channel * pitch..]));
+        let bias = bias.get(channel).copied().unwrap_or_else(A::Row::neg_zero); // which changes no sum
+        join_turns(row, &turns, bias, backend);
+    }
+}
+
+/// Puts sums with the channels of a pixel side by side into pixels that have them so.
+pub(super) fn put_pixels<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::Row], bias: &[A::Row]) {
+    let channels = out.dim().0;
+    for (mut pixel, sums) in out.reversed_axes().into_outer_iter_mut().zip(sums.chunks_exact(channels)) {
+        let Some(pixel) = pixel.as_slice_mut() else { return };
+        if bias.is_empty() {
+            pixel.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
+        } else {
+            pixel.iter_mut().zip(sums).zip(bias).for_each(|((to, &sum), &bias)| to.put(sum + bias));
+        }
+    }
+}
+
+/// The sums of a picture, or of a piece of it, of which lines take turns, and in a line pixels.
+pub(super) struct Turns<'a, T> {
+    /// By turn of the line, turn of the pixel. Outputs of a turn that has none are 0.
+    pub(super) sums: Vec<Option<&'a [T]>>,
+    /// How many turns the pixels of a line have.
+    pub(super) of_line: usize,
+    /// From the sums of one line to those of the next that has the same turn.
+    pub(super) pitch: usize,
+}
+
+/// Puts them into a picture, `bias` added to each.
+pub(super) fn put_picture<A: FloatElement, S: Slot<A>>(
+    turns: &Turns<'_, A::Row>,
+    mut picture: ArrayViewMut2<'_, S>,
+    bias: A::Row,
+    backend: Backend,
+) {
+    let &Turns { ref sums, of_line, pitch } = turns;
+    let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
+    let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
+    // Lines in their order: memory likes to be written from front to back.
+    for (line, row) in picture.outer_iter_mut().enumerate() {
+        let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
+        turns.clear();
+        turns.extend(sums[turn * of_line..][..of_line].iter().map(|sums| sums.map_or(zeros.as_slice(), |sums| &sums[start..])));
+        join_turns(row, &turns, bias, backend);
+    }
+}
+
+/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn: the first one of
+/// every picture, then the second. The pitch of the turns is from the sums of one pixel to those of the next that has the same turn.
+/// `column` is how many lines of all pictures have the same turn, rounded up. The scratch has room for such lines by pixel and by line.
+pub(super) fn put_columns<A: FloatElement, S: Slot<A>>(
+    turns: &Turns<'_, A::Row>,
+    mut pictures: ArrayViewMut3<'_, S>,
+    column: usize,
+    bias: A::Row,
+    scratch: &mut [A::Row],
+    backend: Backend,
+) {
+    let &Turns { ref sums, of_line, pitch } = turns;
+    let (count, height, width) = pictures.dim();
+    let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
+    for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
+        for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
+            let to = &mut pixels[pixel * column..][..pitch];
+            match sums {
+                Some(sums) => to.copy_from_slice(&sums[place * pitch..][..pitch]),
+                None => to.fill(A::Row::zero()),
+            }
+        }
+        backend.run(Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width });
+        for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
+            let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
+            for (line, row) in of_turn.enumerate() {
+                join_turns(row, &[&lines[(line * count + number) * width..][..width]], bias, backend);
+            }
+        }
+    }
+}
+
+/// Overwritten.
+impl<A: FloatElement> Slot<A> for MaybeUninit<A> {
+    #[inline(always)]
+    fn put(&mut self, sum: A::Row) {
+        self.write(A::from_row(sum));
+    }
+
+    fn stream(row: &mut [Self], sums: &[A::Row], backend: Backend) {
+        let from = &sums[..row.len()];
+        match A::as_rows_mut(row) {
+            Some(to) => backend.run(StreamRow { from: as_maybe_uninit(from), to }),
+            None => A::narrow(from, row),
+        }
+    }
+
+    fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
+        if let Some(to) = A::as_rows_mut(row) {
+            return backend.run(InterleaveRows { rows: sums, bias, to });
+        }
+        put_turns(ArrayViewMut1::from(row), sums, bias);
+    }
+}
+
+/// Added to.
+impl<A: FloatElement> Slot<A> for A {
+    #[inline(always)]
+    fn put(&mut self, sum: A::Row) {
+        *self = A::from_row(self.to_row() + sum);
+    }
+}
+
+/// Overwritten with the sum itself.
+#[cfg(feature = "half")]
+mod unrounded {
+    use std::mem::MaybeUninit;
+
+    use super::Slot;
+
+    impl Slot<half::f16> for MaybeUninit<f32> {
+        fn put(&mut self, sum: f32) {
+            self.write(sum);
+        }
+    }
+
+    impl Slot<half::bf16> for MaybeUninit<f32> {
+        fn put(&mut self, sum: f32) {
+            self.write(sum);
+        }
+    }
+}
+
+/// The finished sums of a block.
+pub(crate) struct Block<'a, T> {
+    pub(crate) phases: &'a Phases,
+    pub(crate) strips: &'a Strips,
+    pub(crate) sums: &'a [T],
+    /// Of each channel of the chunk; empty without bias.
+    pub(crate) bias: &'a [T],
+    pub(crate) backend: Backend,
+}
+
+impl<T: Real> Block<'_, T> {
+    /// Writes the piece of the output that the block covers. The scratch has room for a line of it.
+    pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
+        let channels = out.dim().1;
+        if are_last(channels, out.strides()[1]) {
+            return self.store_pixels::<A, S>(out, scratch);
+        }
+        for (n, mut picture) in out.outer_iter_mut().enumerate() {
+            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+                let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
+                for (d, slice) in volume.outer_iter_mut().enumerate() {
+                    self.store_slice(slice, channels, channel, bias, [n, d]);
+                }
+            }
+        }
+    }
+
+    /// Where the channels of a pixel are side by side: rows of sums become pixels.
+    fn store_pixels<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
+        let (pictures, channels, depth, height, width) = out.dim();
+        let [_, heights, widths] = &self.phases.axes;
+        let lines = (0..pictures).flat_map(|n| (0..depth).flat_map(move |d| (0..height).map(move |h| (n, d, h))));
+        for (n, d, h) in lines {
+            for turn in 0..widths.out_stride.min(width) {
+                let pixels = out.slice_mut(s![n, .., d, h, turn..;widths.out_stride]);
+                let columns = pixels.dim().1;
+                if let Some(sums) = self.sums_of(channels, 0, [n, d], [h % heights.out_stride, turn]) {
+                    let (from, from_pitch) = (&sums[h / heights.out_stride * self.strips.sum_strides[2]..], self.strips.sums_len);
+                    let (rows, to, to_pitch) = (channels, &mut *scratch, channels);
+                    self.backend.run(Transpose { from, from_pitch, rows, columns, to, to_pitch });
+                } else {
+                    scratch[..columns * channels].fill(T::zero());
+                }
+                put_pixels(pixels, scratch, self.bias);
+            }
+        }
+    }
+
+    /// The sums of the outputs of a channel that have these turns in their line and in their column, if there are.
+    fn sums_of(&self, channels: usize, channel: usize, [n, d]: [usize; 2], [turn_h, turn_w]: [usize; 2]) -> Option<&[T]> {
+        let [depths, heights, widths] = &self.phases.axes;
+        let strides = self.strips.sum_strides;
+        let phase = [depths.phase_of(d)?, heights.phase_of(turn_h)?, widths.phase_of(turn_w)?];
+        let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
+        let start = n * strides[0] + (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2];
+        let slot = self.phases.slots[self.phases.index(phase)];
+        Some(&self.sums[(slot * channels + channel) * self.strips.sums_len + start + shift_w..])
+    }
+
+    fn store_slice<A: FloatElement<Row = T>, S: Slot<A>>(
+        &self,
+        slice: ArrayViewMut2<'_, S>,
+        channels: usize,
+        channel: usize,
+        bias: T,
+        [n, d]: [usize; 2],
+    ) {
+        let [_, heights, widths] = &self.phases.axes;
+        let (lines, width) = slice.dim();
+        let of_line = widths.out_stride.min(width);
+        let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
+        let sums = residues.map(|(residue_h, residue_w)| self.sums_of(channels, channel, [n, d], [residue_h, residue_w])).collect();
+        let turns = Turns { sums, of_line, pitch: self.strips.sum_strides[2] };
+        put_picture::<A, S>(&turns, slice, bias, self.backend);
+    }
+}

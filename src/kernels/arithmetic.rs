@@ -1,0 +1,624 @@
+//! How a tap is weighted and summed: in floating point, or in the fixed point of pictures of bytes.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::mem::MaybeUninit;
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::group::{Group, RowGroup};
+use super::{Horizontal, InstructionSet, Table, Tables};
+use crate::error::Error;
+use crate::memory::Need;
+use crate::tasks;
+
+/// The weighted sums over rows of this type.
+pub trait Arithmetic: Copy + Default + Send + Sync + Debug + PartialEq + 'static {
+    /// What a tap is multiplied with.
+    type Weight: Copy + Default + PartialEq + Send + Sync + Debug + 'static;
+    /// What products are summed in.
+    type Sum: Copy + Default + Send + Sync + 'static;
+
+    /// A weight computed in f64, as the loops use it.
+    fn weight(exact: f64) -> Self::Weight;
+
+    /// What a sum starts from; in fixed point the half that rounds.
+    const START: Self::Sum;
+
+    /// `sum + weight * value`.
+    fn accumulate<I: InstructionSet>(sum: Self::Sum, weight: Self::Weight, value: Self) -> Self::Sum;
+
+    /// The rounded and saturated sum.
+    fn finish(sum: Self::Sum) -> Self;
+
+    /// `self + other`, for gradients that are added to what is there.
+    fn add(self, other: Self) -> Self;
+
+    /// Whether `0 · x` can be something else than 0, so that a row of taps must not be filled up with taps of weight 0.
+    const HAS_INFINITY: bool;
+
+    /// The sums of neighbouring output elements over elements picked from a row.
+    type Group<I: InstructionSet>: Group<Self>;
+    /// The same over rows.
+    type Rows<I: InstructionSet>: RowGroup<Self>;
+
+    /// The arithmetic of the same elements that has all weights, where this one has not.
+    type Exact: Arithmetic<Exact = Self::Exact>;
+
+    /// The same elements in it.
+    fn exact(row: &[Self]) -> &[Self::Exact];
+
+    /// The same to write.
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self::Exact>];
+
+    /// Resizes rows pixel by pixel, or gives them back where there is no loop for that but the one for any type.
+    #[inline(always)]
+    fn horizontal_pixels<I: InstructionSet>(pass: Horizontal<'_, Self>) -> Option<Horizontal<'_, Self>> {
+        Some(pass)
+    }
+
+    /// Puts weights of several taps, `[lane][taps]`, in the form that groups of as many at a time take: as many numbers, some without a
+    /// meaning. More than two of them are [usual](Self::is_usual).
+    fn fold(_weights: &mut [Self::Weight], _taps: usize) {}
+
+    /// Whether a weight is of the size that loops take which add many taps at a time.
+    fn is_usual(_weight: Self::Weight) -> bool {
+        true
+    }
+
+    /// Whether kernels over this type use instructions for bytes, see [`Kernel::BYTES`](super::Kernel::BYTES).
+    const BYTES: bool = false;
+
+    /// This type's buffers of the thread's scratch memory.
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>>;
+
+    /// This type's table of an axis.
+    fn table(tables: &Tables) -> &OnceLock<Table<Self>>;
+}
+
+macro_rules! float_arithmetic {
+    ($float:ident, $buffer:ident, $group:ident) => {
+        impl Arithmetic for $float {
+            type Weight = $float;
+            type Sum = $float;
+            type Group<I: InstructionSet> = I::$group;
+            type Rows<I: InstructionSet> = I::$group;
+            type Exact = Self;
+
+            fn exact(row: &[Self]) -> &[Self] {
+                row
+            }
+
+            fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self>] {
+                row
+            }
+
+            #[inline]
+            #[allow(clippy::cast_possible_truncation)] // rounding to the type's precision is meant
+            fn weight(exact: f64) -> $float {
+                exact as $float
+            }
+
+            const START: $float = 0.0;
+
+            #[inline(always)]
+            fn accumulate<I: InstructionSet>(sum: $float, weight: $float, value: $float) -> $float {
+                if I::FUSED { weight.mul_add(value, sum) } else { weight * value + sum }
+            }
+
+            #[inline(always)]
+            fn finish(sum: $float) -> $float {
+                sum
+            }
+
+            #[inline(always)]
+            fn add(self, other: $float) -> $float {
+                self + other
+            }
+
+            fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<$float>> {
+                &mut scratch.$buffer
+            }
+
+            const HAS_INFINITY: bool = true;
+
+            fn table(tables: &Tables) -> &OnceLock<Table<$float>> {
+                &tables.$buffer
+            }
+        }
+    };
+}
+float_arithmetic!(f32, single, SingleGroup);
+float_arithmetic!(f64, double, DoubleGroup);
+
+/// Fractional bits of a weight of the fixed-point arithmetic, as in Pillow (`32 - 8 - 2`): sums of weighted bytes
+/// stay inside 32 bits even where the weights of a sharpening filter overshoot.
+pub(crate) const FRACTION_BITS: u32 = 22;
+
+/// Bits of a weight that are multiplied apart from the others: both halves fit into 16.
+pub(crate) const LOW_BITS: u32 = 15;
+
+/// The low bits of two weights as the two words of a number, then the high ones.
+#[inline(always)]
+pub(crate) fn cut_pair([first, second]: [i32; 2]) -> [i32; 2] {
+    const LOW: i32 = (1 << LOW_BITS) - 1;
+    [first & LOW | (second & LOW) << 16, (first >> LOW_BITS) & 0xFFFF | second >> LOW_BITS << 16]
+}
+
+/// The lowest bytes of four weights in one number, then the middle and the highest ones: signed, so that
+/// `low + (middle << 8) + (high << 16)` is the weight. `None` where one has more bits.
+pub(crate) fn cut_four(weights: [i32; 4]) -> Option<[i32; 3]> {
+    let mut bytes = [[0_i8; 4]; 3];
+    for (tap, &weight) in weights.iter().enumerate() {
+        let low = weight as i8;
+        let middle = (weight.checked_sub(i32::from(low))? >> 8) as i8;
+        let rest = (weight.checked_sub(i32::from(low))? >> 8).checked_sub(i32::from(middle))? >> 8;
+        (bytes[0][tap], bytes[1][tap], bytes[2][tap]) = (low, middle, i8::try_from(rest).ok()?);
+    }
+    Some(bytes.map(|bytes| i32::from_le_bytes(bytes.map(|byte| byte.cast_unsigned()))))
+}
+
+/// Weights by lane, `TAPS` each, as `PARTS` numbers of each lane, all the first ones first.
+fn fold_lanes<const TAPS: usize, const PARTS: usize>(weights: &mut [i32], cut: impl Fn([i32; TAPS]) -> [i32; PARTS]) {
+    const MOST_LANES: usize = 64;
+    let (lanes, mut of_lanes) = (weights.len() / TAPS, [[0; TAPS]; MOST_LANES]);
+    of_lanes[..lanes].copy_from_slice(weights.as_chunks().0);
+    for (lane, &taps) in of_lanes[..lanes].iter().enumerate() {
+        for (part, number) in cut(taps).into_iter().enumerate() {
+            weights[part * lanes + lane] = number;
+        }
+    }
+}
+
+impl Arithmetic for u8 {
+    type Weight = i32;
+    type Sum = i32;
+    type Group<I: InstructionSet> = I::ByteGroup;
+    type Rows<I: InstructionSet> = I::ByteRows;
+    type Exact = Self;
+
+    fn exact(row: &[Self]) -> &[Self] {
+        row
+    }
+
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<Self>] {
+        row
+    }
+
+    #[inline(always)]
+    fn horizontal_pixels<I: InstructionSet>(pass: Horizontal<'_, Self>) -> Option<Horizontal<'_, Self>> {
+        I::horizontal_bytes(pass)
+    }
+
+    /// The low bits of all lanes, then the high ones; of each the taps in one number.
+    fn fold(weights: &mut [i32], taps: usize) {
+        if taps == 4 { fold_lanes(weights, |four| cut_four(four).unwrap_or_default()) } else { fold_lanes(weights, cut_pair) }
+    }
+
+    /// Three bytes.
+    fn is_usual(weight: i32) -> bool {
+        cut_four([weight; 4]).is_some()
+    }
+
+    const BYTES: bool = true;
+
+    /// Weights are of the order of 1. Others than from -256 to 256 exclusive, whose sums no longer fit into 32 bits, are cut off at these, so
+    /// that both their halves fit into 16 bits.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // cut off
+    fn weight(exact: f64) -> i32 {
+        const MOST: f64 = ((1 << (LOW_BITS + 15)) - 1) as f64;
+        (exact * f64::from(1 << FRACTION_BITS)).round().clamp(-MOST, MOST) as i32
+    }
+
+    const START: i32 = 1 << (FRACTION_BITS - 1);
+
+    #[inline(always)]
+    fn accumulate<I: InstructionSet>(sum: i32, weight: i32, value: u8) -> i32 {
+        sum.wrapping_add(weight.wrapping_mul(i32::from(value)))
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    fn finish(sum: i32) -> u8 {
+        (sum >> FRACTION_BITS).clamp(0, 255) as u8
+    }
+
+    #[inline(always)]
+    fn add(self, other: u8) -> u8 {
+        self.saturating_add(other)
+    }
+
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<u8>> {
+        &mut scratch.bytes
+    }
+
+    const HAS_INFINITY: bool = false;
+
+    fn table(tables: &Tables) -> &OnceLock<Table<u8>> {
+        &tables.fixed
+    }
+}
+
+/// A byte that is weighted in 16 bits.
+///
+/// Weights of 7 fractional bits give the very sums of the 22-bit ones where all of them are multiples of 1/128, as those of linear and
+/// cubic filters at a factor of 2 are. Sums are kept less 128, so that they fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct FewBits(pub(crate) u8);
+
+impl FewBits {
+    /// Fractional bits of a weight.
+    pub(crate) const FRACTION_BITS: u32 = 7;
+
+    /// Whether the weights of one output pixel, in the 22 bits of a byte's own arithmetic, are exactly representable in 7 bits.
+    /// Instructions that multiply pairs want them to fit a signed byte, and the sum of each pair not to leave 16 bits.
+    pub(crate) fn holds(weights: impl Iterator<Item = i32>) -> bool {
+        const UNIT: i32 = 1 << (FRACTION_BITS - FewBits::FRACTION_BITS);
+        let (mut reach, mut of_pair) = (0, [0; 2]);
+        for (tap, weight) in weights.enumerate() {
+            let units = weight / UNIT;
+            if weight % UNIT != 0 || i8::try_from(units).is_err() {
+                return false;
+            }
+            reach += units.abs();
+            of_pair = if tap % 2 == 0 { [0; 2] } else { of_pair };
+            of_pair[usize::from(units < 0)] += units.abs();
+            if of_pair.iter().any(|sum| sum * 255 > i32::from(i16::MAX)) {
+                return false;
+            }
+        }
+        // Bytes less 128 reach 128; the rounding half is added.
+        reach * 128 + 64 <= i32::from(i16::MAX)
+    }
+
+    /// Two weights as two bytes of one number.
+    #[allow(clippy::cast_possible_truncation)] // they fit, see `holds`
+    pub(crate) fn pair([first, second]: [i16; 2]) -> i16 {
+        i16::from_le_bytes([first as u8, second as u8])
+    }
+}
+
+impl Arithmetic for FewBits {
+    type Weight = i16;
+    type Sum = i16;
+    type Group<I: InstructionSet> = I::FewBitsGroup;
+    type Rows<I: InstructionSet> = I::FewBitsRows;
+    type Exact = u8;
+
+    fn exact(row: &[Self]) -> &[u8] {
+        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+        unsafe { std::slice::from_raw_parts(row.as_ptr().cast(), row.len()) }
+    }
+
+    fn exact_mut(row: &mut [MaybeUninit<Self>]) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+        unsafe { std::slice::from_raw_parts_mut(row.as_mut_ptr().cast(), row.len()) }
+    }
+
+    fn fold(weights: &mut [i16], _taps: usize) {
+        for lane in 0..weights.len() / 2 {
+            weights[lane] = Self::pair([weights[2 * lane], weights[2 * lane + 1]]);
+        }
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // weights are of the order of 1
+    fn weight(exact: f64) -> i16 {
+        (exact * f64::from(1 << Self::FRACTION_BITS)).round() as i16
+    }
+
+    const START: i16 = (1 << (Self::FRACTION_BITS - 1)) - (128 << Self::FRACTION_BITS);
+
+    #[inline(always)]
+    fn accumulate<I: InstructionSet>(sum: i16, weight: i16, value: Self) -> i16 {
+        sum.wrapping_add(weight.wrapping_mul(i16::from(value.0)))
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    fn finish(sum: i16) -> Self {
+        Self(((sum >> Self::FRACTION_BITS).clamp(-128, 127) + 128) as u8)
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    fn scratch(scratch: &mut Scratch) -> &mut Vec<Vec<Self>> {
+        &mut scratch.few_bits
+    }
+
+    const HAS_INFINITY: bool = false;
+
+    fn table(tables: &Tables) -> &OnceLock<Table<Self>> {
+        &tables.few_bits
+    }
+}
+
+/// Bytes as they are weighted in 16 bits.
+pub(crate) fn as_few_bits(bytes: &[u8]) -> &[FewBits] {
+    // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+    unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
+/// The same to write.
+pub(crate) fn as_few_bits_mut(bytes: &mut [MaybeUninit<u8>]) -> &mut [MaybeUninit<FewBits>] {
+    // SAFETY: `FewBits` is a transparent wrapper of a byte, the length is the same.
+    unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+}
+
+/// Memory that a thread keeps from call to call, so that running a plan allocates nothing after the first time.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    single: Vec<Vec<f32>>,
+    double: Vec<Vec<f64>>,
+    bytes: Vec<Vec<u8>>,
+    few_bits: Vec<Vec<FewBits>>,
+    tags: Vec<Vec<usize>>,
+}
+
+impl Scratch {
+    const fn new() -> Self {
+        Self { single: Vec::new(), double: Vec::new(), bytes: Vec::new(), few_bits: Vec::new(), tags: Vec::new() }
+    }
+
+    fn tags(&mut self) -> &mut Vec<Vec<usize>> {
+        &mut self.tags
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
+}
+
+/// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
+pub(crate) const LINE: usize = 64;
+
+/// Does something with the thread's scratch memory; nothing where the thread is ending and has given it up.
+fn with_own(work: &mut dyn FnMut(&mut Scratch)) {
+    // An error says that the thread is ending.
+    let _ = SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut()));
+}
+
+/// Buffers that calls have allocated for the threads that take part in them, until these take them.
+struct HandedOver {
+    buffers: Scratch,
+    /// How many buffers the calls that are running have put here, taken or not.
+    promised: usize,
+}
+
+static HANDED_OVER: Mutex<HandedOver> = Mutex::new(HandedOver { buffers: Scratch::new(), promised: 0 });
+
+fn handed_over() -> MutexGuard<'static, HandedOver> {
+    HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The scratch memory of a call: there until the call ends.
+#[must_use = "the memory is there as long as this is"]
+pub(crate) struct Reserved {
+    /// Buffers that were put among those handed over.
+    promised: usize,
+}
+
+impl Reserved {
+    /// Puts buffers where threads find them; `list` is that of their type.
+    fn hand_over<T>(&mut self, mut buffers: Vec<Vec<T>>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Result<(), Error> {
+        if buffers.is_empty() {
+            return Ok(());
+        }
+        let mut handed_over = handed_over();
+        let (count, list) = (buffers.len(), list(&mut handed_over.buffers));
+        list.try_reserve(count).map_err(|_| out_of_memory(count.saturating_mul(size_of::<Vec<T>>())))?;
+        list.append(&mut buffers);
+        handed_over.promised += count;
+        self.promised += count;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    /// Frees what no thread has taken. As many of the largest stay as other calls have put there: theirs, or larger ones in place of theirs.
+    fn drop(&mut self) {
+        if self.promised == 0 {
+            return;
+        }
+        let mut handed_over = handed_over();
+        handed_over.promised -= self.promised;
+        let most = handed_over.promised;
+        let kept = &mut handed_over.buffers;
+        let freed = Scratch {
+            single: surplus(&mut kept.single, most),
+            double: surplus(&mut kept.double, most),
+            bytes: surplus(&mut kept.bytes, most),
+            few_bits: surplus(&mut kept.few_bits, most),
+            tags: surplus(&mut kept.tags, most),
+        };
+        // Other threads need not wait for that.
+        drop(handed_over);
+        drop(freed);
+    }
+}
+
+/// Takes the smallest buffers out, so that at most `most` stay.
+fn surplus<T>(buffers: &mut Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
+    if most == 0 {
+        return std::mem::take(buffers);
+    }
+    let mut smallest = Vec::new();
+    while buffers.len() > most {
+        let mut least = 0;
+        for at in 1..buffers.len() {
+            if buffers[at].capacity() < buffers[least].capacity() {
+                least = at;
+            }
+        }
+        smallest.push(buffers.swap_remove(least));
+    }
+    smallest
+}
+
+/// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and as much for each of the
+/// others that may take part. Which of them need it is not known here: those that have kept enough of earlier calls leave it.
+pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
+    let here = !need.threads || tasks::is_worker();
+    let lens = need.buffers.map(|len| if len > 0 { with_spare::<T>(len) } else { 0 });
+    if here {
+        let mut grown = Ok(());
+        with_own(&mut |scratch| grown = grow(T::scratch(scratch), &lens).and_then(|()| grow(&mut scratch.tags, &[need.tags])));
+        grown?;
+    }
+    let others = if need.threads { tasks::threads() - usize::from(here) } else { 0 };
+    try_lists(need.list_bytes, others + usize::from(here))?;
+    let mut reserved = Reserved { promised: 0 };
+    reserved.hand_over(buffers::<T>(others, &lens)?, T::scratch)?;
+    reserved.hand_over(buffers(others, &[need.tags])?, Scratch::tags)?;
+    Ok(reserved)
+}
+
+/// The same, unless it has been done by who asks for the call.
+pub(crate) fn reserve_unless<T: Arithmetic>(reserved: Option<&Reserved>, need: impl FnOnce() -> Need) -> Result<Option<Reserved>, Error> {
+    reserved.is_none().then(|| reserve::<T>(&need())).transpose()
+}
+
+/// Buffers of these lengths for each of `threads` threads.
+fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
+    let of_thread = lens.iter().filter(|&&len| len > 0).count();
+    let mut buffers = empty_buffer(threads.saturating_mul(of_thread))?;
+    for _ in 0..threads {
+        for &len in lens {
+            if len > 0 {
+                buffers.push(empty_buffer(len)?);
+            }
+        }
+    }
+    Ok(buffers)
+}
+
+/// Tries whether there is memory for the lists that `threads` threads make as they go. Short lists are not tried.
+fn try_lists(bytes: usize, threads: usize) -> Result<(), Error> {
+    const SHORT: usize = 1 << 12;
+    let mut tried = Vec::new();
+    for _ in 0..if bytes > SHORT { threads } else { 0 } {
+        tried.push(empty_buffer::<u8>(bytes)?);
+    }
+    std::hint::black_box(&tried); // the compiler may remove an allocation that nothing reads
+    Ok(())
+}
+
+fn out_of_memory(bytes: usize) -> Error {
+    Error::OutOfMemory { argument: "scratch", bytes }
+}
+
+/// Room for `len` elements.
+fn empty_buffer<T>(len: usize) -> Result<Vec<T>, Error> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(len).map_err(|_| out_of_memory(len.saturating_mul(size_of::<T>())))?;
+    Ok(buffer)
+}
+
+/// The length of a buffer in which `len` elements can begin at a cache line.
+fn with_spare<T>(len: usize) -> usize {
+    len.saturating_add(LINE / size_of::<T>())
+}
+
+/// Makes the buffers that will be taken first, from the last of the list on, as large as the call needs; those of no length do not count.
+fn grow<T: Clone + Default>(kept: &mut Vec<Vec<T>>, lens: &[usize]) -> Result<(), Error> {
+    let lens = lens.iter().filter(|&&len| len > 0);
+    for _ in kept.len()..lens.clone().count() {
+        kept.insert(0, Vec::new());
+    }
+    for (&len, buffer) in lens.zip(kept.iter_mut().rev()) {
+        if buffer.capacity() < len {
+            // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+            *buffer = Vec::new();
+            *buffer = empty_buffer(len)?;
+        }
+        if buffer.len() < len {
+            buffer.resize(len, T::default());
+        }
+    }
+    Ok(())
+}
+
+/// Lends `len` elements of the thread's scratch memory, of unspecified content.
+pub(crate) fn with_scratch<T: Arithmetic, R>(len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
+    let whole = with_spare::<T>(len);
+    let mut buffer = take(whole, T::scratch);
+    let aligned = buffer.as_ptr().align_offset(LINE).min(whole - len);
+    let result = work(&mut buffer[aligned..][..len]);
+    put_back(buffer, T::scratch);
+    result
+}
+
+/// Lends `len` tags of a ring, all set to `usize::MAX`.
+pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> R {
+    let mut tags = take(len, Scratch::tags);
+    tags[..len].fill(usize::MAX);
+    let result = work(&mut tags[..len]);
+    put_back(tags, Scratch::tags);
+    result
+}
+
+/// Keeps a buffer for the next who takes one.
+fn put_back<T>(buffer: Vec<T>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) {
+    let mut buffer = Some(buffer);
+    with_own(&mut |scratch| list(scratch).extend(buffer.take()));
+}
+
+/// A buffer of at least so many elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
+/// has been told of it.
+///
+/// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
+fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
+    let mut buffer = Vec::new();
+    with_own(&mut |scratch| buffer = list(scratch).pop().unwrap_or_default());
+    // A buffer that was handed over has room for the longest part of a call, and is only as long as what it was used for.
+    if buffer.capacity() < len {
+        // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+        drop(buffer);
+        buffer = take_handed_over(len, list);
+    }
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
+    }
+    buffer
+}
+
+/// The smallest of the buffers handed over that has room for so many elements, or one that has none yet.
+fn take_handed_over<T>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
+    let mut handed_over = handed_over();
+    let list = list(&mut handed_over.buffers);
+    let mut smallest: Option<(usize, usize)> = None;
+    for (index, buffer) in list.iter().enumerate() {
+        let capacity = buffer.capacity();
+        if capacity >= len && smallest.is_none_or(|(_, other)| capacity < other) {
+            smallest = Some((index, capacity));
+        }
+    }
+    smallest.map(|(index, _)| list.swap_remove(index)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_the_sum_of_their_bytes() {
+        let sum = |[low, middle, high]: [i32; 3], tap: usize| {
+            let byte = |number: i32| i32::from(number.to_le_bytes()[tap].cast_signed());
+            byte(low) + (byte(middle) << 8) + (byte(high) << 16)
+        };
+        let most = 127 * (1 + 256 + 65_536);
+        for weight in (-8_421_504..=most).step_by(997).chain([-8_421_504, most, 0, -1, 127, 128, -129, 1 << FRACTION_BITS]) {
+            let weights = [weight, 5, 0, -weight.min(most).max(-most)];
+            let parts = cut_four(weights).unwrap_or_else(|| panic!("{weight} fits"));
+            assert_eq!([0, 1, 2, 3].map(|tap| sum(parts, tap)), weights);
+        }
+        for weight in [most + 1, -8_421_505, i32::MAX, i32::MIN] {
+            assert_eq!(cut_four([0, weight, 0, 0]), None, "{weight}");
+        }
+    }
+}
