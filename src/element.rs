@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView5, ArrayViewMut5};
 
 #[cfg(feature = "conv")]
-use crate::conv::engine::ConvElement;
+use crate::conv::ConvElement;
 use crate::kernels::{Arithmetic, FewBits, How, Real, as_few_bits, as_few_bits_mut};
 use crate::memory::uninit::{as_alike, as_alike_mut};
 use crate::resize::nearest::NearestIndices;

@@ -266,3 +266,15 @@ fn axis_parameter(parameter: &str, axis: Axis, value: usize, requirement: &str) 
         _ => format!("{parameter} of the {axis} axis is {value}; it must be {requirement}"),
     }
 }
+
+impl Error {
+    /// The error of a call with three spatial axes in the names of `RANK` axes: the last axis of a signal is its length, not a width.
+    pub(crate) fn of_rank<const RANK: usize>(self) -> Self {
+        match self {
+            Self::ShapeMismatch { argument, axis: Axis::Width, expected, found } if RANK == 1 => {
+                Self::ShapeMismatch { argument, axis: Axis::Length, expected, found }
+            }
+            other => other,
+        }
+    }
+}

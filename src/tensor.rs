@@ -274,6 +274,11 @@ impl<'a, A, const RANK: usize> Tensor<'a, A, RANK> {
         self.view
     }
 
+    /// The same with three spatial axes, missing ones of size 1.
+    pub(crate) fn widened(&self) -> Tensor<'a, A, 3> {
+        Tensor { view: self.view }
+    }
+
     pub(crate) fn from_view5(view: ArrayView5<'a, A>) -> Self {
         debug_assert!((2..5 - RANK).all(|axis| view.len_of(NdAxis(axis)) == 1));
         Self { view }
@@ -284,6 +289,11 @@ impl<'a, A, const RANK: usize> TensorMut<'a, A, RANK> {
     /// The view as N×C×D×H×W, missing spatial axes of size 1.
     pub(crate) fn into_view5(self) -> ArrayViewMut5<'a, A> {
         self.view
+    }
+
+    /// The same with three spatial axes, missing ones of size 1.
+    pub(crate) fn widened(self) -> TensorMut<'a, A, 3> {
+        TensorMut { view: self.view }
     }
 
     pub(crate) fn from_view5(view: ArrayViewMut5<'a, A>) -> Self {

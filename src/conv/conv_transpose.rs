@@ -334,7 +334,7 @@ impl ConvTranspose {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::conv_transpose_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvPlan::of_pair(Grids::new(input, output, &windows, &self.parameters), Direction::Expand, windows))
+        Ok(ConvPlan::of_grids(Grids::new(input, output, &windows, &self.parameters), Direction::Expand, windows))
     }
 
     /// A plan with its weights packed: for many calls with the same weights.

@@ -132,7 +132,7 @@ impl Convolution {
         for (index, window) in windows.iter().enumerate() {
             output[index] = output_size::convolution_of(Axis::spatial(RANK, index), input[index], window)?;
         }
-        Ok(ConvPlan::of_pair(Grids::new(output, input, &windows, &self.parameters), Direction::Contract, windows))
+        Ok(ConvPlan::of_grids(Grids::new(output, input, &windows, &self.parameters), Direction::Contract, windows))
     }
 }
 

@@ -7,9 +7,9 @@ use std::ops::Range;
 use ndarray::{Array5, ArrayRef1, ArrayView1, ArrayView5, ArrayViewMut5, Axis as NdAxis, NewAxis, Zip, s};
 use num_traits::Zero;
 
-use super::engine::Uses;
-use super::engine::packed_weights::Packed;
+use super::engine::packed_weights::{self, Packed};
 use super::engine::phases::{AxisGeometry, Direction, Geometry};
+use super::engine::{Uses, dispatch};
 use super::options::Parameters;
 use crate::element::FloatElement;
 use crate::error::{Axis, Error};
@@ -18,7 +18,7 @@ use crate::memory::MemoryUse;
 use crate::memory::uninit;
 use crate::output_size::{Window, element_count};
 use crate::tasks::for_each_part;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::tensor::{Tensor, TensorMut, five_axes, three_axes};
 use crate::update::Update;
 
 /// Bytes of the lists that say of each tap of the kernel what it reads and where its weight is, at most.
@@ -28,10 +28,10 @@ const SMALL_LISTS: usize = 1 << 19;
 
 /// A coarse and a fine grid, and the kernel between them.
 #[derive(Debug, Clone)]
-pub(crate) struct Grids<const RANK: usize> {
-    pub(crate) coarse: [usize; RANK],
-    pub(crate) fine: [usize; RANK],
-    pub(crate) kernel: [usize; RANK],
+pub struct Grids {
+    pub(crate) coarse: [usize; 3],
+    pub(crate) fine: [usize; 3],
+    pub(crate) kernel: [usize; 3],
     /// Of the coarse grid and what is inside the margins.
     geometry: Geometry,
     /// At the beginning and at the end of each axis of the fine grid: pixels that meet nothing, which negative padding leaves outside.
@@ -59,9 +59,14 @@ impl Call {
     }
 }
 
-impl<const RANK: usize> Grids<RANK> {
+impl Grids {
     /// The sizes have been computed from the windows by [`crate::output_size`].
-    pub(crate) fn new(coarse: [usize; RANK], fine: [usize; RANK], windows: &[Window; RANK], parameters: &Parameters) -> Self {
+    pub(crate) fn new<const RANK: usize>(
+        coarse: [usize; RANK],
+        fine: [usize; RANK],
+        windows: &[Window; RANK],
+        parameters: &Parameters,
+    ) -> Self {
         let (mut axes, mut margins) = ([AxisGeometry::POINT; 3], [[0; 2]; 3]);
         for (index, window) in windows.iter().enumerate() {
             let [begin, end] = window.margins();
@@ -79,7 +84,8 @@ impl<const RANK: usize> Grids<RANK> {
             };
             margins[3 - RANK + index] = [begin.min(fine[index]), end.min(fine[index])];
         }
-        let kernel = windows.map(|window| window.kernel);
+        let kernel = three_axes(windows.map(|window| window.kernel), 1);
+        let (coarse, fine) = (three_axes(coarse, 1), three_axes(fine, 1));
         let geometry = Geometry { axes, groups: parameters.groups, precision: parameters.precision };
         Self { coarse, fine, kernel, geometry, margins, backend: parameters.backend.unwrap_or_else(Backend::best) }
     }
@@ -157,7 +163,7 @@ impl<const RANK: usize> Grids<RANK> {
     }
 
     /// Coarse and fine channels of a weight.
-    fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
+    fn weight_channels<A>(&self, weight: &Tensor<'_, A, 3>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
         self.group_channels("weight", weight.batch())?;
         let fine = weight.channels().checked_mul(self.geometry.groups);
@@ -171,14 +177,14 @@ impl<const RANK: usize> Grids<RANK> {
         if channels.is_multiple_of(groups) { Ok(channels / groups) } else { Err(Error::Groups { argument, channels, groups }) }
     }
 
-    fn source_size(&self, direction: Direction) -> [usize; RANK] {
+    fn source_size(&self, direction: Direction) -> [usize; 3] {
         match direction {
             Direction::Expand => self.coarse,
             Direction::Contract => self.fine,
         }
     }
 
-    fn target_size(&self, direction: Direction) -> [usize; RANK] {
+    fn target_size(&self, direction: Direction) -> [usize; 3] {
         match direction {
             Direction::Expand => self.fine,
             Direction::Contract => self.coarse,
@@ -189,7 +195,7 @@ impl<const RANK: usize> Grids<RANK> {
     fn check_source<A>(
         &self,
         call: Call,
-        source: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
         (coarse, fine): (usize, usize),
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<usize, Error> {
@@ -207,16 +213,16 @@ impl<const RANK: usize> Grids<RANK> {
         }
     }
 
-    fn check_target<A>(&self, call: Call, target: &TensorMut<'_, A, RANK>, batch: usize, channels: usize) -> Result<(), Error> {
+    fn check_target<A>(&self, call: Call, target: &TensorMut<'_, A, 3>, batch: usize, channels: usize) -> Result<(), Error> {
         target.expect_spatial(call.target, self.target_size(call.direction))?;
         target.expect_batch_channels(call.target, batch, channels)
     }
 
     /// Packs a weight for many calls.
-    pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
+    pub(crate) fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, 3>) -> Result<Packed<A::Row>, Error> {
         self.weight_channels(weight)?;
         self.try_lists()?;
-        A::pack(&self.geometry, direction, weight.view5(), self.backend)
+        packed_weights::pack(&self.geometry, direction, weight.view5(), self.backend)
     }
 
     /// Packs a weight of sums, of which the shape has been checked.
@@ -228,8 +234,8 @@ impl<const RANK: usize> Grids<RANK> {
     /// The sums of the weight gradient, not rounded. All shapes have been checked.
     pub(crate) fn weight_gradient_rows<A: FloatElement>(
         &self,
-        coarse: &Tensor<'_, A, RANK>,
-        fine: &Tensor<'_, A, RANK>,
+        coarse: &Tensor<'_, A, 3>,
+        fine: &Tensor<'_, A, 3>,
         shape: [usize; 5],
     ) -> Result<Array5<A::Row>, Error> {
         let zero = |out: ArrayViewMut5<'_, MaybeUninit<A::Row>>| fill(out, MaybeUninit::new(A::Row::zero()));
@@ -251,28 +257,29 @@ impl<const RANK: usize> Grids<RANK> {
         &self,
         direction: Direction,
         packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) -> Result<(), Error> {
         let bias = bias.map(|bias| bias.view());
-        let engine =
-            |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| A::convolve(packed, source, bias, self.backend, out);
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| {
+            dispatch::run_packed(packed, source, bias, self.backend, out)
+        };
         self.meet(direction, source.view5(), out, |out| put_bias(bias, out), engine)
     }
 
     fn convolve_once<A: FloatElement>(
         &self,
         call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) -> Result<(), Error> {
         let bias = bias.map(|bias| bias.view());
         let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, MaybeUninit<A>>| {
             self.try_lists()?;
-            A::convolve_once((&self.geometry, call.direction), weight.view5(), source, bias, self.backend, out)
+            dispatch::run_once((&self.geometry, call.direction), weight.view5(), source, bias, self.backend, out)
         };
         self.meet(call.direction, source.view5(), out, |out| put_bias(bias, out), engine)
     }
@@ -282,9 +289,9 @@ impl<const RANK: usize> Grids<RANK> {
         &self,
         call: Call,
         packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-        target: TensorMut<'_, A, RANK>,
+        target: TensorMut<'_, A, 3>,
         update: Update,
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
@@ -292,7 +299,7 @@ impl<const RANK: usize> Grids<RANK> {
         if update == Update::Overwrite {
             return self.convolve(call.direction, packed, source, bias, uninit::as_uninit(target.into_view5()));
         }
-        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| A::convolve_packed_add(packed, source, self.backend, out);
+        let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| dispatch::run_packed(packed, source, None, self.backend, out);
         self.meet(call.direction, source.view5(), target.into_view5(), |_| (), engine)
     }
 
@@ -300,10 +307,10 @@ impl<const RANK: usize> Grids<RANK> {
     pub(crate) fn run_into<A: FloatElement>(
         &self,
         call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-        target: TensorMut<'_, A, RANK>,
+        target: TensorMut<'_, A, 3>,
         update: Update,
     ) -> Result<(), Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
@@ -313,7 +320,7 @@ impl<const RANK: usize> Grids<RANK> {
         }
         let engine = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| {
             self.try_lists()?;
-            A::convolve_add((&self.geometry, call.direction), weight.view5(), source, self.backend, out)
+            dispatch::run_once((&self.geometry, call.direction), weight.view5(), source, None, self.backend, out)
         };
         self.meet(call.direction, source.view5(), target.into_view5(), |_| (), engine)
     }
@@ -321,8 +328,8 @@ impl<const RANK: usize> Grids<RANK> {
     /// The weight gradient's channels: coarse, and fine of a group.
     fn gradient_channels<A>(
         &self,
-        (coarse_name, coarse): (&'static str, &Tensor<'_, A, RANK>),
-        (fine_name, fine): (&'static str, &Tensor<'_, A, RANK>),
+        (coarse_name, coarse): (&'static str, &Tensor<'_, A, 3>),
+        (fine_name, fine): (&'static str, &Tensor<'_, A, 3>),
     ) -> Result<(usize, usize), Error> {
         coarse.expect_spatial(coarse_name, self.coarse)?;
         fine.expect_spatial(fine_name, self.fine)?;
@@ -331,7 +338,7 @@ impl<const RANK: usize> Grids<RANK> {
         Ok((coarse.channels(), self.group_channels(fine_name, fine.channels())?))
     }
 
-    fn check_weight_gradient<A>(&self, channels: (usize, usize), dw: &TensorMut<'_, A, RANK>) -> Result<(), Error> {
+    fn check_weight_gradient<A>(&self, channels: (usize, usize), dw: &TensorMut<'_, A, 3>) -> Result<(), Error> {
         dw.expect_spatial("weight gradient", self.kernel)?;
         for (axis, expected, found) in [(0, channels.0, dw.batch()), (1, channels.1, dw.channels())] {
             if expected != found {
@@ -344,9 +351,9 @@ impl<const RANK: usize> Grids<RANK> {
     /// The weight gradient into `dw`.
     pub(crate) fn weight_gradient_into<A: FloatElement>(
         &self,
-        coarse: (&'static str, &Tensor<'_, A, RANK>),
-        fine: (&'static str, &Tensor<'_, A, RANK>),
-        dw: TensorMut<'_, A, RANK>,
+        coarse: (&'static str, &Tensor<'_, A, 3>),
+        fine: (&'static str, &Tensor<'_, A, 3>),
+        dw: TensorMut<'_, A, 3>,
         update: Update,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(coarse, fine)?, &dw)?;
@@ -354,7 +361,7 @@ impl<const RANK: usize> Grids<RANK> {
             return self.correlate_into(coarse.1, fine.1, uninit::as_uninit(dw.into_view5()));
         }
         let engine = |coarse: ArrayView5<'_, A>, fine: ArrayView5<'_, A>, out: ArrayViewMut5<'_, A>| {
-            A::correlate_add(&self.geometry, coarse, fine, self.backend, out)
+            dispatch::correlate(&self.geometry, coarse, fine, self.backend, out)
         };
         self.correlate(coarse.1, fine.1, dw.into_view5(), |_| (), engine)
     }
@@ -362,19 +369,19 @@ impl<const RANK: usize> Grids<RANK> {
     /// The weight gradient into `out`; all shapes have been checked.
     fn correlate_into<A: FloatElement>(
         &self,
-        coarse: &Tensor<'_, A, RANK>,
-        fine: &Tensor<'_, A, RANK>,
+        coarse: &Tensor<'_, A, 3>,
+        fine: &Tensor<'_, A, 3>,
         out: ArrayViewMut5<'_, MaybeUninit<A>>,
     ) -> Result<(), Error> {
         let zero = |out: ArrayViewMut5<'_, MaybeUninit<A>>| fill(out, MaybeUninit::new(A::default()));
-        self.correlate(coarse, fine, out, zero, |coarse, fine, out| A::correlate(&self.geometry, coarse, fine, self.backend, out))
+        self.correlate(coarse, fine, out, zero, |coarse, fine, out| dispatch::correlate(&self.geometry, coarse, fine, self.backend, out))
     }
 
     /// Lets `engine` sum the products of both grids into `out`, or `alone` write where there are none.
     fn correlate<A: FloatElement, S>(
         &self,
-        coarse: &Tensor<'_, A, RANK>,
-        fine: &Tensor<'_, A, RANK>,
+        coarse: &Tensor<'_, A, 3>,
+        fine: &Tensor<'_, A, 3>,
         out: ArrayViewMut5<'_, S>,
         alone: impl Fn(ArrayViewMut5<'_, S>),
         engine: impl FnOnce(ArrayView5<'_, A>, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
@@ -390,18 +397,18 @@ impl<const RANK: usize> Grids<RANK> {
 }
 
 /// What calls take of memory.
-impl<const RANK: usize> Grids<RANK> {
+impl Grids {
     /// Of [`run`](Self::run).
     pub(crate) fn memory<A: FloatElement>(
         &self,
         call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
     ) -> Result<MemoryUse, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, None)?;
         self.try_lists()?;
         let (way, uses) = ((&self.geometry, call.direction), Uses::Once);
-        let need = A::convolve_need(way, weight.view5(), self.inner_source(call, source.view5()), self.backend, uses)?;
+        let need = dispatch::need(way, weight.view5(), self.inner_source(call, source.view5()), self.backend, uses)?;
         Ok(need.memory_use::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
     }
 
@@ -424,26 +431,26 @@ impl<const RANK: usize> Grids<RANK> {
         &self,
         call: Call,
         packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
     ) -> Result<MemoryUse, Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), None)?;
-        let need = A::packed_need(packed, self.inner_source(call, source.view5()), self.backend).with_shared(packed.bytes());
+        let need = dispatch::packed_need(packed, self.inner_source(call, source.view5()), self.backend).with_shared(packed.bytes());
         Ok(need.memory_use::<A::Row>(self.output_bytes::<A>(call, source.batch(), channels)?))
     }
 
     fn output_bytes<A>(&self, call: Call, batch: usize, channels: usize) -> Result<usize, Error> {
-        Ok(element_count::<A>(call.target, &five(batch, channels, self.target_size(call.direction)))? * size_of::<A>())
+        Ok(element_count::<A>(call.target, &five_axes(batch, channels, self.target_size(call.direction)))? * size_of::<A>())
     }
 
     /// Of [`weight_gradient`](Self::weight_gradient).
     pub(crate) fn weight_gradient_memory<A: FloatElement>(
         &self,
-        coarse: (&'static str, &Tensor<'_, A, RANK>),
-        fine: (&'static str, &Tensor<'_, A, RANK>),
+        coarse: (&'static str, &Tensor<'_, A, 3>),
+        fine: (&'static str, &Tensor<'_, A, 3>),
     ) -> Result<MemoryUse, Error> {
         let channels = self.gradient_channels(coarse, fine)?;
         self.try_lists()?;
-        let shape = five(channels.0, channels.1, self.kernel);
+        let shape = five_axes(channels.0, channels.1, self.kernel);
         let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
         Ok(self.correlate_memory(coarse.1.view5(), fine.1.view5(), output_bytes))
     }
@@ -455,7 +462,7 @@ impl<const RANK: usize> Grids<RANK> {
         fine: ArrayView5<'_, A>,
         output_bytes: usize,
     ) -> MemoryUse {
-        A::correlate_need(&self.geometry, coarse, self.inner(fine), self.backend).memory_use::<A::Row>(output_bytes)
+        dispatch::correlate_need(&self.geometry, coarse, self.inner(fine), self.backend).memory_use::<A::Row>(output_bytes)
     }
 
     /// What an engine reads of a source.
@@ -465,44 +472,43 @@ impl<const RANK: usize> Grids<RANK> {
 }
 
 /// What returns new arrays.
-impl<const RANK: usize> Grids<RANK>
-where
-    Spatial<RANK>: SpatialRank,
-{
+impl Grids {
     /// Runs packed weights into a new array, channels last if the source has them last.
     pub(crate) fn run_packed<A: FloatElement>(
         &self,
         call: Call,
         packed: &Packed<A::Row>,
-        source: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-    ) -> Result<Output<A, RANK>, Error> {
+    ) -> Result<Array5<A>, Error> {
         let channels = self.check_source(call, source, Self::packed_channels(call.direction, packed), bias)?;
-        let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| self.convolve(call.direction, packed, source, bias, out))
+        let shape = five_axes(source.batch(), channels, self.target_size(call.direction));
+        uninit::written(call.target, shape, source.is_channels_last(), |out| self.convolve(call.direction, packed, source, bias, out))
     }
 
     /// Runs into a new array, channels last if the source has them last.
     pub(crate) fn run<A: FloatElement>(
         &self,
         call: Call,
-        source: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        source: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-    ) -> Result<Output<A, RANK>, Error> {
+    ) -> Result<Array5<A>, Error> {
         let channels = self.check_source(call, source, self.weight_channels(weight)?, bias)?;
-        let shape = five(source.batch(), channels, self.target_size(call.direction));
-        new(call.target, shape, source.is_channels_last(), |out| self.convolve_once(call, source, weight, bias, out))
+        let shape = five_axes(source.batch(), channels, self.target_size(call.direction));
+        uninit::written(call.target, shape, source.is_channels_last(), |out| self.convolve_once(call, source, weight, bias, out))
     }
 
     /// The weight gradient as a new array.
     pub(crate) fn weight_gradient<A: FloatElement>(
         &self,
-        coarse: (&'static str, &Tensor<'_, A, RANK>),
-        fine: (&'static str, &Tensor<'_, A, RANK>),
-    ) -> Result<Output<A, RANK>, Error> {
+        coarse: (&'static str, &Tensor<'_, A, 3>),
+        fine: (&'static str, &Tensor<'_, A, 3>),
+    ) -> Result<Array5<A>, Error> {
         let channels = self.gradient_channels(coarse, fine)?;
-        new("weight gradient", five(channels.0, channels.1, self.kernel), false, |out| self.correlate_into(coarse.1, fine.1, out))
+        uninit::written("weight gradient", five_axes(channels.0, channels.1, self.kernel), false, |out| {
+            self.correlate_into(coarse.1, fine.1, out)
+        })
     }
 }
 
@@ -520,23 +526,4 @@ fn put_bias<A: FloatElement>(bias: Option<ArrayView1<'_, A>>, out: ArrayViewMut5
 /// Writes `value` everywhere.
 fn fill<T: Copy + Send + Sync>(out: ArrayViewMut5<'_, T>, value: T) {
     for_each_part(out, &[0, 1, 2, 3], &|_, mut piece| piece.fill(value));
-}
-
-fn new<A: FloatElement, const RANK: usize>(
-    argument: &'static str,
-    shape: [usize; 5],
-    channels_last: bool,
-    write: impl FnOnce(ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error>,
-) -> Result<Output<A, RANK>, Error>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    Ok(<Spatial<RANK> as SpatialRank>::narrow(uninit::written(argument, shape, channels_last, write)?))
-}
-
-/// N×C×D×H×W of a tensor with fewer spatial axes.
-fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
-    let mut shape = [batch, channels, 1, 1, 1];
-    shape[5 - RANK..].copy_from_slice(&spatial);
-    shape
 }

@@ -1,11 +1,10 @@
 //! A convolution of any kind for a given size, and one with its weights packed.
 
-use ndarray::{Array1, ArrayRef1};
+use ndarray::{Array1, Array5, ArrayRef1};
 
-use super::engine::bias_gradient;
-use super::engine::packed_weights::Packed;
-use super::engine::phases::Direction;
-use super::grids::{Call, Grids};
+use super::engine::{Direction, Packed};
+use super::grids::Grids;
+use super::operator::Operator;
 use super::resized::ResizedConvolution;
 use crate::element::FloatElement;
 use crate::error::Error;
@@ -36,48 +35,30 @@ use crate::update::Update;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConvPlan<const RANK: usize> {
-    operator: Operator<RANK>,
+    operator: Operator,
     windows: [Window; RANK],
-}
-
-#[derive(Debug, Clone)]
-enum Operator<const RANK: usize> {
-    /// A transposed convolution, whose forward call expands, or a convolution, whose forward call contracts.
-    Grids {
-        pair: Grids<RANK>,
-        forward: Direction,
-    },
-    Resized(ResizedConvolution<RANK>),
 }
 
 /// What sizes are planned for.
 impl<const RANK: usize> ConvPlan<RANK> {
-    pub(crate) fn of_pair(pair: Grids<RANK>, forward: Direction, windows: [Window; RANK]) -> Self {
-        Self { operator: Operator::Grids { pair, forward }, windows }
+    pub(crate) fn of_grids(grids: Grids, forward: Direction, windows: [Window; RANK]) -> Self {
+        Self { operator: Operator::Grids { grids, forward }, windows }
     }
 
-    pub(crate) fn of_resized(resized: ResizedConvolution<RANK>, windows: [Window; RANK]) -> Self {
-        Self { operator: Operator::Resized(resized), windows }
+    pub(crate) fn of_resized(resized: ResizedConvolution, windows: [Window; RANK]) -> Self {
+        Self { operator: Operator::Resized(Box::new(resized)), windows }
     }
 
     /// The spatial size of the input.
     #[must_use]
     pub fn input_size(&self) -> [usize; RANK] {
-        match &self.operator {
-            Operator::Grids { pair, forward: Direction::Expand } => pair.coarse,
-            Operator::Grids { pair, .. } => pair.fine,
-            Operator::Resized(resized) => resized.input_size(),
-        }
+        last_axes(self.operator.input_size())
     }
 
     /// The spatial size of the output.
     #[must_use]
     pub fn output_size(&self) -> [usize; RANK] {
-        match &self.operator {
-            Operator::Grids { pair, forward: Direction::Expand } => pair.fine,
-            Operator::Grids { pair, .. } => pair.coarse,
-            Operator::Resized(resized) => resized.output_size(),
-        }
+        last_axes(self.operator.output_size())
     }
 
     /// The size of the kernel.
@@ -119,11 +100,7 @@ where
         weight: impl Into<Tensor<'w, A, RANK>>,
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<Output<A, RANK>, Error> {
-        let (x, weight) = (x.into(), weight.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.run(Call::forward(*forward), &x, &weight, bias),
-            Operator::Resized(resized) => resized.forward(&x, &weight, bias),
-        }
+        narrow::<A, RANK>(A::forward(&self.operator, &x.into().widened(), &weight.into().widened(), bias))
     }
 
     /// [`forward`](Self::forward) into `y`, which keeps its content if there is an error.
@@ -137,11 +114,8 @@ where
         bias: Option<&ArrayRef1<A>>,
         y: impl Into<TensorMut<'y, A, RANK>>,
     ) -> Result<(), Error> {
-        let (x, weight, y) = (x.into(), weight.into(), y.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.run_into(Call::forward(*forward), &x, &weight, bias, y, Update::Overwrite),
-            Operator::Resized(resized) => resized.forward_into(&x, &weight, bias, y),
-        }
+        let y = y.into().widened();
+        A::forward_into(&self.operator, &x.into().widened(), &weight.into().widened(), bias, y).map_err(Error::of_rank::<RANK>)
     }
 
     /// The gradient of the input, given that of the output, `dy`: the exact adjoint, `<forward(x), dy> = <x, input_gradient(dy)>`.
@@ -153,11 +127,7 @@ where
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<Output<A, RANK>, Error> {
-        let (dy, weight) = (dy.into(), weight.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.run(Call::input_gradient(*forward), &dy, &weight, None),
-            Operator::Resized(resized) => resized.input_gradient(&dy, &weight),
-        }
+        narrow::<A, RANK>(A::input_gradient(&self.operator, &dy.into().widened(), &weight.into().widened()))
     }
 
     /// [`input_gradient`](Self::input_gradient) into `dx`, which keeps its content if there is an error.
@@ -171,11 +141,8 @@ where
         dx: impl Into<TensorMut<'x, A, RANK>>,
         update: Update,
     ) -> Result<(), Error> {
-        let (dy, weight, dx) = (dy.into(), weight.into(), dx.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.run_into(Call::input_gradient(*forward), &dy, &weight, None, dx, update),
-            Operator::Resized(resized) => resized.input_gradient_into(&dy, &weight, dx, update),
-        }
+        let dx = dx.into().widened();
+        A::input_gradient_into(&self.operator, &dy.into().widened(), &weight.into().widened(), dx, update).map_err(Error::of_rank::<RANK>)
     }
 
     /// The gradient of the weights, in their shape, given input and gradient of the output:
@@ -188,14 +155,7 @@ where
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
     ) -> Result<Output<A, RANK>, Error> {
-        let (x, dy) = (x.into(), dy.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => {
-                let [coarse, fine] = grids(*forward, &x, &dy);
-                pair.weight_gradient((coarse.0, &coarse.1), (fine.0, &fine.1))
-            }
-            Operator::Resized(resized) => resized.weight_gradient(&x, &dy),
-        }
+        narrow::<A, RANK>(A::weight_gradient(&self.operator, &x.into().widened(), &dy.into().widened()))
     }
 
     /// [`weight_gradient`](Self::weight_gradient) into `dw`, which keeps its content if there is an error.
@@ -209,14 +169,8 @@ where
         dw: impl Into<TensorMut<'w, A, RANK>>,
         update: Update,
     ) -> Result<(), Error> {
-        let (x, dy, dw) = (x.into(), dy.into(), dw.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => {
-                let [coarse, fine] = grids(*forward, &x, &dy);
-                pair.weight_gradient_into((coarse.0, &coarse.1), (fine.0, &fine.1), dw, update)
-            }
-            Operator::Resized(resized) => resized.weight_gradient_into(&x, &dy, dw, update),
-        }
+        let dw = dw.into().widened();
+        A::weight_gradient_into(&self.operator, &x.into().widened(), &dy.into().widened(), dw, update).map_err(Error::of_rank::<RANK>)
     }
 
     /// The gradient of the bias, C_out numbers: the sum of `dy` over batch and space.
@@ -226,7 +180,7 @@ where
     pub fn bias_gradient<'y, A: FloatElement>(&self, dy: impl Into<Tensor<'y, A, RANK>>) -> Result<Array1<A>, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output_size())?;
-        bias_gradient::new(dy)
+        A::bias_gradient(&dy.widened())
     }
 
     /// [`bias_gradient`](Self::bias_gradient) into `db`.
@@ -241,7 +195,7 @@ where
     ) -> Result<(), Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output_size())?;
-        bias_gradient::into(dy, db, update)
+        A::bias_gradient_into(&dy.widened(), db, update)
     }
 
     /// Packs the weights in the order in which the inner loop reads them, once for many calls.
@@ -250,23 +204,22 @@ where
     /// [`Error::ShapeMismatch`] if the kernel is not the plan's, [`Error::Groups`] if the groups do not divide the first axis of the
     /// weight, [`Error::OutOfMemory`].
     pub fn prepare<'w, A: FloatElement>(&self, weight: impl Into<Tensor<'w, A, RANK>>) -> Result<PreparedConv<A, RANK>, Error> {
-        let weight = weight.into();
-        let packed = match &self.operator {
-            Operator::Grids { pair, forward } => pair.pack(*forward, &weight)?,
-            Operator::Resized(resized) => resized.pack_forward(&weight)?,
-        };
+        let packed = A::prepare(&self.operator, &weight.into().widened()).map_err(Error::of_rank::<RANK>)?;
         Ok(PreparedConv { plan: self.clone(), packed })
     }
 }
 
-/// Coarse and fine grid of the weight gradient, with their names in errors.
-fn grids<'a, 'x: 'a, 'y: 'a, A, const RANK: usize>(
-    forward: Direction,
-    x: &Tensor<'x, A, RANK>,
-    dy: &Tensor<'y, A, RANK>,
-) -> [(&'static str, Tensor<'a, A, RANK>); 2] {
-    let (x, dy) = (("input", Tensor::from_view5(x.view5())), ("output gradient", Tensor::from_view5(dy.view5())));
-    if forward == Direction::Expand { [x, dy] } else { [dy, x] }
+/// An output of the axes that there are.
+fn narrow<A, const RANK: usize>(output: Result<Array5<A>, Error>) -> Result<Output<A, RANK>, Error>
+where
+    Spatial<RANK>: SpatialRank,
+{
+    output.map(<Spatial<RANK> as SpatialRank>::narrow).map_err(Error::of_rank::<RANK>)
+}
+
+/// The sizes of the last axes.
+fn last_axes<const RANK: usize>(sizes: [usize; 3]) -> [usize; RANK] {
+    std::array::from_fn(|axis| sizes[3 - RANK + axis])
 }
 
 /// The memory that calls take, known beforehand. Only the arguments' shapes, type and layout count. Gradients of the bias take their
@@ -299,11 +252,7 @@ where
         x: impl Into<Tensor<'x, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        let (x, weight) = (x.into(), weight.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.memory(Call::forward(*forward), &x, &weight),
-            Operator::Resized(resized) => resized.forward_memory(&x, &weight),
-        }
+        A::forward_memory(&self.operator, &x.into().widened(), &weight.into().widened()).map_err(Error::of_rank::<RANK>)
     }
 
     /// What [`input_gradient`](Self::input_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
@@ -315,11 +264,7 @@ where
         dy: impl Into<Tensor<'y, A, RANK>>,
         weight: impl Into<Tensor<'w, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        let (dy, weight) = (dy.into(), weight.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => pair.memory(Call::input_gradient(*forward), &dy, &weight),
-            Operator::Resized(resized) => resized.input_gradient_memory(&dy, &weight),
-        }
+        A::input_gradient_memory(&self.operator, &dy.into().widened(), &weight.into().widened()).map_err(Error::of_rank::<RANK>)
     }
 
     /// What [`weight_gradient`](Self::weight_gradient) takes of memory at most, as [`forward_memory`](Self::forward_memory) tells it.
@@ -331,14 +276,7 @@ where
         x: impl Into<Tensor<'x, A, RANK>>,
         dy: impl Into<Tensor<'y, A, RANK>>,
     ) -> Result<MemoryUse, Error> {
-        let (x, dy) = (x.into(), dy.into());
-        match &self.operator {
-            Operator::Grids { pair, forward } => {
-                let [coarse, fine] = grids(*forward, &x, &dy);
-                pair.weight_gradient_memory((coarse.0, &coarse.1), (fine.0, &fine.1))
-            }
-            Operator::Resized(resized) => resized.weight_gradient_memory(&x, &dy),
-        }
+        A::weight_gradient_memory(&self.operator, &x.into().widened(), &dy.into().widened()).map_err(Error::of_rank::<RANK>)
     }
 }
 
@@ -375,11 +313,7 @@ where
     /// # Errors
     /// [`Error::ShapeMismatch`] if shapes do not fit the plan and the weights, [`Error::TooLarge`] and [`Error::OutOfMemory`].
     pub fn forward<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>, bias: Option<&ArrayRef1<A>>) -> Result<Output<A, RANK>, Error> {
-        let x = x.into();
-        match &self.plan.operator {
-            Operator::Grids { pair, forward } => pair.run_packed(Call::forward(*forward), &self.packed, &x, bias),
-            Operator::Resized(resized) => resized.run_packed(&self.packed, &x, bias),
-        }
+        narrow::<A, RANK>(A::run_packed(&self.plan.operator, &self.packed, &x.into().widened(), bias))
     }
 
     /// [`ConvPlan::forward_into`] with the packed weights.
@@ -392,13 +326,7 @@ where
         bias: Option<&ArrayRef1<A>>,
         y: impl Into<TensorMut<'y, A, RANK>>,
     ) -> Result<(), Error> {
-        let (x, y) = (x.into(), y.into());
-        match &self.plan.operator {
-            Operator::Grids { pair, forward } => {
-                pair.run_packed_into(Call::forward(*forward), &self.packed, &x, bias, y, Update::Overwrite)
-            }
-            Operator::Resized(resized) => resized.run_packed_into(&self.packed, &x, bias, y),
-        }
+        A::run_packed_into(&self.plan.operator, &self.packed, &x.into().widened(), bias, y.into().widened()).map_err(Error::of_rank::<RANK>)
     }
 
     /// What [`forward`](Self::forward) takes of memory at most for this input; only its shape and layout count. The packed weights, which
@@ -407,10 +335,6 @@ where
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn forward_memory<'x>(&self, x: impl Into<Tensor<'x, A, RANK>>) -> Result<MemoryUse, Error> {
-        let x = x.into();
-        match &self.plan.operator {
-            Operator::Grids { pair, forward } => pair.packed_memory(Call::forward(*forward), &self.packed, &x),
-            Operator::Resized(resized) => resized.packed_memory(&self.packed, &x),
-        }
+        A::packed_memory(&self.plan.operator, &self.packed, &x.into().widened()).map_err(Error::of_rank::<RANK>)
     }
 }

@@ -1,6 +1,6 @@
 //! A resize-convolution of a given size: an enlarged picture, where one has to be made, and a transposed convolution of summed weights.
 
-use ndarray::{ArrayRef1, ArrayView5, ArrayViewMut5, ShapeBuilder};
+use ndarray::{Array5, ArrayRef1, ArrayView5, ArrayViewMut5, ShapeBuilder};
 
 use super::engine::{Direction, Packed, Slot};
 use super::grids::{Call, Grids};
@@ -11,7 +11,7 @@ use crate::memory::MemoryUse;
 use crate::memory::uninit;
 use crate::output_size::element_count;
 use crate::resize::ResizePlan;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes};
+use crate::tensor::{Tensor, TensorMut, five_axes, three_axes};
 use crate::update::Update;
 
 const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
@@ -19,33 +19,34 @@ const BACKWARD: Call = Call { direction: Direction::Contract, source: "output gr
 
 /// What a [`ConvPlan`](crate::ConvPlan) of a resize-convolution runs.
 #[derive(Debug, Clone)]
-pub(crate) struct ResizedConvolution<const RANK: usize> {
-    input: [usize; RANK],
-    kernel: [usize; RANK],
+pub struct ResizedConvolution {
+    input: [usize; 3],
+    kernel: [usize; 3],
     groups: usize,
     /// What enlarges the picture first, unless the convolution does.
-    resize: Option<ResizePlan<RANK>>,
-    convolution: RepeatedConvolution<RANK>,
+    resize: Option<ResizePlan<3>>,
+    convolution: RepeatedConvolution,
 }
 
 /// What sizes are planned for.
-impl<const RANK: usize> ResizedConvolution<RANK> {
+impl ResizedConvolution {
     /// `resize` is what has to be done before `convolution`, if anything.
-    pub(super) fn new(
+    pub(super) fn new<const RANK: usize>(
         input: [usize; RANK],
         kernel: [usize; RANK],
         groups: usize,
         resize: Option<ResizePlan<RANK>>,
-        convolution: RepeatedConvolution<RANK>,
+        convolution: RepeatedConvolution,
     ) -> Self {
-        Self { input, kernel, groups, resize, convolution }
+        let resize = resize.map(ResizePlan::widened);
+        Self { input: three_axes(input, 1), kernel: three_axes(kernel, 1), groups, resize, convolution }
     }
 
-    pub(crate) fn input_size(&self) -> [usize; RANK] {
+    pub(crate) fn input_size(&self) -> [usize; 3] {
         self.input
     }
 
-    pub(crate) fn output_size(&self) -> [usize; RANK] {
+    pub(crate) fn output_size(&self) -> [usize; 3] {
         self.pair().fine
     }
 
@@ -53,27 +54,27 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         self.resize.is_none()
     }
 
-    fn pair(&self) -> &Grids<RANK> {
+    fn pair(&self) -> &Grids {
         &self.convolution.pair
     }
 }
 
 /// The checks, all before memory is taken.
-impl<const RANK: usize> ResizedConvolution<RANK> {
+impl ResizedConvolution {
     fn expect_groups(&self, argument: &'static str, channels: usize) -> Result<(), Error> {
         let groups = self.groups;
         if channels.is_multiple_of(groups) { Ok(()) } else { Err(Error::Groups { argument, channels, groups }) }
     }
 
     /// Input and output channels of a weight.
-    fn weight_channels<A>(&self, weight: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
+    fn weight_channels<A>(&self, weight: &Tensor<'_, A, 3>) -> Result<(usize, usize), Error> {
         weight.expect_spatial("weight", self.kernel)?;
         self.expect_groups("weight", weight.batch())?;
         let outputs = weight.channels().checked_mul(self.groups);
         Ok((weight.batch(), outputs.ok_or(Error::TooLarge { argument: "output", shape: weight.shape() })?))
     }
 
-    fn check_input<A>(&self, x: &Tensor<'_, A, RANK>, channels: (usize, usize), bias: Option<&ArrayRef1<A>>) -> Result<(), Error> {
+    fn check_input<A>(&self, x: &Tensor<'_, A, 3>, channels: (usize, usize), bias: Option<&ArrayRef1<A>>) -> Result<(), Error> {
         x.expect_spatial("input", self.input)?;
         x.expect_batch_channels("input", x.batch(), channels.0)?;
         match bias {
@@ -84,18 +85,18 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         }
     }
 
-    fn check_output<A>(&self, y: &TensorMut<'_, A, RANK>, batch: usize, channels: usize) -> Result<(), Error> {
+    fn check_output<A>(&self, y: &TensorMut<'_, A, 3>, batch: usize, channels: usize) -> Result<(), Error> {
         y.expect_spatial("output", self.output_size())?;
         y.expect_batch_channels("output", batch, channels)
     }
 
-    fn check_output_gradient<A>(&self, dy: &Tensor<'_, A, RANK>, channels: usize) -> Result<(), Error> {
+    fn check_output_gradient<A>(&self, dy: &Tensor<'_, A, 3>, channels: usize) -> Result<(), Error> {
         dy.expect_spatial("output gradient", self.output_size())?;
         dy.expect_batch_channels("output gradient", dy.batch(), channels)
     }
 
     /// The weight gradient's channels: input, and output of a group.
-    fn gradient_channels<A>(&self, x: &Tensor<'_, A, RANK>, dy: &Tensor<'_, A, RANK>) -> Result<(usize, usize), Error> {
+    fn gradient_channels<A>(&self, x: &Tensor<'_, A, 3>, dy: &Tensor<'_, A, 3>) -> Result<(usize, usize), Error> {
         x.expect_spatial("input", self.input)?;
         dy.expect_spatial("output gradient", self.output_size())?;
         dy.expect_batch_channels("output gradient", x.batch(), dy.channels())?;
@@ -104,7 +105,7 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         Ok((x.channels(), dy.channels() / self.groups))
     }
 
-    fn check_weight_gradient<A>(&self, channels: (usize, usize), dw: &TensorMut<'_, A, RANK>) -> Result<(), Error> {
+    fn check_weight_gradient<A>(&self, channels: (usize, usize), dw: &TensorMut<'_, A, 3>) -> Result<(), Error> {
         dw.expect_spatial("weight gradient", self.kernel)?;
         for (axis, expected, found) in [(0, channels.0, dw.batch()), (1, channels.1, dw.channels())] {
             if expected != found {
@@ -116,27 +117,24 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
 }
 
 /// What runs once everything has been checked.
-impl<const RANK: usize> ResizedConvolution<RANK>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
+impl ResizedConvolution {
+    fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, 3>) -> Result<Packed<A::Row>, Error> {
         self.pair().pack_rows::<A>(direction, self.convolution.spread(weight.view5())?.view())
     }
 
     /// The enlarged picture, where there is to be one.
-    fn enlarged<A: FloatElement>(&self, x: &Tensor<'_, A, RANK>) -> Result<Option<Output<A, RANK>>, Error> {
+    fn enlarged<A: FloatElement>(&self, x: &Tensor<'_, A, 3>) -> Result<Option<Array5<A>>, Error> {
         self.resize.as_ref().map(|resize| resize.forward(*x)).transpose()
     }
 
     /// Calls `run` with what the convolution reads.
     fn with_source<A: FloatElement, T>(
         &self,
-        x: &Tensor<'_, A, RANK>,
-        run: impl FnOnce(&Tensor<'_, A, RANK>) -> Result<T, Error>,
+        x: &Tensor<'_, A, 3>,
+        run: impl FnOnce(&Tensor<'_, A, 3>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         match self.enlarged(x)? {
-            Some(enlarged) => run(&Tensor::from_view5(Spatial::<RANK>::five(enlarged.view()))),
+            Some(enlarged) => run(&Tensor::from_view5(enlarged.view())),
             None => run(x),
         }
     }
@@ -145,10 +143,10 @@ where
     pub(crate) fn run_packed<A: FloatElement>(
         &self,
         packed: &Packed<A::Row>,
-        x: &Tensor<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-    ) -> Result<Output<A, RANK>, Error> {
-        self.check_input(x, packed_channels::<_, RANK>(packed), bias)?;
+    ) -> Result<Array5<A>, Error> {
+        self.check_input(x, packed_channels(packed), bias)?;
         self.with_source(x, |source| self.pair().run_packed(FORWARD, packed, source, bias))
     }
 
@@ -156,26 +154,26 @@ where
     pub(crate) fn run_packed_into<A: FloatElement>(
         &self,
         packed: &Packed<A::Row>,
-        x: &Tensor<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-        y: TensorMut<'_, A, RANK>,
+        y: TensorMut<'_, A, 3>,
     ) -> Result<(), Error> {
-        let channels = packed_channels::<_, RANK>(packed);
+        let channels = packed_channels(packed);
         self.check_input(x, channels, bias)?;
         self.check_output(&y, x.batch(), channels.1)?;
         self.with_source(x, |source| self.pair().run_packed_into(FORWARD, packed, source, bias, y, Update::Overwrite))
     }
 
     /// The gradient of the enlarged picture, or of the input where there is none.
-    fn source_gradient<A: FloatElement>(&self, dy: &Tensor<'_, A, RANK>, weight: &Tensor<'_, A, RANK>) -> Result<Output<A, RANK>, Error> {
+    fn source_gradient<A: FloatElement>(&self, dy: &Tensor<'_, A, 3>, weight: &Tensor<'_, A, 3>) -> Result<Array5<A>, Error> {
         let packed = self.pack(Direction::Contract, weight)?;
         self.pair().run_packed(BACKWARD, &packed, dy, None)
     }
 
     fn weight_gradient_slots<A: FloatElement, S: Slot<A>>(
         &self,
-        x: &Tensor<'_, A, RANK>,
-        dy: &Tensor<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
+        dy: &Tensor<'_, A, 3>,
         dw: ArrayViewMut5<'_, S>,
     ) -> Result<(), Error> {
         let shape = self.convolution.spread_shape(dw.dim().0, dw.dim().1);
@@ -186,31 +184,28 @@ where
 }
 
 /// The calls of a plan.
-impl<const RANK: usize> ResizedConvolution<RANK>
-where
-    Spatial<RANK>: SpatialRank,
-{
-    pub(crate) fn pack_forward<A: FloatElement>(&self, weight: &Tensor<'_, A, RANK>) -> Result<Packed<A::Row>, Error> {
+impl ResizedConvolution {
+    pub(crate) fn pack_forward<A: FloatElement>(&self, weight: &Tensor<'_, A, 3>) -> Result<Packed<A::Row>, Error> {
         self.weight_channels(weight)?;
         self.pack(Direction::Expand, weight)
     }
 
     pub(crate) fn forward<A: FloatElement>(
         &self,
-        x: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-    ) -> Result<Output<A, RANK>, Error> {
+    ) -> Result<Array5<A>, Error> {
         self.check_input(x, self.weight_channels(weight)?, bias)?;
         self.run_packed(&self.pack(Direction::Expand, weight)?, x, bias)
     }
 
     pub(crate) fn forward_into<A: FloatElement>(
         &self,
-        x: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
-        y: TensorMut<'_, A, RANK>,
+        y: TensorMut<'_, A, 3>,
     ) -> Result<(), Error> {
         let channels = self.weight_channels(weight)?;
         self.check_input(x, channels, bias)?;
@@ -218,24 +213,20 @@ where
         self.run_packed_into(&self.pack(Direction::Expand, weight)?, x, bias, y)
     }
 
-    pub(crate) fn input_gradient<A: FloatElement>(
-        &self,
-        dy: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
-    ) -> Result<Output<A, RANK>, Error> {
+    pub(crate) fn input_gradient<A: FloatElement>(&self, dy: &Tensor<'_, A, 3>, weight: &Tensor<'_, A, 3>) -> Result<Array5<A>, Error> {
         self.check_output_gradient(dy, self.weight_channels(weight)?.1)?;
         let gradient = self.source_gradient(dy, weight)?;
         match &self.resize {
-            Some(resize) => resize.input_gradient(Tensor::from_view5(Spatial::<RANK>::five(gradient.view()))),
+            Some(resize) => resize.input_gradient(Tensor::from_view5(gradient.view())),
             None => Ok(gradient),
         }
     }
 
     pub(crate) fn input_gradient_into<A: FloatElement>(
         &self,
-        dy: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
-        dx: TensorMut<'_, A, RANK>,
+        dy: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
+        dx: TensorMut<'_, A, 3>,
         update: Update,
     ) -> Result<(), Error> {
         let channels = self.weight_channels(weight)?;
@@ -246,25 +237,21 @@ where
             return self.pair().run_packed_into(BACKWARD, &self.pack(Direction::Contract, weight)?, dy, None, dx, update);
         };
         let gradient = self.source_gradient(dy, weight)?;
-        resize.input_gradient_into(Tensor::from_view5(Spatial::<RANK>::five(gradient.view())), dx, update)
+        resize.input_gradient_into(Tensor::from_view5(gradient.view()), dx, update)
     }
 
-    pub(crate) fn weight_gradient<A: FloatElement>(
-        &self,
-        x: &Tensor<'_, A, RANK>,
-        dy: &Tensor<'_, A, RANK>,
-    ) -> Result<Output<A, RANK>, Error> {
+    pub(crate) fn weight_gradient<A: FloatElement>(&self, x: &Tensor<'_, A, 3>, dy: &Tensor<'_, A, 3>) -> Result<Array5<A>, Error> {
         let channels = self.gradient_channels(x, dy)?;
         let shape = five_axes(channels.0, channels.1, self.kernel);
         let dw = uninit::written("weight gradient", shape, false, |dw| self.weight_gradient_slots(x, dy, dw))?;
-        Ok(<Spatial<RANK> as SpatialRank>::narrow(dw))
+        Ok(dw)
     }
 
     pub(crate) fn weight_gradient_into<A: FloatElement>(
         &self,
-        x: &Tensor<'_, A, RANK>,
-        dy: &Tensor<'_, A, RANK>,
-        dw: TensorMut<'_, A, RANK>,
+        x: &Tensor<'_, A, 3>,
+        dy: &Tensor<'_, A, 3>,
+        dw: TensorMut<'_, A, 3>,
         update: Update,
     ) -> Result<(), Error> {
         self.check_weight_gradient(self.gradient_channels(x, dy)?, &dw)?;
@@ -276,12 +263,8 @@ where
 }
 
 /// What calls take of memory.
-impl<const RANK: usize> ResizedConvolution<RANK> {
-    pub(crate) fn forward_memory<A: FloatElement>(
-        &self,
-        x: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
-    ) -> Result<MemoryUse, Error> {
+impl ResizedConvolution {
+    pub(crate) fn forward_memory<A: FloatElement>(&self, x: &Tensor<'_, A, 3>, weight: &Tensor<'_, A, 3>) -> Result<MemoryUse, Error> {
         let channels = self.weight_channels(weight)?;
         self.check_input(x, channels, None)?;
         let spread = self.convolution.spread_shape(weight.batch(), weight.channels());
@@ -292,8 +275,8 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         Ok(self.enlarging_memory(x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
     }
 
-    pub(crate) fn packed_memory<A: FloatElement>(&self, packed: &Packed<A::Row>, x: &Tensor<'_, A, RANK>) -> Result<MemoryUse, Error> {
-        let channels = packed_channels::<_, RANK>(packed);
+    pub(crate) fn packed_memory<A: FloatElement>(&self, packed: &Packed<A::Row>, x: &Tensor<'_, A, 3>) -> Result<MemoryUse, Error> {
+        let channels = packed_channels(packed);
         self.check_input(x, channels, None)?;
         let zero = A::default();
         let source = Tensor::from_view5(of_shape(&zero, five_axes(x.batch(), channels.0, self.pair().coarse))?);
@@ -303,8 +286,8 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
 
     pub(crate) fn input_gradient_memory<A: FloatElement>(
         &self,
-        dy: &Tensor<'_, A, RANK>,
-        weight: &Tensor<'_, A, RANK>,
+        dy: &Tensor<'_, A, 3>,
+        weight: &Tensor<'_, A, 3>,
     ) -> Result<MemoryUse, Error> {
         let channels = self.weight_channels(weight)?;
         self.check_output_gradient(dy, channels.1)?;
@@ -319,11 +302,7 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         Ok(all.with_shared(spread_bytes))
     }
 
-    pub(crate) fn weight_gradient_memory<A: FloatElement>(
-        &self,
-        x: &Tensor<'_, A, RANK>,
-        dy: &Tensor<'_, A, RANK>,
-    ) -> Result<MemoryUse, Error> {
+    pub(crate) fn weight_gradient_memory<A: FloatElement>(&self, x: &Tensor<'_, A, 3>, dy: &Tensor<'_, A, 3>) -> Result<MemoryUse, Error> {
         let channels = self.gradient_channels(x, dy)?;
         let spread = self.convolution.spread_shape(channels.0, channels.1);
         let spread_bytes = element_count::<A::Row>("sums of the weight gradient", &spread)? * size_of::<A::Row>();
@@ -334,14 +313,14 @@ impl<const RANK: usize> ResizedConvolution<RANK> {
         Ok(self.enlarging_memory(x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
     }
 
-    fn enlarging_memory<A: FloatElement>(&self, x: &Tensor<'_, A, RANK>) -> Result<Option<MemoryUse>, Error> {
+    fn enlarging_memory<A: FloatElement>(&self, x: &Tensor<'_, A, 3>) -> Result<Option<MemoryUse>, Error> {
         self.resize.as_ref().map(|resize| resize.forward_memory(*x)).transpose()
     }
 }
 
 /// Input and output channels of packed weights.
-fn packed_channels<T, const RANK: usize>(packed: &Packed<T>) -> (usize, usize) {
-    Grids::<RANK>::packed_channels(Direction::Expand, packed)
+fn packed_channels<T>(packed: &Packed<T>) -> (usize, usize) {
+    Grids::packed_channels(Direction::Expand, packed)
 }
 
 /// What two calls take one after the other, the second of which reads the output of the first.

@@ -64,15 +64,15 @@ impl Spread {
 
 /// A convolution of a picture whose pixels are repeated, for given sizes.
 #[derive(Debug, Clone)]
-pub(super) struct RepeatedConvolution<const RANK: usize> {
+pub(super) struct RepeatedConvolution {
     /// The transposed convolution that equals it.
-    pub(super) pair: Grids<RANK>,
+    pub(super) pair: Grids,
     axes: [Spread; 3],
 }
 
-impl<const RANK: usize> RepeatedConvolution<RANK> {
+impl RepeatedConvolution {
     /// Of `input` pixels, each repeated `factors` times, which must not overflow; `windows` are those of the convolution.
-    pub(super) fn new(
+    pub(super) fn new<const RANK: usize>(
         input: [usize; RANK],
         factors: [usize; RANK],
         windows: &[Window; RANK],

@@ -199,6 +199,12 @@ impl<const RANK: usize> ResizePlan<RANK> {
         self.output
     }
 
+    /// The same with three spatial axes, missing ones of size 1.
+    pub(crate) fn widened(self) -> ResizePlan<3> {
+        let Self { input, output, outside, extrapolation, operator, how } = self;
+        ResizePlan { input: three_axes(input, 1), output: three_axes(output, 1), outside, extrapolation, operator, how }
+    }
+
     /// How many output pixels copy each input pixel, if the plan does nothing else and does it for elements of every type.
     pub(crate) fn whole_factors(&self) -> Option<[usize; RANK]> {
         let input = three_axes(self.input, 1);

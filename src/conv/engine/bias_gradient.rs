@@ -22,7 +22,7 @@ const SMALL_WORK: usize = 1 << 17;
 pub(crate) fn new<A: FloatElement, const RANK: usize>(dy: Tensor<'_, A, RANK>) -> Result<Array1<A>, Error> {
     let shape = [dy.channels(), 1, 1, 1, 1];
     let sums = uninit::written("bias gradient", shape, false, |out| {
-        A::sum_channels(
+        channel_sums(
             dy.view5(),
             out.index_axis_move(Axis(4), 0).index_axis_move(Axis(3), 0).index_axis_move(Axis(2), 0).index_axis_move(Axis(1), 0),
         );
@@ -44,7 +44,7 @@ pub(crate) fn into<A: FloatElement, const RANK: usize>(
     if update == Update::Overwrite {
         db.fill(A::default());
     }
-    A::sum_channels_add(dy.view5(), db.view_mut());
+    channel_sums::<A, A>(dy.view5(), db.view_mut());
     Ok(())
 }
 

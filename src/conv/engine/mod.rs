@@ -5,7 +5,7 @@ pub(crate) mod bias_gradient;
 mod channel_rows;
 mod depthwise;
 mod direct;
-mod element_types;
+pub(crate) mod dispatch;
 mod load;
 pub(crate) mod packed_weights;
 pub(crate) mod phases;
@@ -14,8 +14,7 @@ mod strips;
 mod weight_gradient;
 mod winograd;
 
-pub use element_types::ConvElement;
-pub(crate) use element_types::Uses;
+pub(crate) use dispatch::Uses;
 pub(crate) use packed_weights::Packed;
 pub(crate) use phases::Direction;
 pub(crate) use store::Slot;

@@ -1,11 +1,8 @@
-//! The engines for each element type, compiled once in this crate instead of anew in every crate that uses it.
+//! Which engine a call takes: decided here, for its memory and for its run.
 
-use std::mem::MaybeUninit;
-
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, Axis};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
 use super::accuracy::{self, EvenWeights};
-use super::bias_gradient::channel_sums;
 use super::depthwise;
 use super::direct::DirectConvolution;
 use super::packed_weights::{self, Method, Packed, Reduced};
@@ -14,120 +11,13 @@ use super::store::Slot;
 use super::weight_gradient::WeightGradient;
 use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::conv::options::Precision;
-use crate::element::{Element, FloatElement};
+use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, Real, Reserved, reserve};
 use crate::memory::Need;
 
-/// The engines over elements of one type. All shapes have been checked.
-#[allow(clippy::missing_errors_doc)] // hidden; what its callers document
-pub trait ConvElement: Element {
-    /// Packs a weight, coarse channels × fine channels of a group × kernel.
-    fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error>;
-
-    /// Packs a weight of sums.
-    fn pack_rows(
-        geometry: &Geometry,
-        direction: Direction,
-        weight: ArrayView5<'_, Self::Row>,
-        backend: Backend,
-    ) -> Result<Packed<Self::Row>, Error>;
-
-    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error.
-    fn convolve(
-        packed: &Packed<Self::Row>,
-        source: ArrayView5<'_, Self>,
-        bias: Option<ArrayView1<'_, Self>>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-    ) -> Result<(), Error>;
-
-    /// What packing a weight and expanding or contracting `source` once with it takes, or from then on; only shapes count.
-    fn convolve_need(
-        way: (&Geometry, Direction),
-        weight: ArrayView5<'_, Self>,
-        source: ArrayView5<'_, Self>,
-        backend: Backend,
-        uses: Uses,
-    ) -> Result<Need, Error>;
-
-    /// The same of a weight of sums.
-    fn convolve_rows_need(
-        way: (&Geometry, Direction),
-        weight: ArrayView5<'_, Self::Row>,
-        source: ArrayView5<'_, Self>,
-        backend: Backend,
-    ) -> Result<Need, Error>;
-
-    /// What expanding or contracting `source` takes beside the packed weights; only its shape counts.
-    fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need;
-
-    /// What the weight gradient takes; only shapes count.
-    fn correlate_need(geometry: &Geometry, coarse: ArrayView5<'_, Self>, fine: ArrayView5<'_, Self>, backend: Backend) -> Need;
-
-    /// Expands or contracts `source` into all of `out`, which is untouched if there is an error, with weights that are used once.
-    fn convolve_once(
-        way: (&Geometry, Direction),
-        weight: ArrayView5<'_, Self>,
-        source: ArrayView5<'_, Self>,
-        bias: Option<ArrayView1<'_, Self>>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-    ) -> Result<(), Error>;
-
-    /// Expands or contracts `source`, added to `out`, which is untouched if there is an error.
-    fn convolve_add(
-        way: (&Geometry, Direction),
-        weight: ArrayView5<'_, Self>,
-        source: ArrayView5<'_, Self>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, Self>,
-    ) -> Result<(), Error>;
-
-    /// The weight gradient into all of `out`, which is untouched if there is an error.
-    fn correlate(
-        geometry: &Geometry,
-        coarse: ArrayView5<'_, Self>,
-        fine: ArrayView5<'_, Self>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-    ) -> Result<(), Error>;
-
-    /// The weight gradient, added to `out`, which is untouched if there is an error.
-    fn correlate_add(
-        geometry: &Geometry,
-        coarse: ArrayView5<'_, Self>,
-        fine: ArrayView5<'_, Self>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, Self>,
-    ) -> Result<(), Error>;
-
-    /// The sums of the weight gradient, not rounded, into all of `out`, which is untouched if there is an error.
-    fn correlate_rows(
-        geometry: &Geometry,
-        coarse: ArrayView5<'_, Self>,
-        fine: ArrayView5<'_, Self>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
-    ) -> Result<(), Error>;
-
-    /// Expands or contracts `source` with packed weights, added to `out`, which is untouched if there is an error.
-    fn convolve_packed_add(
-        packed: &Packed<Self::Row>,
-        source: ArrayView5<'_, Self>,
-        backend: Backend,
-        out: ArrayViewMut5<'_, Self>,
-    ) -> Result<(), Error>;
-
-    /// The sum of each channel into all of `out`.
-    fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>);
-
-    /// The sum of each channel, added to `out`.
-    fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>);
-}
-
 /// Expands or contracts with packed weights.
-fn run_packed<A: FloatElement, S: Slot<A>>(
+pub(crate) fn run_packed<A: FloatElement, S: Slot<A>>(
     packed: &Packed<A::Row>,
     source: ArrayView5<'_, A>,
     bias: Option<ArrayView1<'_, A>>,
@@ -211,7 +101,7 @@ fn by_runs<'x, A, S>(
 }
 
 /// What [`run_packed`] takes beside the packed weights.
-fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
+pub(crate) fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
     match &packed.0 {
         Method::Direct(panels) => DirectConvolution::new(panels, source, None, backend).need(),
         Method::Few(few) => depthwise::Run::new(few, source, None, backend).need(),
@@ -223,7 +113,7 @@ fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, 
 }
 
 /// Expands or contracts with weights that are used once.
-fn run_once<A: FloatElement, S: Slot<A>>(
+pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
     (geometry, direction): (&Geometry, Direction),
     weight: ArrayView5<'_, A>,
     source: ArrayView5<'_, A>,
@@ -273,7 +163,7 @@ pub enum Uses {
 }
 
 /// What [`run_once`] takes, or packing the weights and [`run_packed`]: `W` is the type of the weight, `A` that of the source.
-fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
+pub(crate) fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     (geometry, direction): (&Geometry, Direction),
     weight: ArrayView5<'_, W>,
     source: ArrayView5<'_, A>,
@@ -309,7 +199,7 @@ fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
 }
 
 /// The weight gradient.
-fn correlate<A: FloatElement, S: Slot<A>>(
+pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
     geometry: &Geometry,
     coarse: ArrayView5<'_, A>,
     fine: ArrayView5<'_, A>,
@@ -342,7 +232,12 @@ fn judged<'a, A: FloatElement>(
 }
 
 /// What [`correlate`] takes.
-fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A>, fine: ArrayView5<'_, A>, backend: Backend) -> Need {
+pub(crate) fn correlate_need<A: FloatElement>(
+    geometry: &Geometry,
+    coarse: ArrayView5<'_, A>,
+    fine: ArrayView5<'_, A>,
+    backend: Backend,
+) -> Need {
     if correlates_few(geometry, &coarse, &fine) {
         depthwise::correlate_need(geometry, &fine, backend)
     } else {
@@ -355,135 +250,3 @@ fn correlate_need<A: FloatElement>(geometry: &Geometry, coarse: ArrayView5<'_, A
 fn correlates_few<A>(geometry: &Geometry, coarse: &ArrayView5<'_, A>, fine: &ArrayView5<'_, A>) -> bool {
     depthwise::suits(geometry, coarse.dim().1 / geometry.groups, fine.dim().1 / geometry.groups)
 }
-
-macro_rules! typed {
-    ($($element:ty),+) => {
-        $(impl ConvElement for $element {
-            fn pack(geometry: &Geometry, direction: Direction, weight: ArrayView5<'_, Self>, backend: Backend) -> Result<Packed<Self::Row>, Error> {
-                packed_weights::pack(geometry, direction, weight, backend)
-            }
-
-            fn pack_rows(
-                geometry: &Geometry,
-                direction: Direction,
-                weight: ArrayView5<'_, Self::Row>,
-                backend: Backend,
-            ) -> Result<Packed<Self::Row>, Error> {
-                packed_weights::pack(geometry, direction, weight, backend)
-            }
-
-            fn convolve(
-                packed: &Packed<Self::Row>,
-                source: ArrayView5<'_, Self>,
-                bias: Option<ArrayView1<'_, Self>>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-            ) -> Result<(), Error> {
-                run_packed(packed, source, bias, backend, out)
-            }
-
-            fn convolve_need(
-                way: (&Geometry, Direction),
-                weight: ArrayView5<'_, Self>,
-                source: ArrayView5<'_, Self>,
-                backend: Backend,
-                uses: Uses,
-            ) -> Result<Need, Error> {
-                need(way, weight, source, backend, uses)
-            }
-
-            fn convolve_rows_need(
-                way: (&Geometry, Direction),
-                weight: ArrayView5<'_, Self::Row>,
-                source: ArrayView5<'_, Self>,
-                backend: Backend,
-            ) -> Result<Need, Error> {
-                need(way, weight, source, backend, Uses::Many)
-            }
-
-            fn packed_need(packed: &Packed<Self::Row>, source: ArrayView5<'_, Self>, backend: Backend) -> Need {
-                packed_need(packed, source, backend)
-            }
-
-            fn correlate_need(
-                geometry: &Geometry,
-                coarse: ArrayView5<'_, Self>,
-                fine: ArrayView5<'_, Self>,
-                backend: Backend,
-            ) -> Need {
-                correlate_need(geometry, coarse, fine, backend)
-            }
-
-            fn convolve_once(
-                way: (&Geometry, Direction),
-                weight: ArrayView5<'_, Self>,
-                source: ArrayView5<'_, Self>,
-                bias: Option<ArrayView1<'_, Self>>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-            ) -> Result<(), Error> {
-                run_once(way, weight, source, bias, backend, out)
-            }
-
-            fn convolve_add(
-                way: (&Geometry, Direction),
-                weight: ArrayView5<'_, Self>,
-                source: ArrayView5<'_, Self>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, Self>,
-            ) -> Result<(), Error> {
-                run_once::<Self, Self>(way, weight, source, None, backend, out)
-            }
-
-            fn correlate(
-                geometry: &Geometry,
-                coarse: ArrayView5<'_, Self>,
-                fine: ArrayView5<'_, Self>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, MaybeUninit<Self>>,
-            ) -> Result<(), Error> {
-                correlate(geometry, coarse, fine, backend, out)
-            }
-
-            fn correlate_add(
-                geometry: &Geometry,
-                coarse: ArrayView5<'_, Self>,
-                fine: ArrayView5<'_, Self>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, Self>,
-            ) -> Result<(), Error> {
-                correlate::<Self, Self>(geometry, coarse, fine, backend, out)
-            }
-
-            fn convolve_packed_add(
-                packed: &Packed<Self::Row>,
-                source: ArrayView5<'_, Self>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, Self>,
-            ) -> Result<(), Error> {
-                run_packed(packed, source, None, backend, out)
-            }
-
-            fn correlate_rows(
-                geometry: &Geometry,
-                coarse: ArrayView5<'_, Self>,
-                fine: ArrayView5<'_, Self>,
-                backend: Backend,
-                out: ArrayViewMut5<'_, MaybeUninit<Self::Row>>,
-            ) -> Result<(), Error> {
-                correlate(geometry, coarse, fine, backend, out)
-            }
-
-            fn sum_channels(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, MaybeUninit<Self>>) {
-                channel_sums(dy, out);
-            }
-
-            fn sum_channels_add(dy: ArrayView5<'_, Self>, out: ArrayViewMut1<'_, Self>) {
-                channel_sums::<Self, Self>(dy, out);
-            }
-        })+
-    };
-}
-typed!(f32, f64);
-#[cfg(feature = "half")]
-typed!(half::f16, half::bf16);
