@@ -9,21 +9,21 @@
 //! nothing else, and learns by gradient descent. Below: how many taps reach each output pixel, and how much of each frequency the result
 //! has. A pattern with the stride's period is the spike at 1/2.
 
-use common::{command_line, label, picture, plot, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use upsample_examples::{command_line, label, picture, plot, sheet, test_card};
 
 use clap::Parser;
-use common::command_line::Failure;
-use common::picture::{Picture, Pixels};
-use common::plot::{COLOURS, LARGE};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array2, Array3, Array4, ArrayView2, Axis, s};
 use plotters::prelude::{ChartBuilder, Color, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition};
 use upsample::checkerboard::{Overlap, StrideSpectrum};
 use upsample::output_size::Window;
 use upsample::{ConvPlan, ConvTranspose, Error, Resize, ResizeConv};
+use upsample_examples::command_line::Failure;
+use upsample_examples::picture::{Picture, Pixels};
+use upsample_examples::plot::{COLOURS, LARGE};
 
 /// Shows the checkerboard of transposed convolutions, and that resize-convolution has none
 #[derive(Parser)]

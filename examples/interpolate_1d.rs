@@ -5,18 +5,18 @@
 //! cargo run --release --example interpolate_1d -- --points 0,0,1,0,0 --factor 50
 //! ```
 
-use common::{command_line, picture, plot};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use upsample_examples::{command_line, picture, plot};
 
 use clap::Parser;
-use common::command_line::Failure;
-use common::picture::{Picture, Pixels};
-use common::plot::{COLOURS, LARGE};
 use ndarray::{Array3, Axis};
 use plotters::prelude::{ChartBuilder, Circle, Color, IntoFont, LineSeries, PathElement, SeriesLabelPosition};
 use upsample::Resize;
+use upsample_examples::command_line::Failure;
+use upsample_examples::picture::{Picture, Pixels};
+use upsample_examples::plot::{COLOURS, LARGE};
 
 /// Draws nearest, linear and cubic interpolation through the same points
 #[derive(Parser)]

@@ -9,17 +9,17 @@
 //! weights, so plain gradient descent needs no tuning: the gradient is [`ConvPlan::weight_gradient`], and the best length of a
 //! step follows from one more forward pass.
 
-use common::{command_line, picture, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use upsample_examples::{command_line, picture, sheet, test_card};
 
 use clap::Parser;
-use common::command_line::Failure;
-use common::picture::{Picture, Pixels};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, Array4, Axis, s};
 use upsample::{ConvPlan, ConvTranspose, Resize, Update};
+use upsample_examples::command_line::Failure;
+use upsample_examples::picture::{Picture, Pixels};
 
 /// Trains a transposed convolution to enlarge pictures 2×, and shows what it learned beside bilinear and bicubic
 #[derive(Parser)]

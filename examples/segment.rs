@@ -15,20 +15,20 @@ mod network;
 #[path = "segment/shapes.rs"]
 mod shapes;
 
-use common::{command_line, picture, plot, sheet};
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use upsample_examples::{command_line, picture, plot, sheet};
 
 use clap::Parser;
-use common::command_line::Failure;
-use common::picture::{Picture, Pixels};
-use common::plot::{COLOURS, LARGE};
 use indicatif::{ProgressBar, ProgressStyle};
 use layers::Decoder;
 use ndarray::{Array3, ArrayView2, s};
 use plotters::prelude::{ChartBuilder, Color, IntoFont, IntoLogRange, LineSeries, PathElement, SeriesLabelPosition};
 use shapes::{Batch, Random, batch};
+use upsample_examples::command_line::Failure;
+use upsample_examples::picture::{Picture, Pixels};
+use upsample_examples::plot::{COLOURS, LARGE};
 
 /// Trains a small SegNet on drawn shapes with three decoders, and shows what each of them finds
 #[derive(Parser)]

@@ -5,20 +5,20 @@
 //! cargo run --release --example upscale -- photo.jpg --scale 3 --method bilinear
 //! ```
 
-use common::{command_line, picture, sheet, test_card};
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
+use upsample_examples::{command_line, picture, sheet, test_card};
 
 use clap::{Parser, ValueEnum};
-use common::close_up::CloseUp;
-use common::command_line::Failure;
-use common::picture::{Picture, Pixels, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::{Array3, Axis};
 use upsample::{Element, Resize, ResizePlan, Target, Tensor4, Tensor4Mut};
+use upsample_examples::close_up::CloseUp;
+use upsample_examples::command_line::Failure;
+use upsample_examples::picture::{Picture, Pixels, Sample};
 
 /// Enlarges a picture by every method: writes the result of one, and a sheet on which all of them stand side by side
 #[derive(Parser)]

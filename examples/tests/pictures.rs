@@ -1,11 +1,11 @@
 //! What the examples draw, read and write.
 
-use common::{label, picture, test_card};
 use std::path::{Path, PathBuf};
+use upsample_examples::{label, picture, test_card};
 
 use ndarray::Array3;
 
-use common::picture::{Picture, Pixels};
+use upsample_examples::picture::{Picture, Pixels};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures").join(name)

@@ -17,6 +17,7 @@ use crate::update::Update;
 
 /// A convolution of some kind.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // there are few plans
 pub enum Operator {
     /// A transposed convolution, whose forward call expands, or a convolution, whose forward call contracts.
     Grids {
@@ -26,7 +27,7 @@ pub enum Operator {
         forward: Direction,
     },
     /// A resize-convolution.
-    Resized(Box<ResizedConvolution>),
+    Resized(ResizedConvolution),
 }
 
 impl Operator {

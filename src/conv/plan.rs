@@ -46,7 +46,7 @@ impl<const RANK: usize> ConvPlan<RANK> {
     }
 
     pub(crate) fn of_resized(resized: ResizedConvolution, windows: [Window; RANK]) -> Self {
-        Self { operator: Operator::Resized(Box::new(resized)), windows }
+        Self { operator: Operator::Resized(resized), windows }
     }
 
     /// The spatial size of the input.
