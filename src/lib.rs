@@ -53,7 +53,7 @@
 //! # Ok::<(), upsample::Error>(())
 //! ```
 
-// Nothing that a user passes may panic. Indexing is not forbidden: the loops index slices whose lengths are checked at the door, and
+// Nothing that a user passes may panic. Indexing is not forbidden: the loops index slices whose lengths are checked at the public entry, and
 // `get` in them would hide a wrong index instead of showing it to the fuzzers.
 #![cfg_attr(
     not(test),

@@ -146,7 +146,7 @@ pub struct Tensor<'a, A, const RANK: usize> {
     view: ArrayView5<'a, A>,
 }
 
-/// The writable twin of [`Tensor`]: where an operator puts its result.
+/// A writable [`Tensor`]: where an operator puts its result.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -183,7 +183,7 @@ impl<A, const RANK: usize> Clone for Tensor<'_, A, RANK> {
 
 impl<A, const RANK: usize> Copy for Tensor<'_, A, RANK> {}
 
-/// What both twins can tell.
+/// What can be asked of both.
 macro_rules! readings {
     ($name:ident) => {
         impl<A, const RANK: usize> $name<'_, A, RANK> {

@@ -1,4 +1,4 @@
-//! Every public function and type shows how it is used: in an example of its own, or in that of the operator whose twin it is.
+//! Every public function and type shows how it is used: in an example of its own, or in that of the operator it is a form of.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -61,7 +61,7 @@ impl Convolution {
         self
     }
 
-    /// p: zeros added to both ends of each axis of the input. A negative number crops so many of its pixels, whose gradient is 0.
+    /// p: zeros added to both ends of each axis of the input. A negative number crops that many of its pixels, whose gradient is 0.
     #[must_use]
     pub fn padding(mut self, padding: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = padding.into();

@@ -23,7 +23,7 @@ use crate::update::Update;
 
 /// Bytes of the lists that say of each tap of the kernel what it reads and where its weight is, at most.
 const BYTES_OF_TAP: usize = 128;
-/// Lists of fewer bytes are had without asking.
+/// Shorter lists, in bytes, are allocated without a trial.
 const SMALL_LISTS: usize = 1 << 19;
 
 /// A coarse and a fine grid, and the kernel between them.
@@ -455,7 +455,7 @@ impl Grids {
         Ok(self.correlate_memory(coarse.1.view5(), fine.1.view5(), output_bytes))
     }
 
-    /// Of a weight gradient of checked shapes, of so many bytes.
+    /// Memory of a weight gradient of `output_bytes` bytes, whose shapes have been checked.
     pub(crate) fn correlate_memory<A: FloatElement>(
         &self,
         coarse: ArrayView5<'_, A>,

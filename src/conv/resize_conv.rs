@@ -137,7 +137,7 @@ impl ResizeConv {
         Self::default()
     }
 
-    /// The one that makes every axis exactly twice as long with a kernel of this size: factor 2, and `k - 1` zeros around the enlarged
+    /// Doubles every axis exactly, with a kernel of this size: factor 2, and `k - 1` zeros around the enlarged
     /// picture, of an odd number the larger part at the end, as PyTorch's `padding="same"` has it.
     ///
     /// ```
@@ -195,7 +195,7 @@ impl ResizeConv {
         self
     }
 
-    /// p: zeros added to both ends of each axis of the enlarged picture. A negative number crops so many of its pixels.
+    /// p: zeros added to both ends of each axis of the enlarged picture. A negative number crops that many of its pixels.
     #[must_use]
     pub fn padding(mut self, padding: impl Into<PerAxis<isize>>) -> Self {
         self.parameters.padding_begin = padding.into();

@@ -16,7 +16,7 @@ use crate::tensor::three_axes;
 /// One axis: where the weights go in the kernel of the transposed convolution.
 #[derive(Debug, Clone, Copy)]
 struct Spread {
-    /// Each weight is added to so many neighbouring taps, one for each copy of an input pixel.
+    /// How many neighbouring taps each weight is added to: one for each copy of an input pixel.
     factor: usize,
     kernel: usize,
     /// Taps from one weight to the next.

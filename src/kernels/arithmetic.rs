@@ -568,7 +568,7 @@ fn put_back<T>(buffer: Vec<T>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) {
     with_own(&mut |scratch| list(scratch).extend(buffer.take()));
 }
 
-/// A buffer of at least so many elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
+/// A buffer of at least `len` elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
 /// has been told of it.
 ///
 /// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
@@ -587,7 +587,7 @@ fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T
     buffer
 }
 
-/// The smallest of the buffers handed over that has room for so many elements, or one that has none yet.
+/// The smallest of the buffers handed over that has room for `len` elements, or one that has none yet.
 fn take_handed_over<T>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
     let mut handed_over = handed_over();
     let list = list(&mut handed_over.buffers);

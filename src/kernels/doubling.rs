@@ -46,7 +46,7 @@ pub(super) fn double_256<T: Copy>(from: &[T], to: &mut [T]) -> bool {
         };
     }
     by_steps(from, to, |from, to, steps| {
-        // SAFETY: `by_steps` gives places with so many steps of input and output, at least one. Its callers have AVX2.
+        // SAFETY: `by_steps` gives places that have `steps` steps of input and output, at least one. Its callers have AVX2.
         unsafe {
             match size_of::<T>() {
                 1 => run!("vpunpcklbw", "vpunpckhbw", from, to, steps),
@@ -86,7 +86,7 @@ pub(super) fn double_512<T: Copy>(from: &[T], to: &mut [T]) -> bool {
         };
     }
     by_steps(from, to, |from, to, steps| {
-        // SAFETY: `by_steps` gives places with so many steps of input and output, at least one. Its callers have AVX-512 F and BW.
+        // SAFETY: `by_steps` gives places that have `steps` steps of input and output, at least one. Its callers have AVX-512 F and BW.
         unsafe {
             match size_of::<T>() {
                 1 => run!("vpunpcklbw", from, to, steps),

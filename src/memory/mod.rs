@@ -121,7 +121,7 @@ impl Need {
         places.into_iter().fold(largest.saturating_mul(self.held.saturating_sub(held)), usize::saturating_add)
     }
 
-    /// What a plan tells of a call whose buffers are of type `T`.
+    /// The memory of a call whose buffers are of type `T`, as plans report it.
     pub(crate) fn memory_use<T>(&self, output_bytes: usize) -> MemoryUse {
         let books = self.list_bytes.saturating_add(self.tags.saturating_mul(size_of::<usize>())).saturating_add(BOOKKEEPING);
         let thread_bytes = self.buffer_bytes::<T>().fold(books, usize::saturating_add);

@@ -17,7 +17,7 @@ pub trait ResizeElement: Sized {
     /// Writes the resized `x` to all of `y`, which is untouched if there is an error. Shapes have been checked.
     fn resize(passes: &Separable, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) -> Result<(), Error>;
 
-    /// What making an output of so many bytes takes, of so many planes (batch × channels) whose pixels have so many interleaved elements.
+    /// The memory that an output of `output_bytes` bytes takes: the number of planes (batch × channels) and of interleaved elements of a pixel.
     /// Makes the tables.
     fn resize_memory(passes: &Separable, planes_and_inner: [usize; 2], backend: Backend, output_bytes: usize) -> Result<MemoryUse, Error>;
 }

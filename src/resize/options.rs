@@ -137,7 +137,7 @@ impl Resize {
         Self::cubic()
     }
 
-    /// Linear with weights of so many fractional bits, 24 at most: the same bytes on every machine. OpenCV's `INTER_LINEAR_EXACT` has 8
+    /// Linear with weights of `bits` fractional bits, 24 at most: the same bytes on every machine. OpenCV's `INTER_LINEAR_EXACT` has 8
     /// bits for `u8` and 16 for `u16`; results are its, but for bytes whose sum lies exactly half-way between two numbers, which it rounds
     /// up. Whatever the profile, sums are kept in `f64`, where those of 8 and 16 bits are exact, and rounded once.
     ///

@@ -38,24 +38,22 @@ impl Numbers {
         (0..len as i64).contains(&position).then_some(position as usize)
     }
 
-    /// Calls `visit` with the indices of the coarse pixel, the fine pixel and the weight of every product.
-    fn products(&self, coarse: &[usize], fine: &[usize], weight: &[usize], mut visit: impl FnMut(&[usize], &[usize], &[usize])) {
-        let (coarse_group, fine_group) = (coarse[1] / self.groups, fine[1] / self.groups);
-        for from in indices(IxDyn(coarse)) {
+    /// Calls `visit` with the places in memory, row by row, of the coarse pixel, the fine pixel and the weight of every product.
+    fn products(&self, coarse: &[usize], fine: &[usize], weight: &[usize], mut visit: impl FnMut(usize, usize, usize)) {
+        let (coarse_group, fine_group, rank) = (coarse[1] / self.groups, fine[1] / self.groups, coarse.len() - 2);
+        let taps = weight[1..].iter().product::<usize>();
+        for (from_place, from) in indices(IxDyn(coarse)).into_iter().enumerate() {
             let from = from.slice();
             let group = from[1] / coarse_group;
-            for entry in indices(IxDyn(&weight[1..])) {
+            for (entry_place, entry) in indices(IxDyn(&weight[1..])).into_iter().enumerate() {
                 let entry = entry.slice();
-                let (mut to, mut tap, rank) = ([0; 5], [0; 5], coarse.len() - 2);
-                (to[0], to[1], tap[0]) = (from[0], group * fine_group + entry[0], from[1]);
-                tap[1..rank + 2].copy_from_slice(entry);
-                let reached = (0..rank).all(|axis| {
+                let mut to = Some(from[0] * fine[1] + group * fine_group + entry[0]);
+                for axis in 0..rank {
                     let position = self.fine(axis, from[axis + 2], entry[axis + 1], fine[axis + 2]);
-                    to[axis + 2] = position.unwrap_or_default();
-                    position.is_some()
-                });
-                if reached {
-                    visit(from, &to[..rank + 2], &tap[..rank + 2]);
+                    to = to.zip(position).map(|(to, position)| to * fine[axis + 2] + position);
+                }
+                if let Some(to) = to {
+                    visit(from_place, to, from[1] * taps + entry_place);
                 }
             }
         }
@@ -64,21 +62,24 @@ impl Numbers {
     /// The sum of products into the fine grid: the transposed convolution.
     pub fn expand(&self, coarse: &ArrayD<f64>, weight: &ArrayD<f64>, fine_shape: &[usize]) -> ArrayD<f64> {
         let mut fine = ArrayD::zeros(fine_shape);
-        self.products(coarse.shape(), fine_shape, weight.shape(), |c, f, w| fine[f] += coarse[c] * weight[w]);
+        let (coarses, weights, fines) = (coarse.as_slice().unwrap(), weight.as_slice().unwrap(), fine.as_slice_mut().unwrap());
+        self.products(coarse.shape(), fine_shape, weight.shape(), |c, f, w| fines[f] += coarses[c] * weights[w]);
         fine
     }
 
     /// The sum of products into the coarse grid: the convolution.
     pub fn contract(&self, fine: &ArrayD<f64>, weight: &ArrayD<f64>, coarse_shape: &[usize]) -> ArrayD<f64> {
         let mut coarse = ArrayD::zeros(coarse_shape);
-        self.products(coarse_shape, fine.shape(), weight.shape(), |c, f, w| coarse[c] += fine[f] * weight[w]);
+        let (fines, weights, coarses) = (fine.as_slice().unwrap(), weight.as_slice().unwrap(), coarse.as_slice_mut().unwrap());
+        self.products(coarse_shape, fine.shape(), weight.shape(), |c, f, w| coarses[c] += fines[f] * weights[w]);
         coarse
     }
 
     /// The sum of products into the weights.
     pub fn correlate(&self, coarse: &ArrayD<f64>, fine: &ArrayD<f64>, weight_shape: &[usize]) -> ArrayD<f64> {
         let mut weight = ArrayD::zeros(weight_shape);
-        self.products(coarse.shape(), fine.shape(), weight_shape, |c, f, w| weight[w] += coarse[c] * fine[f]);
+        let (coarses, fines, weights) = (coarse.as_slice().unwrap(), fine.as_slice().unwrap(), weight.as_slice_mut().unwrap());
+        self.products(coarse.shape(), fine.shape(), weight_shape, |c, f, w| weights[w] += coarses[c] * fines[f]);
         weight
     }
 

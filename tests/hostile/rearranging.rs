@@ -1,4 +1,4 @@
-//! Pixel shuffle, zero insertion, cropping, pooling and unpooling, all with their `_into` twins.
+//! Pixel shuffle, zero insertion, cropping, pooling and unpooling, all with their `_into` forms.
 
 use ndarray::{Array3, Array4, Array5};
 use upsample::rearrange::*;

@@ -59,7 +59,7 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         Self { packed, source, bias, backend, lanes, strips, channels_at_once, offsets, threads }
     }
 
-    /// Elements of the strip and of the sums of a block with so many output channels.
+    /// Elements of the strip and of the sums of a block with this many output channels.
     fn scratch_lens(&self, channels: usize) -> (usize, usize) {
         // A vector may reach past the last pixel; what it computes there is not stored.
         let strip = self.channels_at_once * self.strips.channel_len + self.lanes;

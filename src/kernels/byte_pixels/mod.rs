@@ -1,4 +1,4 @@
-//! Sums along a row of bytes, pixel by pixel: for so many taps that those of a group of output elements do not fit into a window, as where
+//! Sums along a row of bytes, pixel by pixel: where the taps of a group of output elements do not fit into a window, as where
 //! a picture is shrunk. All channels of a pixel are summed at once, several taps by each multiplication.
 
 mod avx2;

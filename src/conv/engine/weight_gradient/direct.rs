@@ -30,13 +30,13 @@ impl Direct {
         self.strips.blocks().iter().product()
     }
 
-    /// The strip of so many fine channels, the pixels of `pitch` coarse ones, and their rows before they are side by side.
+    /// The strip of a number of fine channels, the pixels of `pitch` coarse ones, and their rows before they are side by side.
     fn lens(&self, fine: usize, pitch: usize) -> [usize; 3] {
         let positions: usize = self.strips.block.iter().product();
         [fine * self.strips.channel_len, positions * pitch, crate::kernels::SQUARE * positions]
     }
 
-    /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
+    /// What adding takes, for tiles of this many fine and `pitch` coarse channels.
     pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
         let positions: usize = self.strips.block.iter().product();
         let rows = grown_bytes::<usize>(fine * self.tap_offsets.len());

@@ -37,7 +37,7 @@ impl Panels {
 }
 
 impl Reduced {
-    /// What a call takes, for tiles of so many fine and coarse channels, with their sums and what storing these takes.
+    /// What a call takes, for tiles of this many fine and coarse channels, with their sums and what storing these takes.
     pub(super) fn need_kept<A: FloatElement>(
         &self,
         (fine, pitch): (usize, usize),

@@ -78,14 +78,14 @@ impl Lines {
         Block { n: 0, start: [0; 2], lines, tiles: self.tiles, row_pitch, summand: lines * self.tiles }
     }
 
-    /// The points of so many summands, those of some coarse channels, and the pixels that either are evaluated from.
+    /// The points of a number of summands, those of some coarse channels, and the pixels that either are evaluated from.
     fn lens<T>(&self, summands: usize) -> [usize; 3] {
         let block = self.room::<T>();
         let pixels = (CHANNELS * PIXELS * block.lines).max(PIXELS * block.lines + TILE) * block.row_pitch;
         [ELEMENTS * block.pitch::<T>(summands), ELEMENTS * block.pitch::<T>(CHANNELS), pixels]
     }
 
-    /// What adding takes, for tiles of so many fine channels.
+    /// What adding takes, for tiles of this many fine channels.
     pub(crate) fn need<A: FloatElement>(&self, fine: usize) -> Need {
         let summands = fine * self.filters.len();
         let list_bytes = (summands + CHANNELS) * size_of::<usize>();
@@ -221,7 +221,7 @@ impl Lines {
     }
 }
 
-/// Where the rows of so many summands begin.
+/// Where the rows of each summand begin.
 fn rows_of(summands: usize, pitch: usize) -> Vec<usize> {
     (0..summands).map(|summand| summand * pitch).collect()
 }

@@ -72,7 +72,7 @@ impl Reduced {
         Self { phases, axes, filters, live, positions, block }
     }
 
-    /// The numbers of so many coarse channels at the points.
+    /// How many numbers a count of coarse channels has at the points.
     pub(crate) fn coarse_points(phases: &Phases, axes: &[AxisScheme; 2], batch: usize, channels: usize) -> usize {
         let positions = [batch, phases.axes[1].positions(), phases.axes[2].positions()];
         tile_counts((phases, axes), positions).iter().fold(ELEMENTS * channels, |points, &tiles| points.saturating_mul(tiles))
@@ -118,7 +118,7 @@ impl Reduced {
         [ELEMENTS * self.most_tiles() * pitch, self.most_tiles() * outputs * (pitch + crate::kernels::SQUARE)]
     }
 
-    /// The same of so many fine channels.
+    /// The same for fine channels.
     pub(super) fn fine_lens(&self, fine: usize, lanes: usize) -> [usize; 2] {
         let tiles = self.tiles(self.block, lanes);
         [ELEMENTS * fine * self.planes() * tiles.pitch, tiles.planes_len()]
@@ -134,7 +134,7 @@ impl Reduced {
         [coarse_len, fine_len, pixels_len.max(planes_len)]
     }
 
-    /// What adding takes, for tiles of so many fine and `pitch` coarse channels.
+    /// What adding takes, for tiles of this many fine and `pitch` coarse channels.
     pub(crate) fn need<A: FloatElement>(&self, fine: usize, pitch: usize, backend: Backend) -> Need {
         let lanes = lanes::<A::Row>(backend);
         self.need_of((fine, pitch), lanes, [self.lens(fine, pitch, lanes).iter().sum(), 0, 0])

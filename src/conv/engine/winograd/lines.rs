@@ -120,7 +120,7 @@ impl<'w, 'x, A: FloatElement> Lines<'w, 'x, A> {
         self.scheme.depth * self.tiles + LINE / size_of::<A::Row>()
     }
 
-    /// The same of the products of so many rows.
+    /// The same for the products of a number of rows.
     fn products_pitch(&self, rows: usize) -> usize {
         rows * self.tiles + LINE / size_of::<A::Row>()
     }

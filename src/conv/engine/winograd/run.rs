@@ -220,7 +220,7 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
         self.segments() * ELEMENTS * of_point
     }
 
-    /// The products of so many output channels, and the outputs of one.
+    /// The products of a number of output channels, and the outputs of one.
     fn product_lens(&self, channels: usize) -> [usize; 2] {
         let phases = self.run.scheme.phases.count();
         [ELEMENTS * phases * channels * self.tiles.pitch, phases * self.tiles.outputs_len() + self.together_len()]
