@@ -1,4 +1,4 @@
-//! Both operators for given sizes: every shape is checked here, then the engines run and cannot fail.
+//! A transposed convolution or a convolution of given sizes. Every shape is checked here; the engines then cannot fail.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -21,7 +21,7 @@ use crate::tasks::for_each_part;
 use crate::tensor::{Tensor, TensorMut, five_axes, three_axes};
 use crate::update::Update;
 
-/// Bytes of the lists that say of each tap of the kernel what it reads and where its weight is, at most.
+/// The most bytes of a tap in the lists of what each tap reads and where its weight is.
 const BYTES_OF_TAP: usize = 128;
 /// Shorter lists, in bytes, are allocated without a trial.
 const SMALL_LISTS: usize = 1 << 19;
@@ -34,7 +34,7 @@ pub struct Grids {
     pub(crate) kernel: [usize; 3],
     /// Of the coarse grid and what is inside the margins.
     geometry: Geometry,
-    /// At the beginning and at the end of each axis of the fine grid: pixels that meet nothing, which negative padding leaves outside.
+    /// Pixels at the beginning and at the end of each axis of the fine grid that no tap reaches, because the padding is negative.
     margins: [[usize; 2]; 3],
     backend: Backend,
 }
@@ -49,12 +49,12 @@ pub(crate) struct Call {
 
 impl Call {
     /// From the input to the output.
-    pub(crate) fn forward(direction: Direction) -> Self {
+    pub(crate) const fn forward(direction: Direction) -> Self {
         Self { direction, source: "input", target: "output" }
     }
 
     /// From the gradient of the output to that of the input; `direction` is that of the forward call.
-    pub(crate) fn input_gradient(direction: Direction) -> Self {
+    pub(crate) const fn input_gradient(direction: Direction) -> Self {
         Self { direction: direction.reversed(), source: "output gradient", target: "input gradient" }
     }
 }

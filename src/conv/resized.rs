@@ -14,8 +14,8 @@ use crate::resize::ResizePlan;
 use crate::tensor::{Tensor, TensorMut, five_axes, three_axes};
 use crate::update::Update;
 
-const FORWARD: Call = Call { direction: Direction::Expand, source: "input", target: "output" };
-const BACKWARD: Call = Call { direction: Direction::Contract, source: "output gradient", target: "input gradient" };
+const FORWARD: Call = Call::forward(Direction::Expand);
+const BACKWARD: Call = Call::input_gradient(Direction::Expand);
 
 /// What a [`ConvPlan`](crate::ConvPlan) of a resize-convolution runs.
 #[derive(Debug, Clone)]
@@ -47,15 +47,15 @@ impl ResizedConvolution {
     }
 
     pub(crate) fn output_size(&self) -> [usize; 3] {
-        self.pair().fine
+        self.grids().fine
     }
 
     pub(crate) fn is_fused(&self) -> bool {
         self.resize.is_none()
     }
 
-    fn pair(&self) -> &Grids {
-        &self.convolution.pair
+    fn grids(&self) -> &Grids {
+        &self.convolution.grids
     }
 }
 
@@ -119,7 +119,7 @@ impl ResizedConvolution {
 /// What runs once everything has been checked.
 impl ResizedConvolution {
     fn pack<A: FloatElement>(&self, direction: Direction, weight: &Tensor<'_, A, 3>) -> Result<Packed<A::Row>, Error> {
-        self.pair().pack_rows::<A>(direction, self.convolution.spread(weight.view5())?.view())
+        self.grids().pack_rows::<A>(direction, self.convolution.spread(weight.view5())?.view())
     }
 
     /// The enlarged picture, where there is to be one.
@@ -147,7 +147,7 @@ impl ResizedConvolution {
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<Array5<A>, Error> {
         self.check_input(x, packed_channels(packed), bias)?;
-        self.with_source(x, |source| self.pair().run_packed(FORWARD, packed, source, bias))
+        self.with_source(x, |source| self.grids().run_packed(FORWARD, packed, source, bias))
     }
 
     /// The output by packed weights, into `y`.
@@ -161,13 +161,13 @@ impl ResizedConvolution {
         let channels = packed_channels(packed);
         self.check_input(x, channels, bias)?;
         self.check_output(&y, x.batch(), channels.1)?;
-        self.with_source(x, |source| self.pair().run_packed_into(FORWARD, packed, source, bias, y, Update::Overwrite))
+        self.with_source(x, |source| self.grids().run_packed_into(FORWARD, packed, source, bias, y, Update::Overwrite))
     }
 
     /// The gradient of the enlarged picture, or of the input where there is none.
     fn source_gradient<A: FloatElement>(&self, dy: &Tensor<'_, A, 3>, weight: &Tensor<'_, A, 3>) -> Result<Array5<A>, Error> {
         let packed = self.pack(Direction::Contract, weight)?;
-        self.pair().run_packed(BACKWARD, &packed, dy, None)
+        self.grids().run_packed(BACKWARD, &packed, dy, None)
     }
 
     fn weight_gradient_slots<A: FloatElement, S: Slot<A>>(
@@ -177,7 +177,7 @@ impl ResizedConvolution {
         dw: ArrayViewMut5<'_, S>,
     ) -> Result<(), Error> {
         let shape = self.convolution.spread_shape(dw.dim().0, dw.dim().1);
-        let sums = self.with_source(x, |source| self.pair().weight_gradient_rows(source, dy, shape))?;
+        let sums = self.with_source(x, |source| self.grids().weight_gradient_rows(source, dy, shape))?;
         self.convolution.sum_taps(&sums, dw);
         Ok(())
     }
@@ -234,7 +234,7 @@ impl ResizedConvolution {
         dx.expect_spatial("input gradient", self.input)?;
         dx.expect_batch_channels("input gradient", dy.batch(), channels.0)?;
         let Some(resize) = &self.resize else {
-            return self.pair().run_packed_into(BACKWARD, &self.pack(Direction::Contract, weight)?, dy, None, dx, update);
+            return self.grids().run_packed_into(BACKWARD, &self.pack(Direction::Contract, weight)?, dy, None, dx, update);
         };
         let gradient = self.source_gradient(dy, weight)?;
         resize.input_gradient_into(Tensor::from_view5(gradient.view()), dx, update)
@@ -269,9 +269,9 @@ impl ResizedConvolution {
         self.check_input(x, channels, None)?;
         let spread = self.convolution.spread_shape(weight.batch(), weight.channels());
         let spread_bytes = element_count::<A::Row>("spread weights", &spread)? * size_of::<A::Row>();
-        let source = five_axes(x.batch(), channels.0, self.pair().coarse);
+        let source = five_axes(x.batch(), channels.0, self.grids().coarse);
         let (zero, none) = (A::default(), A::Row::default());
-        let run = self.pair().rows_memory::<A>(FORWARD, of_shape(&zero, source)?, of_shape(&none, spread)?, channels.1)?;
+        let run = self.grids().rows_memory::<A>(FORWARD, of_shape(&zero, source)?, of_shape(&none, spread)?, channels.1)?;
         Ok(self.enlarging_memory(x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
     }
 
@@ -279,8 +279,8 @@ impl ResizedConvolution {
         let channels = packed_channels(packed);
         self.check_input(x, channels, None)?;
         let zero = A::default();
-        let source = Tensor::from_view5(of_shape(&zero, five_axes(x.batch(), channels.0, self.pair().coarse))?);
-        let run = self.pair().packed_memory(FORWARD, packed, &source)?;
+        let source = Tensor::from_view5(of_shape(&zero, five_axes(x.batch(), channels.0, self.grids().coarse))?);
+        let run = self.grids().packed_memory(FORWARD, packed, &source)?;
         Ok(self.enlarging_memory(x)?.map_or(run, |first| both(first, run)))
     }
 
@@ -294,7 +294,7 @@ impl ResizedConvolution {
         let spread = self.convolution.spread_shape(weight.batch(), weight.channels());
         let spread_bytes = element_count::<A::Row>("spread weights", &spread)? * size_of::<A::Row>();
         let none = A::Row::default();
-        let first = self.pair().rows_memory::<A>(BACKWARD, dy.view5(), of_shape(&none, spread)?, channels.0)?;
+        let first = self.grids().rows_memory::<A>(BACKWARD, dy.view5(), of_shape(&none, spread)?, channels.0)?;
         let all = match &self.resize {
             Some(resize) => both(first, resize.input_gradient_memory_of::<A>([dy.batch(), channels.0], dy.is_channels_last())?),
             None => first,
@@ -308,8 +308,8 @@ impl ResizedConvolution {
         let spread_bytes = element_count::<A::Row>("sums of the weight gradient", &spread)? * size_of::<A::Row>();
         let shape = five_axes(channels.0, channels.1, self.kernel);
         let output_bytes = element_count::<A>("weight gradient", &shape)? * size_of::<A>();
-        let source = five_axes(x.batch(), channels.0, self.pair().coarse);
-        let run = self.pair().correlate_memory(of_shape(&A::default(), source)?, dy.view5(), output_bytes);
+        let source = five_axes(x.batch(), channels.0, self.grids().coarse);
+        let run = self.grids().correlate_memory(of_shape(&A::default(), source)?, dy.view5(), output_bytes);
         Ok(self.enlarging_memory(x)?.map_or(run, |first| both(first, run)).with_shared(spread_bytes))
     }
 

@@ -66,7 +66,7 @@ impl Spread {
 #[derive(Debug, Clone)]
 pub(super) struct RepeatedConvolution {
     /// The transposed convolution that equals it.
-    pub(super) pair: Grids,
+    pub(super) grids: Grids,
     axes: [Spread; 3],
 }
 
@@ -88,7 +88,7 @@ impl RepeatedConvolution {
             output_size::conv_transpose_of(axis, input[index], &transposed[index])?;
         }
         let parameters = Parameters { groups, backend, ..Parameters::default() };
-        Ok(Self { pair: Grids::new(input, output, &transposed, &parameters), axes: three_axes(axes, Spread::POINT) })
+        Ok(Self { grids: Grids::new(input, output, &transposed, &parameters), axes: three_axes(axes, Spread::POINT) })
     }
 
     /// The size of the transposed convolution's kernel.

@@ -1,4 +1,4 @@
-//! The pass along a row.
+//! The horizontal pass: along a row.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;

@@ -100,6 +100,9 @@ pub(crate) struct Carry {
     end: usize,
 }
 
+/// A line that waits here, and where it goes.
+type LineAndPlace<'l, 'o, T> = (&'l [MaybeUninit<T>], &'o mut [MaybeUninit<T>]);
+
 impl Carry {
     pub(crate) fn new() -> Self {
         Self { lines: [[MaybeUninit::uninit(); 2 * LINE]; 2], open: 0, whole: None, held: 0..0, end: usize::MAX }
@@ -149,7 +152,7 @@ impl Carry {
 
     /// The line that is whole, and its place.
     #[inline(always)]
-    fn take_whole<'o, T: Copy>(&mut self, out: &'o mut [MaybeUninit<T>]) -> Option<(&[MaybeUninit<T>], &'o mut [MaybeUninit<T>])> {
+    fn take_whole<'o, T: Copy>(&mut self, out: &'o mut [MaybeUninit<T>]) -> Option<LineAndPlace<'_, 'o, T>> {
         let end = self.whole.take()? / size_of::<T>();
         Some((elements(&self.lines[1 - self.open][..LINE]), &mut out[end - LINE / size_of::<T>()..end]))
     }

@@ -253,52 +253,67 @@ impl<T: Arithmetic> Table<T> {
             cycle: 1,
             step: 0,
         };
-        // Input element and weight of tap `t` of output element `e`; taps that fill a step up repeat the last and weigh nothing.
-        let tap = |e: usize, t: usize| {
-            let (index, weight) = self.row(e / inner);
-            let weight = weight.get(t).copied().unwrap_or_default();
-            (index[t.min(self.width - 1)] as usize * inner + e % inner, weight)
-        };
-        let taps_of = |step: usize| step * shape.fold..(step + 1) * shape.fold;
+        let Some(window) = self.find_window(&mut lanes, inner) else { return Ok(None) };
         let groups = 0..output.div_ceil(shape.lanes);
-        // The first and last input element of some taps of the group that begins with output element `first`.
-        let extent = |first: usize, taps: Range<usize>| {
-            let elements = (first..first + shape.lanes).flat_map(|e| taps.clone().map(move |t| tap(e, t).0));
-            elements.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
-        };
-        let all_taps = 0..self.width;
-        let reach_of = |group: usize, taps: Range<usize>| {
-            let (low, high) = extent(lanes.first(group), taps);
-            high - low + 1
-        };
-        let widest = groups.clone().flat_map(|group| (0..lanes.steps).map(move |step| (group, step)));
-        let widest = widest.map(|(group, step)| reach_of(group, taps_of(step))).max();
-        let fits = |&reach: &usize| widest.is_some_and(|widest| widest <= reach) && reach <= input;
-        let Some(reach) = [shape.window, 2 * shape.window].into_iter().find(fits) else { return Ok(None) };
-        // One window for all taps is loaded once.
-        lanes.joint = reach == shape.window && groups.clone().all(|group| reach_of(group, all_taps.clone()) <= reach);
-        lanes.wide = reach > shape.window;
         let (count, entry) = (groups.len() * lanes.steps, lanes.entry());
         reserve_list(&mut lanes.begin, count)?;
         reserve_list(&mut lanes.pick, count * entry)?;
         reserve_list(&mut lanes.weight, count * entry)?;
         for group in groups {
-            let first = lanes.first(group);
-            for step in 0..lanes.steps {
-                let low = extent(first, if lanes.joint { all_taps.clone() } else { taps_of(step) }).0;
-                let begin = low.min(input - reach);
-                let all = || (first..first + shape.lanes).flat_map(|e| taps_of(step).map(move |t| tap(e, t)));
-                lanes.begin.push(begin as u32);
-                lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
-                let before = lanes.weight.len();
-                lanes.weight.extend(all().map(|(_, weight)| weight));
-                if shape.fold > 1 {
-                    T::fold(&mut lanes.weight[before..], shape.fold);
-                }
-            }
+            self.push_group(&mut lanes, inner, group, window);
         }
         lanes.find_steady();
         Ok(Some(lanes))
+    }
+
+    /// Input element and weight of tap `t` of output element `e`. Taps that fill a step up repeat the last one and weigh nothing.
+    fn tap(&self, inner: usize, e: usize, t: usize) -> (usize, T::Weight) {
+        let (index, weight) = self.row(e / inner);
+        let weight = weight.get(t).copied().unwrap_or_default();
+        (index[t.min(self.width - 1)] as usize * inner + e % inner, weight)
+    }
+
+    /// The first and last input element of some taps of the group that begins with output element `first`.
+    fn extent(&self, inner: usize, elements: Range<usize>, taps: &Range<usize>) -> (usize, usize) {
+        let inputs = elements.flat_map(|e| taps.clone().map(move |t| self.tap(inner, e, t).0));
+        inputs.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
+    }
+
+    /// The length of the windows that hold the taps of every step, if there is one, and how steps use them.
+    fn find_window(&self, lanes: &mut Lanes<T>, inner: usize) -> Option<usize> {
+        let GroupShape { lanes: size, window, fold } = lanes.shape;
+        let groups = 0..lanes.output.div_ceil(size);
+        let reach_of = |group: usize, taps: &Range<usize>| {
+            let first = lanes.first(group);
+            let (low, high) = self.extent(inner, first..first + size, taps);
+            high - low + 1
+        };
+        let widest_step = |group| (0..lanes.steps).map(|step| reach_of(group, &(step * fold..(step + 1) * fold))).max();
+        let widest = groups.clone().filter_map(widest_step).max()?;
+        let length = [window, 2 * window].into_iter().find(|&length| widest <= length && length <= self.input * inner)?;
+        // One window for all taps is loaded once.
+        let joint = length == window && groups.clone().all(|group| reach_of(group, &(0..self.width)) <= length);
+        (lanes.joint, lanes.wide) = (joint, length > window);
+        Some(length)
+    }
+
+    /// Appends the windows, picks and weights of a group.
+    fn push_group(&self, lanes: &mut Lanes<T>, inner: usize, group: usize, window: usize) {
+        let first = lanes.first(group);
+        let (elements, fold) = (first..first + lanes.shape.lanes, lanes.shape.fold);
+        for step in 0..lanes.steps {
+            let taps = step * fold..(step + 1) * fold;
+            let in_window = if lanes.joint { 0..self.width } else { taps.clone() };
+            let begin = self.extent(inner, elements.clone(), &in_window).0.min(self.input * inner - window);
+            let all = || elements.clone().flat_map(|e| taps.clone().map(move |t| self.tap(inner, e, t)));
+            lanes.begin.push(begin as u32);
+            lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
+            let before = lanes.weight.len();
+            lanes.weight.extend(all().map(|(_, weight)| weight));
+            if fold > 1 {
+                T::fold(&mut lanes.weight[before..], fold);
+            }
+        }
     }
 
     /// Bytes of the lists that have been made so far.

@@ -1,4 +1,4 @@
-//! The pass across rows.
+//! The vertical pass: across rows.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;

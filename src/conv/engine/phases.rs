@@ -48,7 +48,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    pub(crate) fn reversed(self) -> Self {
+    pub(crate) const fn reversed(self) -> Self {
         match self {
             Self::Expand => Self::Contract,
             Self::Contract => Self::Expand,
