@@ -27,6 +27,7 @@ mod prefetch;
 mod product_sums;
 mod resize_rows;
 mod ring;
+mod scratch;
 mod streaming;
 mod table;
 mod transpose;
@@ -37,8 +38,9 @@ mod weighted_rows;
 #[cfg(feature = "conv")]
 mod winograd;
 
+pub(crate) use crate::memory::LINE;
 pub use arithmetic::{Arithmetic, FewBits};
-pub(crate) use arithmetic::{LINE, Reserved, as_few_bits, as_few_bits_mut, reserve, reserve_unless, with_scratch, with_tags};
+pub(crate) use arithmetic::{as_few_bits, as_few_bits_mut};
 pub(crate) use copy::{CopyPixels, CopyRow, CopyRows};
 #[cfg(feature = "conv")]
 pub(crate) use gemm::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};
@@ -56,6 +58,8 @@ pub(crate) use prefetch::prefetch;
 pub(crate) use product_sums::ProductSums;
 pub(crate) use resize_rows::{ResizeRows, TOGETHER, Widening};
 pub(crate) use ring::{Ring, RingRows};
+pub use scratch::Scratch;
+pub(crate) use scratch::{Reserved, reserve, reserve_unless, with_scratch, with_tags};
 pub(crate) use streaming::{
     Carry, Destination, StreamRow, WriteRows, as_bytes_mut, as_maybe_uninit, as_maybe_uninit_mut, finish_streaming,
 };

@@ -3,7 +3,6 @@
 pub(crate) mod uninit;
 
 use crate::error::Error;
-use crate::kernels::LINE;
 
 /// The bytes that a call takes besides its inputs. A plan gives them before the call, from the numbers that the engines use.
 ///
@@ -130,6 +129,9 @@ impl Need {
     }
 }
 
+/// Bytes of a cache line, where scratch memory begins: a register that lies across two lines takes longer to load and store.
+pub(crate) const LINE: usize = 64;
+
 /// Bytes of the lists that every plan and call makes, a few for each axis.
 pub(crate) const BOOKKEEPING: usize = 4096;
 
@@ -155,4 +157,12 @@ pub(crate) fn list_of<T: Clone>(value: T, len: usize) -> Result<Vec<T>, Error> {
     reserve_list(&mut list, len)?;
     list.resize(len, value);
     Ok(list)
+}
+
+/// Allocates room for `count` packed weights.
+pub(crate) fn reserve_weights<T>(count: usize) -> Result<Vec<T>, Error> {
+    let mut weights = Vec::new();
+    let bytes = count.saturating_mul(size_of::<T>());
+    weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
+    Ok(weights)
 }

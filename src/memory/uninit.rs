@@ -4,7 +4,6 @@ use std::mem::MaybeUninit;
 
 use ndarray::{Array, Array5, ArrayView5, ArrayViewMut5, Dimension};
 
-use crate::element::Element;
 use crate::error::Error;
 use crate::output_size::element_count;
 use crate::tasks::for_each_part;
@@ -34,15 +33,31 @@ pub(crate) fn as_uninit<A: Copy>(mut view: ArrayViewMut5<'_, A>) -> ArrayViewMut
     unsafe { view.raw_view_mut().cast::<MaybeUninit<A>>().deref_into_view_mut() }
 }
 
+/// A number, any bits of which are a value of its type.
+///
+/// # Safety
+/// Every pattern of bits must be a value, and no byte of it padding.
+pub(crate) unsafe trait AnyBits: Copy {}
+
+macro_rules! any_bits {
+    ($($number:ty),+) => {
+        // SAFETY: integers and floating-point numbers, of which any bits are one.
+        $(unsafe impl AnyBits for $number {})+
+    };
+}
+any_bits!(f32, f64, u8, u16, i8, i16, i32);
+#[cfg(feature = "half")]
+any_bits!(half::f16, half::bf16);
+
 /// Numbers seen as those of another type of the same size, whose loops copy them as well.
-pub(crate) fn as_alike<A: Element, U: Element>(view: ArrayView5<'_, A>) -> ArrayView5<'_, U> {
+pub(crate) fn as_alike<A: AnyBits, U: AnyBits>(view: ArrayView5<'_, A>) -> ArrayView5<'_, U> {
     const { assert!(size_of::<A>() == size_of::<U>() && align_of::<A>() == align_of::<U>()) };
     // SAFETY: size and alignment are the same, and any bits are a number of either type.
     unsafe { view.raw_view().cast::<U>().deref_into_view() }
 }
 
 /// The same to write.
-pub(crate) fn as_alike_mut<A: Element, U: Element>(mut view: ArrayViewMut5<'_, MaybeUninit<A>>) -> ArrayViewMut5<'_, MaybeUninit<U>> {
+pub(crate) fn as_alike_mut<A: AnyBits, U: AnyBits>(mut view: ArrayViewMut5<'_, MaybeUninit<A>>) -> ArrayViewMut5<'_, MaybeUninit<U>> {
     const { assert!(size_of::<A>() == size_of::<U>() && align_of::<A>() == align_of::<U>()) };
     // SAFETY: as above; what is written as the one is initialised as the other.
     unsafe { view.raw_view_mut().cast::<MaybeUninit<U>>().deref_into_view_mut() }

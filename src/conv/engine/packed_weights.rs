@@ -12,7 +12,7 @@ use super::winograd;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, Real, panel_heights};
-use crate::memory::bytes_of;
+use crate::memory::{bytes_of, reserve_weights};
 use crate::output_size::element_count;
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
@@ -170,14 +170,6 @@ pub(crate) fn depthwise<A: FloatElement>(
     let (coarse, fine) = (weight.dim().0 / geometry.groups, weight.dim().1);
     let few = depthwise::suits(geometry, coarse, fine);
     few.then(|| Depthwise { geometry: *geometry, direction, coarse, fine, weights: Vec::new() })
-}
-
-/// Allocates room for `count` packed weights.
-pub(crate) fn reserve_weights<T>(count: usize) -> Result<Vec<T>, Error> {
-    let mut weights = Vec::new();
-    let bytes = count.saturating_mul(size_of::<T>());
-    weights.try_reserve_exact(count).map_err(|_| Error::OutOfMemory { argument: "packed weights", bytes })?;
-    Ok(weights)
 }
 
 /// Where weights of this shape will be, which are not there yet.

@@ -7,13 +7,12 @@
 
 use ndarray::ArrayView5;
 
-use super::packed_weights::reserve_weights;
 use super::phases::{AxisGeometry, Direction, Geometry, Phases, Tap};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::Backend;
 use crate::kernels::lanes;
-use crate::memory::grown_bytes;
+use crate::memory::{grown_bytes, reserve_weights};
 
 mod correlate;
 mod run;

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
-use super::super::packed_weights::{Channels, reserve_weights};
+use super::super::packed_weights::Channels;
 use super::super::phases::{Direction, Geometry, Phases};
 use super::{AxisScheme, TILE, planes_of, schemes, schemes_by_lines};
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, prefetch, reserve, with_scratch};
-use crate::memory::Need;
+use crate::memory::{Need, reserve_weights};
 use crate::output_size::element_count;
 use crate::tasks;
 
