@@ -32,14 +32,14 @@ pub struct Grids {
     pub(crate) coarse: [usize; 3],
     pub(crate) fine: [usize; 3],
     pub(crate) kernel: [usize; 3],
-    /// Of the coarse grid and what is inside the margins.
+    /// Geometry of the coarse grid and of the fine grid without its margins.
     geometry: Geometry,
     /// Pixels at the beginning and at the end of each axis of the fine grid that no tap reaches, because the padding is negative.
     margins: [[usize; 2]; 3],
     backend: Backend,
 }
 
-/// Which way, and what the tensors are called in errors.
+/// The direction of a call, and the names of its tensors in errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) direction: Direction,
@@ -70,9 +70,9 @@ impl Grids {
         let (mut axes, mut margins) = ([AxisGeometry::POINT; 3], [[0; 2]; 3]);
         for (index, window) in windows.iter().enumerate() {
             let [begin, end] = window.margins();
-            // Where the margins are all there is, nothing is computed, and any geometry will do.
+            // Where there are only margins nothing is computed, and any geometry will do.
             let inside = fine[index].saturating_sub(begin).saturating_sub(end).max(1);
-            // One coarse pixel is next to none: any stride past the fine grid is as good, and one that fits an isize is better.
+            // A single coarse pixel has no neighbour: any stride past the fine grid gives the same, so one that fits an isize is taken.
             let enough = if coarse[index] == 1 { inside.saturating_add(window.zeros_before()) } else { window.stride };
             axes[3 - RANK + index] = AxisGeometry {
                 coarse: coarse[index],
@@ -105,7 +105,7 @@ impl Grids {
         fine
     }
 
-    /// Calls `outside` with the margins of a fine grid, and `inside` with what is inside, which comes first, for it can fail.
+    /// Calls `inside` with the fine grid without its margins, then `outside` with each margin. `inside` comes first because it can fail.
     fn split_margins<S>(
         &self,
         fine: ArrayViewMut5<'_, S>,
@@ -127,8 +127,7 @@ impl Grids {
         Ok(())
     }
 
-    /// Lets `engine` compute `out` from `source`, or `alone` write where there is nothing to sum: what has no elements costs nothing,
-    /// however many groups and taps there are.
+    /// Computes `out` from `source` by `engine`, or by `alone` where there is nothing to sum, so that empty arrays cost nothing.
     fn meet<A, S>(
         &self,
         direction: Direction,
@@ -150,8 +149,8 @@ impl Grids {
         }
     }
 
-    /// Tries whether there is memory for the lists of all taps, which then grow where a failure could not be told. A kernel can be larger
-    /// than any memory: weights may be broadcast.
+    /// Tries to allocate the lists of all taps, which later grow where an error could not be returned. A kernel can be larger than
+    /// memory: weights may be broadcast.
     fn try_lists(&self) -> Result<(), Error> {
         let bytes = self.kernel.iter().fold(BYTES_OF_TAP, |bytes, &taps| bytes.saturating_mul(taps));
         let mut lists = Vec::<u8>::new();
@@ -377,7 +376,7 @@ impl Grids {
         self.correlate(coarse, fine, out, zero, |coarse, fine, out| dispatch::correlate(&self.geometry, coarse, fine, self.backend, out))
     }
 
-    /// Lets `engine` sum the products of both grids into `out`, or `alone` write where there are none.
+    /// Sums the products of both grids into `out` by `engine`, or calls `alone` where there are none.
     fn correlate<A: FloatElement, S>(
         &self,
         coarse: &Tensor<'_, A, 3>,

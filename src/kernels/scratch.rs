@@ -32,16 +32,16 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
 }
 
-/// Does something with the thread's scratch memory; nothing where the thread is ending and has given it up.
+/// Calls `work` with the thread's scratch memory. Does nothing where the thread is ending and has freed it.
 fn with_own(work: &mut dyn FnMut(&mut Scratch)) {
-    // An error says that the thread is ending.
+    // An error means that the thread is ending.
     let _ = SCRATCH.try_with(|scratch| work(&mut scratch.borrow_mut()));
 }
 
-/// Buffers that calls have allocated for the threads that take part in them, until these take them.
+/// Buffers that calls have allocated for other threads and that these have not taken yet.
 struct HandedOver {
     buffers: Scratch,
-    /// How many buffers the calls that are running have put here, taken or not.
+    /// How many buffers the running calls have put here, whether taken or not.
     promised: usize,
 }
 
@@ -51,7 +51,7 @@ fn handed_over() -> MutexGuard<'static, HandedOver> {
     HANDED_OVER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The scratch memory of a call: there until the call ends.
+/// The reserved scratch of a call. Dropping it frees what no thread has taken.
 #[must_use = "the memory is there as long as this is"]
 pub(crate) struct Reserved {
     /// Buffers that were put among those handed over.
@@ -75,7 +75,7 @@ impl Reserved {
 }
 
 impl Drop for Reserved {
-    /// Frees what no thread has taken. As many of the largest stay as other calls have put there: theirs, or larger ones in place of theirs.
+    /// Frees what no thread has taken. As many of the largest buffers stay as other running calls have put there.
     fn drop(&mut self) {
         if self.promised == 0 {
             return;
@@ -91,7 +91,7 @@ impl Drop for Reserved {
             few_bits: surplus(&mut kept.few_bits, most),
             tags: surplus(&mut kept.tags, most),
         };
-        // Other threads need not wait for that.
+        // Freed after the lock is released, so that other threads need not wait.
         drop(handed_over);
         drop(freed);
     }
@@ -115,8 +115,8 @@ fn surplus<T>(buffers: &mut Vec<Vec<T>>, most: usize) -> Vec<Vec<T>> {
     smallest
 }
 
-/// Makes sure of the scratch memory of a call before it writes anything: allocates what this thread will use, and as much for each of the
-/// others that may take part. Which of them need it is not known here: those that have kept enough of earlier calls leave it.
+/// Allocates the scratch of a call before it writes anything: for this thread, and as much for each other thread that may take part. Threads
+/// that have kept large enough buffers from earlier calls do not take theirs.
 pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
     let here = !need.threads || tasks::is_worker();
     let lens = need.buffers.map(|len| if len > 0 { with_spare::<T>(len) } else { 0 });
@@ -133,7 +133,7 @@ pub(crate) fn reserve<T: Arithmetic>(need: &Need) -> Result<Reserved, Error> {
     Ok(reserved)
 }
 
-/// The same, unless it has been done by who asks for the call.
+/// [`reserve`], unless the caller has already done so.
 pub(crate) fn reserve_unless<T: Arithmetic>(reserved: Option<&Reserved>, need: impl FnOnce() -> Need) -> Result<Option<Reserved>, Error> {
     reserved.is_none().then(|| reserve::<T>(&need())).transpose()
 }
@@ -152,7 +152,7 @@ fn buffers<T>(threads: usize, lens: &[usize]) -> Result<Vec<Vec<T>>, Error> {
     Ok(buffers)
 }
 
-/// Tries whether there is memory for the lists that `threads` threads make as they go. Short lists are not tried.
+/// Tries to allocate the lists that `threads` threads will make. Short lists are not tried.
 fn try_lists(bytes: usize, threads: usize) -> Result<(), Error> {
     const SHORT: usize = 1 << 12;
     let mut tried = Vec::new();
@@ -179,7 +179,7 @@ fn with_spare<T>(len: usize) -> usize {
     len.saturating_add(LINE / size_of::<T>())
 }
 
-/// Makes the buffers that will be taken first, from the last of the list on, as large as the call needs; those of no length do not count.
+/// Grows the buffers that will be taken next, from the end of the list on, to the lengths of the call. Lengths of 0 are skipped.
 fn grow<T: Clone + Default>(kept: &mut Vec<Vec<T>>, lens: &[usize]) -> Result<(), Error> {
     let lens = lens.iter().filter(|&&len| len > 0);
     for _ in kept.len()..lens.clone().count() {
@@ -187,7 +187,7 @@ fn grow<T: Clone + Default>(kept: &mut Vec<Vec<T>>, lens: &[usize]) -> Result<()
     }
     for (&len, buffer) in lens.zip(kept.iter_mut().rev()) {
         if buffer.capacity() < len {
-            // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+            // The old buffer is freed first: its content is not needed, and two buffers would exceed the memory that the plan reports.
             *buffer = Vec::new();
             *buffer = empty_buffer(len)?;
         }
@@ -217,22 +217,21 @@ pub(crate) fn with_tags<R>(len: usize, work: impl FnOnce(&mut [usize]) -> R) -> 
     result
 }
 
-/// Keeps a buffer for the next who takes one.
+/// Returns a buffer to the thread's list.
 fn put_back<T>(buffer: Vec<T>, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) {
     let mut buffer = Some(buffer);
     with_own(&mut |scratch| list(scratch).extend(buffer.take()));
 }
 
-/// A buffer of at least `len` elements from the list of their type: the thread's own, or one handed over, which there is where `reserve`
-/// has been told of it.
+/// Takes a buffer of at least `len` elements: from the thread's own list, or one that [`reserve`] has allocated for this thread.
 ///
-/// The thread's own list is without it until it is pushed back: should the same thread take another one meanwhile, it is the next.
+/// The buffer is not in the list until it is put back, so a nested call takes the next one.
 fn take<T: Clone + Default>(len: usize, list: fn(&mut Scratch) -> &mut Vec<Vec<T>>) -> Vec<T> {
     let mut buffer = Vec::new();
     with_own(&mut |scratch| buffer = list(scratch).pop().unwrap_or_default());
-    // A buffer that was handed over has room for the longest part of a call, and is only as long as what it was used for.
+    // A buffer from `reserve` has the capacity for the longest part of a call; its length grows with use.
     if buffer.capacity() < len {
-        // The old memory goes first: nothing of it is needed, and two buffers would be more than a plan has told.
+        // The old buffer is freed first: its content is not needed, and two buffers would exceed the memory that the plan reports.
         drop(buffer);
         buffer = take_handed_over(len, list);
     }

@@ -108,8 +108,8 @@ impl Carry {
         Self { lines: [[MaybeUninit::uninit(); 2 * LINE]; 2], open: 0, whole: None, held: 0..0, end: usize::MAX }
     }
 
-    /// Makes ready for elements from `begin` of `out` on, and tells how many of them complete the line; 0 if they begin one. What is
-    /// held is written where they do not follow on it.
+    /// Prepares for elements from `begin` of `out` on, and returns how many of them complete the open line; 0 if they begin a line. Writes
+    /// what is held if they do not follow it.
     #[inline(always)]
     pub(super) fn resume<T: Copy>(&mut self, out: &mut [MaybeUninit<T>], begin: usize) -> usize {
         let at = begin * size_of::<T>();
@@ -254,7 +254,7 @@ pub(crate) fn as_bytes_mut<T>(elements: &mut [MaybeUninit<T>]) -> &mut [MaybeUni
     unsafe { std::slice::from_raw_parts_mut(elements.as_mut_ptr().cast(), size_of_val(elements)) }
 }
 
-/// Orders streamed rows before whatever tells other threads that they are there. To be called by the thread that streamed.
+/// Makes streamed rows visible before any later store of this thread. To be called by the thread that streamed.
 pub(crate) fn finish_streaming() {
     #[cfg(all(target_arch = "x86_64", not(miri)))] // the interpreter knows no fences of stores, and nothing is streamed under it
     // SAFETY: every x86-64 processor has SSE.

@@ -1,4 +1,4 @@
-//! What a call takes of memory.
+//! The memory that a call takes.
 
 pub(crate) mod uninit;
 
@@ -6,14 +6,13 @@ use crate::error::Error;
 
 /// The bytes that a call takes besides its inputs. A plan gives them before the call, from the numbers that the engines use.
 ///
-/// A promise: a call takes no more. Where it starts with memory that is there already, an output of yours or a thread that has run a
-/// larger plan, it takes less. Of resizing what is told is less than twice what is taken; of convolutions it is an upper bound, for how
-/// threads help each other is not known beforehand.
+/// A call takes no more than this. It takes less where memory is there already: an output of yours, or scratch of a thread that has run a
+/// larger plan. For resizing the figure is less than twice what is taken. For convolutions it is an upper bound, because how threads share
+/// the work is not known beforehand.
 ///
-/// Calls make sure of their memory before they write anything: where it cannot be had they return [`Error::OutOfMemory`](crate::Error)
-/// and the output keeps its content. The buffers of all threads are allocated then. Lists of a kernel's taps are tried beforehand, not
-/// kept, and `nested_bytes` are taken when there is need for them; should somebody else have taken that memory meanwhile, the process
-/// aborts, as it does wherever Rust runs out of it.
+/// Calls allocate their memory before they write anything. If that fails they return [`Error::OutOfMemory`](crate::Error) and the output
+/// keeps its content. Lists of a kernel's taps are only tried beforehand, and `nested_bytes` are allocated when they are needed; if the
+/// memory has been taken meanwhile, the process aborts, as Rust programs do without memory.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -58,8 +57,8 @@ impl MemoryUse {
     }
 }
 
-/// What a call of an engine takes besides its output. Computed in one place for each engine: what it reserves before it writes, what its
-/// buffers are cut from, and what plans tell.
+/// The scratch of a call. Each engine computes it in one place, for three uses: reserving before it writes, cutting its buffers, and the
+/// figures of plans.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Need {
     /// Bytes of lists and packed weights, shared by all threads.

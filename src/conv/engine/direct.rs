@@ -1,4 +1,4 @@
-//! Runs a transposed convolution, or a convolution: for every block of the output a strip of input, products, and an interleaving store.
+//! Direct (transposed) convolution: for every block of the output it loads a strip of input, multiplies, and stores interleaved.
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
@@ -11,7 +11,7 @@ use crate::kernels::{Backend, Layout, Positions, Reserved, StripProduct, lanes, 
 use crate::memory::{Need, grown_bytes};
 use crate::tasks;
 
-/// Bytes of strip that a task fills at a time; more source channels are taken in turns.
+/// Bytes of strip that a task loads at a time; further source channels follow in the next strip.
 const STRIP_BYTES: usize = 256 * 1024;
 /// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;

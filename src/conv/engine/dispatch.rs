@@ -1,4 +1,4 @@
-//! Which engine a call takes: decided here, for its memory and for its run.
+//! Chooses the engine of a call, for its memory and for its run.
 
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
@@ -56,7 +56,7 @@ fn run_reduced<A: FloatElement, S: Slot<A>>(
     }
 }
 
-/// What [`run_reduced`] takes.
+/// The scratch of [`run_reduced`].
 fn reduced_need<A: FloatElement>(reduced: &Reduced<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
     let Reduced { scheme, points, .. } = reduced;
     if scheme.by_lines {
@@ -66,7 +66,7 @@ fn reduced_need<A: FloatElement>(reduced: &Reduced<A::Row>, source: ArrayView5<'
     }
 }
 
-/// Makes sure of the memory of all runs before the first is written, if there are several: of the two ways, and of all their lengths.
+/// Reserves the scratch of all runs before the first one writes, where there are several.
 fn reserve_for_runs<'x, A: FloatElement>(
     even: &[bool],
     mut source: ArrayView5<'x, A>,
@@ -100,7 +100,7 @@ fn by_runs<'x, A, S>(
     Ok(())
 }
 
-/// What [`run_packed`] takes beside the packed weights.
+/// The scratch of [`run_packed`] beside the packed weights.
 pub(crate) fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: ArrayView5<'_, A>, backend: Backend) -> Need {
     match &packed.0 {
         Method::Direct(panels) => DirectConvolution::new(panels, source, None, backend).need(),
@@ -155,14 +155,14 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
     })
 }
 
-/// Whether weights are used once, as they are if that is better, or packed for many calls.
+/// Whether weights are used once, unpacked if that is faster, or packed for many calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uses {
     Once,
     Many,
 }
 
-/// What [`run_once`] takes, or packing the weights and [`run_packed`]: `W` is the type of the weight, `A` that of the source.
+/// The scratch of [`run_once`], or of packing the weights and [`run_packed`]. `W` is the type of the weight, `A` that of the source.
 pub(crate) fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     (geometry, direction): (&Geometry, Direction),
     weight: ArrayView5<'_, W>,
@@ -213,7 +213,7 @@ pub(crate) fn correlate<A: FloatElement, S: Slot<A>>(
     }
 }
 
-/// The weight gradient by as many multiplications as its factors need.
+/// The weight gradient, by fewer multiplications where its factors allow that.
 fn judged<'a, A: FloatElement>(
     geometry: &Geometry,
     coarse: &ArrayView5<'a, A>,
@@ -231,7 +231,7 @@ fn judged<'a, A: FloatElement>(
     WeightGradient::new(&strict, *coarse, *fine, backend)
 }
 
-/// What [`correlate`] takes.
+/// The scratch of [`correlate`].
 pub(crate) fn correlate_need<A: FloatElement>(
     geometry: &Geometry,
     coarse: ArrayView5<'_, A>,

@@ -22,7 +22,7 @@ impl Strips {
         self.channel_len / self.strides[2].max(1)
     }
 
-    /// Copies what the block of `size` positions from `start` on reads of `channels`, one channel after the other.
+    /// Copies the pixels that a block reads, one channel after the other. The block has `size` positions from `start` on.
     pub(crate) fn fill<A: FloatElement>(
         &self,
         source: &ArrayView5<'_, A>,
@@ -50,18 +50,18 @@ impl Strips {
     }
 }
 
-/// The copies of a channel of a source without gaps, listed once for all channels: to find a short row takes longer than to copy it.
+/// The copies of a channel of a contiguous source, listed once for all channels: finding a short row takes longer than copying it.
 struct Copies {
     rows: Vec<RowCopy>,
-    /// From pixel to pixel of a row.
+    /// Distance between the pixels of a row.
     step: usize,
-    /// What is 0 because it is outside; everything, where rows have ends outside.
+    /// Ranges of the strip that are outside the input and become 0; the whole strip where rows begin or end outside.
     zeros: Vec<Range<usize>>,
     /// Pixels of a source channel.
     channel: usize,
 }
 
-/// Neighbouring pixels of a row, or of several rows that follow each other without gaps in the source and in the strip.
+/// Neighbouring pixels of a row, or of several rows that are contiguous in the source and in the strip.
 struct RowCopy {
     /// The first one, in channel 0 of the source.
     from: usize,
@@ -145,16 +145,16 @@ impl<T: Real> Kernel for CopyChannels<'_, T> {
     }
 }
 
-/// All indices below `size`, the last one the fastest.
+/// All indices below `size`; the last one changes fastest.
 fn indices([n, d, h]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
     (0..n).flat_map(move |n| (0..d).flat_map(move |d| (0..h).map(move |h| [n, d, h])))
 }
 
-/// Copies a row, most often of a few registers: to call a function would take longer.
+/// Copies a row. Most are a few registers long, for which a call of `memcpy` would take longer than the copy.
 #[inline(always)]
 fn copy_short<T: Copy>(from: &[T], to: &mut [T]) {
     const GROUP: usize = 8;
-    /// Longer rows are worth the call.
+    /// Longer rows are copied by `memcpy`.
     const SHORT: usize = 16 * GROUP;
     let len = to.len();
     match len {
@@ -232,7 +232,7 @@ pub(super) fn inside(first: isize, steps: usize, len: usize) -> Option<usize> {
     usize::try_from(first + steps.cast_signed()).ok().filter(|&index| index < len)
 }
 
-/// Of the pixels `first`, `first + step`, … those that are inside a row.
+/// The pixels among `first`, `first + step`, … that are inside a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     /// How many are outside before them.
@@ -264,7 +264,7 @@ impl Span {
 }
 
 impl Span {
-    /// Copies those of some channels, `from` being all channels × pixels with the channels of a pixel side by side, to rows `pitch` apart.
+    /// Copies the pixels of some channels to rows that are `pitch` apart. `from` is channels × pixels, channels last in memory.
     fn copy_pixels<A: FloatElement>(
         self,
         from: ArrayView2<'_, A>,

@@ -1,4 +1,4 @@
-//! From rows of sums, one a phase, to rows of output, where the phases take turns.
+//! Interleaves rows of sums, one for each phase, into rows of output.
 
 use std::mem::MaybeUninit;
 
@@ -11,11 +11,11 @@ use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::kernels::{Backend, InterleaveRows, Real, StreamRow, Transpose, as_maybe_uninit};
 
-/// An output element, and what a sum does to it.
+/// An output element, which a sum overwrites or is added to.
 pub(crate) trait Slot<A: FloatElement>: Send {
     fn put(&mut self, sum: A::Row);
 
-    /// Puts a row of sums, past the caches where that can be.
+    /// Stores a row of sums, past the caches where the elements allow it.
     fn stream(row: &mut [Self], sums: &[A::Row], _: Backend)
     where
         Self: Sized,
@@ -23,7 +23,7 @@ pub(crate) trait Slot<A: FloatElement>: Send {
         row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum));
     }
 
-    /// Puts sums that take turns, `bias` added to each.
+    /// Interleaves rows of sums into `row` and adds `bias` to each.
     fn join(row: &mut [Self], sums: &[&[A::Row]], bias: A::Row, _: Backend)
     where
         Self: Sized,
@@ -32,7 +32,7 @@ pub(crate) trait Slot<A: FloatElement>: Send {
     }
 }
 
-/// Puts sums that take turns, `bias` added to each.
+/// Interleaves rows of sums into a row of any stride and adds `bias` to each.
 fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row) {
     for (turn, of_turn) in sums.iter().enumerate().take(row.len()) {
         let every = row.slice_axis_mut(Axis(0), Slice::new(turn.cast_signed(), None, sums.len().cast_signed()));
@@ -40,7 +40,7 @@ fn put_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &
     }
 }
 
-/// Puts sums that take turns into a row, `bias` added to each.
+/// Interleaves rows of sums into a row and adds `bias` to each.
 fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: &[&[A::Row]], bias: A::Row, backend: Backend) {
     match row.as_slice_mut() {
         Some(row) => S::join(row, sums, bias, backend),
@@ -48,8 +48,8 @@ fn join_turns<A: FloatElement, S: Slot<A>>(mut row: ArrayViewMut1<'_, S>, sums: 
     }
 }
 
-/// Puts sums that take turns into a row of each channel: `rows` are by channel and pixel, `sums` by turn, those of the first channel.
-/// Those of the channels are `pitch` apart. `bias` has a number for each channel, or is empty.
+/// Interleaves rows of sums into a row of each channel. `rows` is channels × pixels. `sums` has the rows of the first channel, one for each
+/// phase; those of the next channel begin `pitch` elements later. `bias` has a number for each channel, or is empty.
 pub(super) fn put_rows<A: FloatElement, S: Slot<A>>(
     rows: ArrayViewMut2<'_, S>,
     sums: &[&[A::Row]],
@@ -66,7 +66,7 @@ pub(super) fn put_rows<A: FloatElement, S: Slot<A>>(
     }
 }
 
-/// Puts sums with the channels of a pixel side by side into pixels that have them so.
+/// Stores sums into an output whose channels are last, as those of the sums are.
 pub(super) fn put_pixels<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>, sums: &[A::Row], bias: &[A::Row]) {
     let channels = out.dim().0;
     for (mut pixel, sums) in out.reversed_axes().into_outer_iter_mut().zip(sums.chunks_exact(channels)) {
@@ -79,17 +79,17 @@ pub(super) fn put_pixels<A: FloatElement, S: Slot<A>>(out: ArrayViewMut2<'_, S>,
     }
 }
 
-/// The sums of a picture, or of a piece of it, of which lines take turns, and in a line pixels.
+/// The sums of a picture or of a part of it: phases alternate from line to line, and within a line from pixel to pixel.
 pub(super) struct Turns<'a, T> {
-    /// By turn of the line, turn of the pixel. Outputs of a turn that has none are 0.
+    /// By phase of the line, then phase of the pixel. Outputs of a phase without sums are 0.
     pub(super) sums: Vec<Option<&'a [T]>>,
-    /// How many turns the pixels of a line have.
+    /// Phases of the pixels of a line.
     pub(super) of_line: usize,
-    /// From the sums of one line to those of the next that has the same turn.
+    /// From the sums of a line to those of the next line of the same phase.
     pub(super) pitch: usize,
 }
 
-/// Puts them into a picture, `bias` added to each.
+/// Interleaves them into a picture and adds `bias` to each.
 pub(super) fn put_picture<A: FloatElement, S: Slot<A>>(
     turns: &Turns<'_, A::Row>,
     mut picture: ArrayViewMut2<'_, S>,
@@ -99,7 +99,7 @@ pub(super) fn put_picture<A: FloatElement, S: Slot<A>>(
     let &Turns { ref sums, of_line, pitch } = turns;
     let zeros = vec![A::Row::zero(); if sums.contains(&None) { picture.dim().1 } else { 0 }];
     let mut turns: Vec<&[A::Row]> = Vec::with_capacity(of_line);
-    // Lines in their order: memory likes to be written from front to back.
+    // Lines in their order: memory is written fastest from front to back.
     for (line, row) in picture.outer_iter_mut().enumerate() {
         let (turn, start) = (line % (sums.len() / of_line), line / (sums.len() / of_line) * pitch);
         turns.clear();
@@ -108,9 +108,9 @@ pub(super) fn put_picture<A: FloatElement, S: Slot<A>>(
     }
 }
 
-/// Puts them into pictures, where not the sums of a line are side by side, but those of lines that have the same turn: the first one of
-/// every picture, then the second. The pitch of the turns is from the sums of one pixel to those of the next that has the same turn.
-/// `column` is how many lines of all pictures have the same turn, rounded up. The scratch has room for such lines by pixel and by line.
+/// Interleaves sums that lie column by column: beside each other are the sums of one pixel of all lines of a phase, those of the first line
+/// of every picture, then of the second. `turns.pitch` is the distance from a pixel to the next of the same phase; `column` the number of
+/// lines of a phase in all pictures, rounded up. `scratch` has room for twice `column` × width.
 pub(super) fn put_columns<A: FloatElement, S: Slot<A>>(
     turns: &Turns<'_, A::Row>,
     mut pictures: ArrayViewMut3<'_, S>,
@@ -202,7 +202,7 @@ pub(crate) struct Block<'a, T> {
 }
 
 impl<T: Real> Block<'_, T> {
-    /// Writes the piece of the output that the block covers. The scratch has room for a line of it.
+    /// Writes the part of the output that the block covers. The scratch has room for a line of it.
     pub(crate) fn store<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
         let channels = out.dim().1;
         if are_last(channels, out.strides()[1]) {
@@ -239,7 +239,7 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
-    /// The sums of the outputs of a channel that have these turns in their line and in their column, if there are.
+    /// The sums of the outputs of a channel whose line and column have these phases, if there are any.
     fn sums_of(&self, channels: usize, channel: usize, [n, d]: [usize; 2], [turn_h, turn_w]: [usize; 2]) -> Option<&[T]> {
         let [depths, heights, widths] = &self.phases.axes;
         let strides = self.strips.sum_strides;

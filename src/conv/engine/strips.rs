@@ -1,4 +1,4 @@
-//! Zero-padded copies of a piece of the input, small enough for the cache, that the inner loop reads without asking for borders.
+//! Zero-padded copies of a part of the input. They fit the cache, and the inner loop reads them without checking for borders.
 //!
 //! A *plane* of a strip holds what one tap, or all taps of one residue, read: at position `m` the source pixel
 //! `source_stride·m + origin`, or 0 outside the input. Taps of the same plane differ by a shift, so they need no copies of their own.
@@ -47,7 +47,7 @@ impl AxisPlanes {
         phases.axes.each_ref().map(|axis| Self::new(axis, false))
     }
 
-    /// Every sensible choice of planes for the three axes: shared, which needs fewer pixels where taps are many and near, or separate.
+    /// The choices of planes for the three axes: shared, which needs fewer pixels where taps are many and near, or separate.
     pub(crate) fn choices(phases: &Phases) -> impl Iterator<Item = [Self; 3]> {
         let (shared, apart) = (Self::shared(phases), phases.axes.each_ref().map(|axis| Self::new(axis, true)));
         (0..8_usize).filter_map(move |choice| {
