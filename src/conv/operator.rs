@@ -261,11 +261,22 @@ pub trait ConvElement: Element {
 macro_rules! compile_calls {
     ($($element:ty),+) => {
         $(impl ConvElement for $element {
-            fn forward(operator: &Operator, x: &Tensor<'_, Self, 3>, weight: &Tensor<'_, Self, 3>, bias: Option<&ArrayRef1<Self>>) -> Result<Array5<Self>, Error> {
+            fn forward(
+                operator: &Operator,
+                x: &Tensor<'_, Self, 3>,
+                weight: &Tensor<'_, Self, 3>,
+                bias: Option<&ArrayRef1<Self>>,
+            ) -> Result<Array5<Self>, Error> {
                 operator.forward(x, weight, bias)
             }
 
-            fn forward_into(operator: &Operator, x: &Tensor<'_, Self, 3>, weight: &Tensor<'_, Self, 3>, bias: Option<&ArrayRef1<Self>>, y: TensorMut<'_, Self, 3>) -> Result<(), Error> {
+            fn forward_into(
+                operator: &Operator,
+                x: &Tensor<'_, Self, 3>,
+                weight: &Tensor<'_, Self, 3>,
+                bias: Option<&ArrayRef1<Self>>,
+                y: TensorMut<'_, Self, 3>,
+            ) -> Result<(), Error> {
                 operator.forward_into(x, weight, bias, y)
             }
 
@@ -273,7 +284,13 @@ macro_rules! compile_calls {
                 operator.input_gradient(dy, weight)
             }
 
-            fn input_gradient_into(operator: &Operator, dy: &Tensor<'_, Self, 3>, weight: &Tensor<'_, Self, 3>, dx: TensorMut<'_, Self, 3>, update: Update) -> Result<(), Error> {
+            fn input_gradient_into(
+                operator: &Operator,
+                dy: &Tensor<'_, Self, 3>,
+                weight: &Tensor<'_, Self, 3>,
+                dx: TensorMut<'_, Self, 3>,
+                update: Update,
+            ) -> Result<(), Error> {
                 operator.input_gradient_into(dy, weight, dx, update)
             }
 
@@ -281,7 +298,13 @@ macro_rules! compile_calls {
                 operator.weight_gradient(x, dy)
             }
 
-            fn weight_gradient_into(operator: &Operator, x: &Tensor<'_, Self, 3>, dy: &Tensor<'_, Self, 3>, dw: TensorMut<'_, Self, 3>, update: Update) -> Result<(), Error> {
+            fn weight_gradient_into(
+                operator: &Operator,
+                x: &Tensor<'_, Self, 3>,
+                dy: &Tensor<'_, Self, 3>,
+                dw: TensorMut<'_, Self, 3>,
+                update: Update,
+            ) -> Result<(), Error> {
                 operator.weight_gradient_into(x, dy, dw, update)
             }
 
@@ -289,11 +312,22 @@ macro_rules! compile_calls {
                 operator.prepare(weight)
             }
 
-            fn run_packed(operator: &Operator, packed: &Packed<Self::Row>, x: &Tensor<'_, Self, 3>, bias: Option<&ArrayRef1<Self>>) -> Result<Array5<Self>, Error> {
+            fn run_packed(
+                operator: &Operator,
+                packed: &Packed<Self::Row>,
+                x: &Tensor<'_, Self, 3>,
+                bias: Option<&ArrayRef1<Self>>,
+            ) -> Result<Array5<Self>, Error> {
                 operator.run_packed(packed, x, bias)
             }
 
-            fn run_packed_into(operator: &Operator, packed: &Packed<Self::Row>, x: &Tensor<'_, Self, 3>, bias: Option<&ArrayRef1<Self>>, y: TensorMut<'_, Self, 3>) -> Result<(), Error> {
+            fn run_packed_into(
+                operator: &Operator,
+                packed: &Packed<Self::Row>,
+                x: &Tensor<'_, Self, 3>,
+                bias: Option<&ArrayRef1<Self>>,
+                y: TensorMut<'_, Self, 3>,
+            ) -> Result<(), Error> {
                 operator.run_packed_into(packed, x, bias, y)
             }
 
@@ -305,7 +339,11 @@ macro_rules! compile_calls {
                 operator.packed_memory(packed, x)
             }
 
-            fn input_gradient_memory(operator: &Operator, dy: &Tensor<'_, Self, 3>, weight: &Tensor<'_, Self, 3>) -> Result<MemoryUse, Error> {
+            fn input_gradient_memory(
+                operator: &Operator,
+                dy: &Tensor<'_, Self, 3>,
+                weight: &Tensor<'_, Self, 3>,
+            ) -> Result<MemoryUse, Error> {
                 operator.input_gradient_memory(dy, weight)
             }
 

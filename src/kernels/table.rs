@@ -1,4 +1,4 @@
-//! The weights of one axis in the form that the loops read: rows of one width, in the arithmetic's own type.
+//! The weights of one axis as the loops read them: a fixed number of taps for each output pixel, in the type of the arithmetic.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -201,7 +201,7 @@ impl<T: Arithmetic> Table<T> {
         let shape = shape?;
         // Made before a run by `ready_lanes`, which reports a failed allocation.
         let lanes = self.lanes.get(inner.wrapping_sub(1))?.get_or_init(|| self.make_lanes(inner, shape).unwrap_or(None)).as_ref();
-        // A plan has one backend; should that ever change, the loop without groups is right too.
+        // A plan has one backend. With another one the loop without groups would be used, which is right, too.
         lanes.filter(|lanes| lanes.shape == shape)
     }
 
@@ -225,7 +225,7 @@ impl<T: Arithmetic> Table<T> {
             && cell.get().is_none()
         {
             let shape = backend.run(AskGroupShape(PhantomData::<T>));
-            // Should another thread have been faster, its table is the same.
+            // If another thread was faster, its table is the same.
             let _ = cell.set(shape.map_or(Ok(None), |shape| self.make_lanes(inner, shape))?);
         }
         Ok(())

@@ -1,10 +1,10 @@
-//! The engine: runs any three tables (depth, height, width) over a batch in one pass over memory.
+//! The engine: applies three weight tables (depth, height, width) to a batch and reads and writes memory once.
 //!
-//! Enlarging, a row is first resized along its width into a small ring of rows that stays in the cache; ring rows are then combined
-//! over the height straight into the output, and for volumes the resulting slices over the depth. Shrinking, the order is turned
-//! round (depth, height, width), so that the costlier pass along the width sees the fewest rows; where the width is halved from pairs of
-//! neighbours, both of the last passes are one loop. Gradients are the transposed tables
-//! run by the same code: sums are gathered, never scattered, so the result does not depend on the number of threads.
+//! To enlarge, the horizontal pass writes rows into a small ring that stays in the cache. The vertical pass combines ring rows straight into
+//! the output; for volumes a third pass combines slices over the depth. To shrink, the order is reversed (depth, height, width), so that the
+//! costlier horizontal pass sees the fewest rows. Where the width is halved from pairs of neighbours, one loop does both of the last passes.
+//! Gradients use the transposed tables and the same code. Sums are gathered, never scattered, so the result does not depend on the number of
+//! threads.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -29,26 +29,26 @@ use super::taps::AxisTaps;
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
 const TASK: usize = 1 << 17;
 
-/// Slices of a volume that are cut further along the depth; fewer would make too many of the input slices twice.
+/// The fewest slices of a volume that are cut along the depth: with fewer, too many input slices would be resized twice.
 const LEAST_SLICES: usize = 32;
 
 /// Elements of the slices that a ring over the depth may hold, so that it stays in the second-level cache.
 const DEPTH_RING: usize = 1 << 16;
 
-/// Elements that are combined at a time where they are buffered before they go to the output.
+/// Elements that are combined at a time where they are buffered on their way to the output.
 const PIECE: usize = 1 << 12;
 
-/// Bytes of the longest row that a task works on, where rows can be cut: some of them stay in the second-level cache. Shorter pieces
-/// would stay in the first, but each begins and ends inside a cache line of the output.
+/// Bytes of the longest row of a task, where rows can be cut: a few such rows stay in the second-level cache. Shorter parts would stay in
+/// the first level, but each part begins and ends inside a cache line of the output.
 const ROW_BYTES: usize = 1 << 17;
 
-/// Bytes of rows that are made several at a time.
+/// Rows of fewer bytes are made several at a time.
 const SHORT_ROW: usize = 1 << 12;
 
 /// Buffers begin at multiples of this many elements: of whole cache lines, whatever the type.
 const ALIGNMENT: usize = 64;
 
-/// Rows that the pass along the width takes at a time when it comes last.
+/// Rows that the horizontal pass takes at a time when it comes last.
 const ROWS: usize = HorizontalTransposed::<'static, f32>::ROWS;
 
 /// The tables of the three spatial axes.
@@ -64,7 +64,7 @@ pub struct Separable {
 pub(crate) enum IntegerSums {
     /// Bytes with weights of 22 fractional bits, rounded after each axis; others in floating point, rounded once, at the end.
     Fixed,
-    /// The same for bytes, to the last bit of Pillow's; 16 and 32 bits in `f64`, rounded after each axis.
+    /// Bytes as in `Fixed`, bit for bit as Pillow; 16 and 32 bits in `f64`, rounded after each axis.
     Pillow,
     /// All in floating point, bytes in `f64`, rounded once, at the end.
     RoundedOnce,
@@ -72,12 +72,11 @@ pub(crate) enum IntegerSums {
     Double,
 }
 
-/// More taps than these, of all axes together, are summed in `f64`: the error of a sum in `f32` grows with their number. The weights of
-/// ones sum to 1 within 7e-7 up to here.
+/// Sums of more taps, of all axes together, are kept in `f64`, because the error of a sum in `f32` grows with their number. Up to here a
+/// picture of ones stays 1 within 7e-7.
 const MANY_TAPS: usize = 64;
 
-/// More taps than these of an axis are too many for weights of bytes: each is off by up to 2⁻²³, and together they are off by a step of 255
-/// at 2¹⁵ taps.
+/// The most taps of an axis for the weights of bytes. Each weight is off by up to 2⁻²³, which adds up to a step of 255 at 2¹⁵ taps.
 const MANY_BYTE_TAPS: usize = 1 << 11;
 
 impl Separable {
@@ -86,20 +85,20 @@ impl Separable {
         Ok(Self { axes: [depth.transposed()?, height.transposed()?, width.transposed()?], integers: self.integers })
     }
 
-    /// Whether bytes, `inner` of them interleaved, are best weighted in 16 bits, with the same result: where these hold all weights but those
-    /// of some pixels at the borders, which the loops know, and picking the taps does not take longer than multiplying in 32 bits would.
+    /// Whether bytes, `inner` of them interleaved, are weighted in 16 bits, with the same result. That needs weights that fit 16 bits, except
+    /// at some border pixels, which the loops treat apart, and taps that can be picked faster than 32-bit products are computed.
     pub(crate) fn few_bits(&self, inner: usize, backend: Backend) -> bool {
         let all = |axis: &AxisTaps| axis.few_bits().len() == axis.taps.output();
         let most = |axis: &AxisTaps| 4 * axis.few_bits().len() >= 3 * axis.taps.output();
         let [depth, height, width] = &self.axes;
         let held = all(depth) && most(height) && (all(width) || (most(width) && self.widens_first::<FewBits>()));
-        // What comes last along planes has another loop, if not from windows.
+        // A horizontal pass that comes last, on planes, has another loop unless it picks from windows.
         let by_column = inner == 1 && !self.widens_first::<FewBits>() && !self.fits_window::<u8>(inner, backend);
         let by_pixel = backend.has_byte_pixels() && inner <= 4 && !by_column;
         held && (width.identity || !by_pixel || self.fits_window::<FewBits>(inner, backend))
     }
 
-    /// Whether the taps of a group of elements along the width are so near to each other that they are picked from a window, about.
+    /// Whether the taps of a group of elements along the width lie close enough to be picked from a window. An estimate.
     fn fits_window<T: Arithmetic>(&self, inner: usize, backend: Backend) -> bool {
         let Some(GroupShape { lanes, window, fold }) = backend.run(AskGroupShape::<T>(PhantomData)) else { return false };
         let taps = &self.axes[2].taps;
@@ -167,7 +166,7 @@ impl Separable {
         if width.identity { Ok(()) } else { width.table::<T>().ready_lanes(inner, backend) }
     }
 
-    /// What a run takes besides the tables, which are there.
+    /// The scratch of a run. The tables have been made.
     pub(crate) fn need<T: Arithmetic>(&self, inner: usize, backend: Backend, threads: bool) -> Need {
         let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
         let [_, height, width] = &self.axes;
@@ -188,12 +187,12 @@ impl Separable {
         Need { tags, ..Need::of_buffers([longest.0.max(shortest.0), 0, 0], threads) }
     }
 
-    /// Bytes of the tables that runs in `T` use, which are there.
+    /// Bytes of the tables that runs in `T` use. They have been made.
     pub(crate) fn table_bytes<T: Arithmetic>(&self) -> usize {
         self.axes.iter().map(|axis| axis.taps.bytes() + axis.table::<T>().bytes()).sum()
     }
 
-    /// Whether sums are kept in `f64` whatever the type: by the taps of all axes together, or because they were asked to be.
+    /// Whether sums are kept in `f64` for every type: because there are many taps, or because the options ask for it.
     pub(crate) fn sums_in_double(&self) -> bool {
         self.integers == IntegerSums::Double
             || self.axes.iter().filter(|axis| !axis.identity).map(|axis| axis.longest_row).sum::<usize>() > MANY_TAPS
@@ -204,15 +203,15 @@ impl Separable {
         self.axes.iter().any(|axis| axis.longest_row > MANY_BYTE_TAPS)
     }
 
-    /// Whether Pillow begins with the width. Found by trying: Pillow 13 begins with the height where that loses more than twice as many
-    /// pixels as the width does.
+    /// Whether Pillow's first pass is horizontal. Observed with Pillow 13: it begins with the height where the height loses more than twice as
+    /// many pixels as the width.
     pub(crate) fn pillow_widens_first(&self) -> bool {
         let lost = |axis: &AxisTaps| axis.taps.input as i128 - axis.taps.output() as i128;
         let [_, height, width] = &self.axes;
         lost(height) <= 0 || lost(height) <= 2 * lost(width)
     }
 
-    /// Whether the width comes first. Bytes decide as Pillow does, since they are rounded after each pass.
+    /// Whether the horizontal pass comes first. Bytes follow Pillow's order, since they are rounded after each pass.
     #[allow(clippy::cast_precision_loss)] // costs are estimates
     fn widens_first<T: Arithmetic>(&self) -> bool {
         let [depth, height, width] = &self.axes;
@@ -221,7 +220,7 @@ impl Separable {
         if !T::HAS_INFINITY {
             return self.pillow_widens_first();
         }
-        // Multiplications of each order, as numbers that cannot overflow; one along the width costs about three across rows.
+        // Multiplications of each order, in floating point so that nothing overflows. A horizontal one costs about three vertical ones.
         let taps = |axis: &AxisTaps| if axis.identity { 0.0 } else { axis.longest_row as f64 };
         let [d, h, w, od, oh, ow] = [d, h, w, od, oh, ow].map(|size| size as f64);
         let first = d * h * ow * 3.0 * taps(width) + d * oh * ow * taps(height) + od * oh * ow * taps(depth);
@@ -230,13 +229,13 @@ impl Separable {
     }
 }
 
-/// Interleaved elements of a pixel that the loops see.
+/// Interleaved elements of a pixel in the loops.
 pub(crate) fn interleaved<S>(y: &ArrayViewMut5<'_, S>) -> usize {
     if is_interleaved(y) { y.len_of(Axis(1)) } else { 1 }
 }
 
-/// Whether the channels of an output pixel lie side by side and pixels follow without gaps. Of a single pixel that is told by the stride of
-/// the axis, as `is_channels_last` does of tensors: what plans tell of memory counts on it.
+/// Whether the channels of an output pixel lie side by side and pixels are contiguous. For a single pixel the stride of the axis decides, as in
+/// `is_channels_last` of tensors; the memory that plans report relies on it.
 fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
     let (channels, of_pixel) = (y.len_of(Axis(1)), y.stride_of(Axis(4)));
     let without_gaps = of_pixel == channels as isize || (y.len_of(Axis(4)) == 1 && of_pixel != 1);
@@ -248,14 +247,14 @@ fn is_interleaved<S>(y: &ArrayViewMut5<'_, S>) -> bool {
 struct Cut {
     /// Longer rows are cut, so that the ring stays in the first-level cache.
     longest_row: usize,
-    /// Tasks of fewer rows would make too many of the input rows twice.
+    /// Tasks of fewer rows would resize too many input rows twice.
     fewest_rows: usize,
     /// The width is an identity: the input is cut with the output.
     width_splits_input: bool,
 }
 
 impl Cut {
-    /// The axis along which work of a shape is cut in two, and where; `None` for a task.
+    /// The axis along which work of a shape is halved, and where; `None` if it is small enough for a task.
     fn of(self, shape: &[usize]) -> Option<(usize, usize)> {
         let &[_, _, depth, height, width, inner] = shape else { return None };
         // Cuts are at whole groups of elements; pixels of many channels are groups by themselves.
@@ -299,7 +298,7 @@ where
     task(x, y, origin);
 }
 
-/// A run: the tables with what does not change from task to task.
+/// The tables, and what is the same for all tasks of a run.
 #[derive(Clone, Copy)]
 struct Engine<'a> {
     passes: &'a Separable,
@@ -364,8 +363,8 @@ impl Engine<'_> {
         let together = self.rows_together(output).min(heights);
         let columns = if self.widen_first || inner > 1 { 0 } else { ROWS.saturating_mul(input) };
         let stride = line.next_multiple_of(ALIGNMENT);
-        // Short rows are made several at a time, ahead of their use: a call for each would cost as much as its work. So are others where
-        // groups of pixels have weights of their own, which are then fetched once for all rows.
+        // Short rows are made several at a time: a call for each would cost as much as its work. So are rows whose groups of pixels have
+        // different weights, which are then loaded once for all rows.
         let ahead = match line.saturating_mul(size_of::<T>()) {
             _ if !self.widen_first && depth.identity => 0,
             ..=SHORT_ROW => BATCH - 1,
@@ -375,7 +374,7 @@ impl Engine<'_> {
         let ring_rows = (height_table.span + ahead).next_power_of_two();
         let batch = (ring_rows - height_table.span + 1).min(ahead + 1);
         let spare = input.saturating_mul(depth_table.width.max(batch));
-        // Where the width comes first nothing is between the passes but the ring.
+        // Where the horizontal pass comes first, the ring alone is between the passes.
         let (middle, last) = (if self.widen_first { 0 } else { together.saturating_mul(input) }, together * output);
         let slice_ring = slices.saturating_mul(band * output);
         let buffers = [ring_rows.saturating_mul(stride), spare, middle, last, columns, slice_ring];
@@ -383,7 +382,8 @@ impl Engine<'_> {
         Sizes { buffers: buffers.map(whole), ring_rows, batch, slices, band, line, stride }
     }
 
-    /// All rows of `y`; volumes that widen first in bands of rows, so that the slices their depth needs stay in the cache.
+    /// All rows of `y`. Volumes whose horizontal pass comes first are made in bands of rows, so that the slices that the depth needs stay in the
+    /// cache.
     fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
         let (input, output) = (x.len(), y.len());
         let pixels = origin[2]..origin[2] + output / x.inner();
@@ -484,8 +484,8 @@ impl Engine<'_> {
         if self.widen_first { (ROW_BYTES / size_of::<T>()).max(Horizontal::<T>::PIXELS) } else { usize::MAX }
     }
 
-    /// The fewest output rows of a task. Where the width comes first a task makes the input rows that its first output rows share with the
-    /// task before once more: that is to cost at most an eighth of its work, in taps, of which one along the width costs about three.
+    /// The fewest output rows of a task. Where the horizontal pass comes first, a task resizes again the input rows that its first output rows
+    /// share with the task before. That may cost at most an eighth of its work in taps; a horizontal tap counts as three.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate, and `as` saturates
     fn fewest_rows(self) -> usize {
         let [_, height, width] = &self.passes.axes;
@@ -615,8 +615,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The lines that the first of the outputs needs, made if they are not there, and how many outputs find all their lines among them; `None` where the
-    /// first one is not combined from neighbouring lines.
+    /// Makes the lines that the first output needs. Returns them and the number of outputs that need no others; `None` where the first output
+    /// is not combined from neighbouring lines.
     #[inline]
     fn ready_rows<'r, T: Arithmetic>(
         self,
@@ -649,7 +649,7 @@ impl Engine<'_> {
         rows.into_iter().flatten().max().map_or(0, |&last| last as usize + 1)
     }
 
-    /// Asks for the input rows that the output row after the next needs first.
+    /// Prefetches the first input rows of the output row after the next.
     #[inline]
     fn prefetch_rows<T: Arithmetic>(self, lines: &dyn Lines<T>, h: usize) {
         let axis = &self.passes.axes[1];
@@ -678,7 +678,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The same by the weights of a table, in its arithmetic.
+    /// Combines row `h` by the weights of `table`, in its arithmetic.
     fn weigh_row<T: Arithmetic, U: Arithmetic>(
         self,
         lines: &mut dyn Lines<T>,

@@ -1,4 +1,4 @@
-//! Where the engine's rows come from and go to: the element type ends here, the passes know only the type of the sums.
+//! Sources and sinks of rows. They convert elements; the passes know only the type of the sums.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -19,10 +19,10 @@ pub(crate) trait Source<T> {
     /// Interleaved channels.
     fn inner(&self) -> usize;
 
-    /// All slices, where they can be read without a copy and follow each other without gaps, as their rows do.
+    /// All slices, if they and their rows are contiguous and can be read without a copy.
     fn flat(&self) -> Option<RingRows<'_, T>>;
 
-    /// Row `h` of slice `d`, where it can be read without a copy. The same for every row.
+    /// Row `h` of slice `d`, if it can be read without a copy. Either all rows can or none.
     fn direct(&self, d: usize, h: usize) -> Option<&[T]>;
 
     /// Writes row `h` of slice `d` into `out`.
@@ -37,23 +37,23 @@ pub(crate) trait Sink<T> {
     /// Elements of a row.
     fn len(&self) -> usize;
 
-    /// Where neighbouring rows of slice `d` are to be written, if they can be written in place and follow each other without gaps.
+    /// The destination of neighbouring rows of slice `d`, if they are contiguous and can be written in place.
     fn place(&mut self, d: usize, rows: Range<usize>) -> Option<Destination<'_, T>>;
 
-    /// Puts finished rows into neighbouring rows of slice `d`.
+    /// Stores finished rows as neighbouring rows of slice `d`.
     fn store(&mut self, d: usize, rows: Range<usize>, values: &[T]);
 }
 
 /// A sink for all channels of a task, one after the other.
 pub(crate) trait Planes<T>: Sink<T> {
-    /// What follows is for channel `channel` of picture `batch`.
+    /// Begins channel `channel` of picture `batch`.
     fn turn_to(&mut self, batch: usize, channel: usize);
 }
 
 /// `[depth, height, width, interleaved channels]` of any element type and layout.
 pub(crate) struct Input<'a, A> {
     view: ArrayView4<'a, A>,
-    /// All of it, where it lies in memory without gaps: rows are then found without asking `ndarray`.
+    /// All of it, if it is contiguous: rows are then found without `ndarray`.
     flat: Option<&'a [A]>,
 }
 
@@ -62,7 +62,7 @@ impl<'a, A> Input<'a, A> {
         Self { view, flat: view.to_slice() }
     }
 
-    /// Row `h` of slice `d`, where it lies in memory without gaps.
+    /// Row `h` of slice `d`, if it is contiguous.
     #[inline]
     fn slice(&self, d: usize, h: usize) -> Option<&[A]> {
         match self.flat {
@@ -106,7 +106,7 @@ impl<T: Arithmetic, A: Convert<T>> Source<T> for Input<'_, A> {
     }
 }
 
-/// Where a run writes: to fresh or overwritten memory.
+/// A sink that overwrites the output.
 pub(crate) struct OverwriteSink<'a, A> {
     layout: Layout<'a, A>,
     channels: usize,
@@ -114,14 +114,14 @@ pub(crate) struct OverwriteSink<'a, A> {
     size: [usize; 3],
     /// The picture and channel at hand.
     plane: [usize; 2],
-    /// Given where rows are written past the caches.
+    /// Present if rows are written past the caches.
     carry: Option<Carry>,
     backend: Backend,
 }
 
 /// How an output `[batch, channel, depth, height, width, interleaved channels]` lies in memory.
 enum Layout<'a, A> {
-    /// Without gaps: rows are found without asking `ndarray`.
+    /// Contiguous: rows are found without `ndarray`.
     Flat(&'a mut [MaybeUninit<A>]),
     Strided(ArrayViewMut6<'a, MaybeUninit<A>>),
 }
@@ -136,12 +136,12 @@ impl<'a, A: Copy> OverwriteSink<'a, A> {
         } else {
             Layout::Strided(view)
         };
-        // Where rows have gaps between them, each would begin and end inside a cache line.
+        // Rows with gaps between them begin and end inside a cache line each.
         let streams = streams && matches!(layout, Layout::Flat(_));
         Self { layout, channels, size, plane: [0; 2], carry: streams.then(Carry::new), backend }
     }
 
-    /// Neighbouring rows of slice `d`, where they follow each other without gaps.
+    /// Neighbouring rows of slice `d`, if they are contiguous.
     #[inline]
     fn rows(&mut self, d: usize, rows: Range<usize>) -> Option<Destination<'_, A>> {
         let [depth, height, len] = self.size;
@@ -217,7 +217,7 @@ impl<T: Arithmetic, A: Convert<T>> Sink<T> for OverwriteSink<'_, A> {
     }
 }
 
-/// Where a run adds to what is there.
+/// A sink that adds to the output.
 pub(crate) struct Sum<'a, A> {
     /// `[batch, channel, depth, height, width, interleaved channels]`.
     view: ArrayViewMut6<'a, A>,
@@ -290,7 +290,7 @@ pub(crate) trait Lines<T: Arithmetic> {
         None
     }
 
-    /// The rows that they are made from, where these are there already, and made along their width alone.
+    /// The input rows and the horizontal pass that makes them, where that pass is all there is to do.
     fn widening(&self) -> Option<Widening<'_, T>> {
         None
     }
@@ -412,7 +412,7 @@ impl<T: Arithmetic> Lines<T> for Deepened<'_, T> {
 }
 
 impl<T: Arithmetic> Deepened<'_, T> {
-    /// A row whose taps do not lie in slices without gaps.
+    /// A row whose taps are not in contiguous slices.
     fn make_one(&mut self, h: usize, out: &mut [MaybeUninit<T>]) {
         let (index, weight) = self.table.row(self.depth);
         let (source, len) = (self.source, self.source.len());
@@ -428,7 +428,7 @@ impl<T: Arithmetic> Deepened<'_, T> {
     }
 }
 
-/// All rows of slice `d`, where they follow each other without gaps.
+/// All rows of slice `d`, if they are contiguous.
 fn flat_rows<T>(source: &dyn Source<T>, d: usize) -> Option<RingRows<'_, T>> {
     let slices = source.flat()?;
     Some(RingRows { rows: slices.row(d as u32), stride: source.len(), mask: usize::MAX })
@@ -450,7 +450,7 @@ fn fetch<'s, T: Arithmetic>(source: &'s dyn Source<T>, d: usize, h: usize, spare
     rows
 }
 
-/// Has neighbouring rows of slice `d` of `sink` written to their place, or to `spare`, which holds some rows, and stored from there.
+/// Lets `write` write neighbouring rows of slice `d` of `sink` in place, or into `spare`, which holds some rows and is stored from.
 pub(crate) fn put_rows<T: Arithmetic>(
     sink: &mut dyn Sink<T>,
     d: usize,
@@ -471,7 +471,7 @@ pub(crate) fn put_rows<T: Arithmetic>(
     }
 }
 
-/// The same for a loop that only knows ordinary stores: rows that go past the caches are buffered in `spare` as well.
+/// [`put_rows`] for a loop with ordinary stores only: rows that go past the caches are buffered in `spare`, too.
 pub(crate) fn put_stored_rows<T: Arithmetic>(
     sink: &mut dyn Sink<T>,
     d: usize,

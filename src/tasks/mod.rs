@@ -43,8 +43,8 @@ fn join_erased(left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)
     right();
 }
 
-/// Whether this thread is in a pool, or the global one is there for it. Starts that if need be: rayon would panic where it cannot start,
-/// say for want of memory or threads.
+/// Whether this thread is in a pool or can use the global one, which is started if necessary. Rayon itself would panic if the pool cannot
+/// start, for lack of memory or threads.
 #[cfg(feature = "rayon")]
 fn has_pool() -> bool {
     use std::error::Error;
@@ -54,12 +54,12 @@ fn has_pool() -> bool {
     rayon::current_thread_index().is_some()
         || *GLOBAL.get_or_init(|| match rayon::ThreadPoolBuilder::new().build_global() {
             Ok(()) => true,
-            // A failure to start has the system's error behind it; a pool that has been started before has none.
+            // An error with a source is the system's; without one, the pool has been started before.
             Err(error) => error.source().is_none(),
         })
 }
 
-/// Runs both halves: on two threads where the work is worth that, else one after the other.
+/// Runs both halves, on two threads if the work is large enough, else one after the other.
 pub(crate) fn join_if(worth: bool, left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     if worth {
         join(left, right);

@@ -1,12 +1,12 @@
-//! An output cut into pieces that threads write independently.
+//! Outputs cut into parts that threads write independently.
 //!
-//! The cuts follow from the shape alone, so every run writes the same elements in the same order within a piece.
+//! The cuts depend on the shape alone, so every run writes the same elements in the same order within a part.
 
 use ndarray::{ArrayViewMut5, Axis};
 
 use crate::tasks;
 
-/// A piece of at most this many elements is not cut further: it fits a core's cache, and less is not worth another thread.
+/// A part of at most this many elements is not cut further: it fits a core's cache and is too small for two threads.
 const PIECE: usize = 1 << 14;
 
 /// What can be cut in two along one of five axes.
@@ -28,7 +28,7 @@ impl<A: Send> Cut for ArrayViewMut5<'_, A> {
     }
 }
 
-/// Two outputs of one loop. They agree on the axes that are cut; the first says how much work there is.
+/// Two outputs of one loop. They agree on the axes that are cut; the first determines the amount of work.
 impl<V: Cut, W: Cut> Cut for (V, W) {
     fn shape(&self) -> [usize; 5] {
         self.0.shape()
@@ -45,8 +45,8 @@ pub(crate) fn cuts(len: usize) -> bool {
     len > PIECE
 }
 
-/// Cuts `view` along `axes`, the first that is longer than 1 first, and calls `work` with each piece and with where it begins.
-/// With the axes in order, pieces of a contiguous view are contiguous.
+/// Cuts `view` along `axes`, beginning with the first that is longer than 1, and calls `work` with each part and its origin.
+/// With the axes in order, parts of a contiguous view are contiguous.
 pub(crate) fn for_each_part<V: Cut>(view: V, axes: &[usize], work: &(impl Fn([usize; 5], V) + Sync)) {
     halve(view, [0; 5], axes, work);
 }
