@@ -115,6 +115,11 @@ pub(crate) fn three_axes<T: Copy, const RANK: usize>(sizes: [T; RANK], missing: 
     std::array::from_fn(|axis| if axis + RANK < 3 { missing } else { sizes[axis + RANK - 3] })
 }
 
+/// The last of three spatial axes: the reverse of [`three_axes`].
+pub(crate) fn last_axes<T: Copy, const RANK: usize>(sizes: [T; 3]) -> [T; RANK] {
+    std::array::from_fn(|axis| sizes[3 - RANK + axis])
+}
+
 /// The five sizes N×C×D×H×W, missing spatial axes of size 1.
 pub(crate) fn five_axes<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
     let [depth, height, width] = three_axes(spatial, 1);

@@ -10,7 +10,7 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::memory::MemoryUse;
 use crate::output_size::Window;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, last_axes};
 use crate::update::Update;
 
 /// A [`ConvTranspose`](crate::ConvTranspose), [`Convolution`](crate::Convolution) or [`ResizeConv`](crate::ResizeConv) for a spatial size
@@ -215,11 +215,6 @@ where
     Spatial<RANK>: SpatialRank,
 {
     output.map(<Spatial<RANK> as SpatialRank>::narrow).map_err(Error::of_rank::<RANK>)
-}
-
-/// The sizes of the last axes.
-fn last_axes<const RANK: usize>(sizes: [usize; 3]) -> [usize; RANK] {
-    std::array::from_fn(|axis| sizes[3 - RANK + axis])
 }
 
 /// The memory that calls take, known beforehand. Only the arguments' shapes, type and layout count. Gradients of the bias take their

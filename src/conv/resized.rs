@@ -140,27 +140,23 @@ impl ResizedConvolution {
     }
 
     /// The output by packed weights.
-    pub(crate) fn run_packed<A: FloatElement>(
+    fn output<A: FloatElement>(
         &self,
         packed: &Packed<A::Row>,
         x: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<Array5<A>, Error> {
-        self.check_input(x, packed_channels(packed), bias)?;
         self.with_source(x, |source| self.grids().run_packed(FORWARD, packed, source, bias))
     }
 
     /// The output by packed weights, into `y`.
-    pub(crate) fn run_packed_into<A: FloatElement>(
+    fn output_into<A: FloatElement>(
         &self,
         packed: &Packed<A::Row>,
         x: &Tensor<'_, A, 3>,
         bias: Option<&ArrayRef1<A>>,
         y: TensorMut<'_, A, 3>,
     ) -> Result<(), Error> {
-        let channels = packed_channels(packed);
-        self.check_input(x, channels, bias)?;
-        self.check_output(&y, x.batch(), channels.1)?;
         self.with_source(x, |source| self.grids().run_packed_into(FORWARD, packed, source, bias, y, Update::Overwrite))
     }
 
@@ -197,7 +193,7 @@ impl ResizedConvolution {
         bias: Option<&ArrayRef1<A>>,
     ) -> Result<Array5<A>, Error> {
         self.check_input(x, self.weight_channels(weight)?, bias)?;
-        self.run_packed(&self.pack(Direction::Expand, weight)?, x, bias)
+        self.output(&self.pack(Direction::Expand, weight)?, x, bias)
     }
 
     pub(crate) fn forward_into<A: FloatElement>(
@@ -210,7 +206,30 @@ impl ResizedConvolution {
         let channels = self.weight_channels(weight)?;
         self.check_input(x, channels, bias)?;
         self.check_output(&y, x.batch(), channels.1)?;
-        self.run_packed_into(&self.pack(Direction::Expand, weight)?, x, bias, y)
+        self.output_into(&self.pack(Direction::Expand, weight)?, x, bias, y)
+    }
+
+    pub(crate) fn run_packed<A: FloatElement>(
+        &self,
+        packed: &Packed<A::Row>,
+        x: &Tensor<'_, A, 3>,
+        bias: Option<&ArrayRef1<A>>,
+    ) -> Result<Array5<A>, Error> {
+        self.check_input(x, packed_channels(packed), bias)?;
+        self.output(packed, x, bias)
+    }
+
+    pub(crate) fn run_packed_into<A: FloatElement>(
+        &self,
+        packed: &Packed<A::Row>,
+        x: &Tensor<'_, A, 3>,
+        bias: Option<&ArrayRef1<A>>,
+        y: TensorMut<'_, A, 3>,
+    ) -> Result<(), Error> {
+        let channels = packed_channels(packed);
+        self.check_input(x, channels, bias)?;
+        self.check_output(&y, x.batch(), channels.1)?;
+        self.output_into(packed, x, bias, y)
     }
 
     pub(crate) fn input_gradient<A: FloatElement>(&self, dy: &Tensor<'_, A, 3>, weight: &Tensor<'_, A, 3>) -> Result<Array5<A>, Error> {

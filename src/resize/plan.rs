@@ -14,7 +14,7 @@ use crate::memory::uninit;
 use crate::memory::{MemoryUse, reserve_list};
 use crate::output_size::element_count;
 use crate::resize::nearest::NearestIndices;
-use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, three_axes};
+use crate::tensor::{Output, Spatial, SpatialRank, Tensor, TensorMut, five_axes, last_axes, three_axes};
 use crate::update::Update;
 
 use super::passes::{IntegerSums, Separable};
@@ -215,7 +215,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
         let factors = of(&self.operator.single)?;
         let same = self.operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
         let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
-        (same && !extrapolates).then(|| std::array::from_fn(|index| factors[3 - RANK + index]))
+        (same && !extrapolates).then(|| last_axes(factors))
     }
 
     /// What [`forward`](Self::forward) takes of memory for this input; only its shape, type and layout count.
@@ -237,7 +237,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
     pub fn forward_memory<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<MemoryUse, Error> {
         let x = x.into();
         x.expect_spatial("input", self.input)?;
-        let shape = five(x.batch(), x.channels(), self.output);
+        let shape = five_axes(x.batch(), x.channels(), self.output);
         let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
         match &self.operator.of::<A>().forward {
             Forward::Filter(passes) => {
@@ -263,7 +263,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
 
     /// [`input_gradient_memory`](Self::input_gradient_memory) of a gradient of such batch, channels and layout.
     pub(crate) fn input_gradient_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
-        let output_bytes = element_count::<A>("input gradient", &five(n, c, self.input))? * size_of::<A>();
+        let output_bytes = element_count::<A>("input gradient", &five_axes(n, c, self.input))? * size_of::<A>();
         let inner = if channels_last { c } else { 1 };
         A::resize_memory(self.operator.of::<A>().backward()?, [n.saturating_mul(c), inner], self.how.backend, output_bytes)
     }
@@ -296,7 +296,7 @@ where
     pub fn forward<'a, A: Element>(&self, x: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
         let x = x.into();
         x.expect_spatial("input", self.input)?;
-        let shape = five(x.batch(), x.channels(), self.output);
+        let shape = five_axes(x.batch(), x.channels(), self.output);
         let y = uninit::written("output", shape, x.is_channels_last(), |y| self.run(&x, y))?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
@@ -338,7 +338,7 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let indices = self.indices_for_any::<A>()?;
-        let shape = five(x.batch(), x.channels(), self.output);
+        let shape = five_axes(x.batch(), x.channels(), self.output);
         let y = uninit::written("output", shape, x.is_channels_last(), |y| {
             indices.run(x.view5(), y, self.how);
             Ok(())
@@ -388,7 +388,7 @@ where
     pub fn input_gradient<'a, A: FloatElement>(&self, dy: impl Into<Tensor<'a, A, RANK>>) -> Result<Output<A, RANK>, Error> {
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
-        let shape = five(dy.batch(), dy.channels(), self.input);
+        let shape = five_axes(dy.batch(), dy.channels(), self.input);
         let passes = self.operator.of::<A>().backward()?;
         let write = |dx: ArrayViewMut5<'_, MaybeUninit<A>>| A::resize(passes, dy.view5(), dx, self.how);
         let dx = uninit::written("input gradient", shape, dy.is_channels_last(), write)?;
@@ -431,11 +431,4 @@ where
 /// Interleaved elements of a pixel, as a new output has them that follows the layout of `x`.
 fn interleaved<A, const RANK: usize>(x: &Tensor<'_, A, RANK>) -> usize {
     if x.is_channels_last() { x.channels() } else { 1 }
-}
-
-/// N×C×D×H×W of a tensor with fewer spatial axes.
-fn five<const RANK: usize>(batch: usize, channels: usize, spatial: [usize; RANK]) -> [usize; 5] {
-    let mut shape = [batch, channels, 1, 1, 1];
-    shape[5 - RANK..].copy_from_slice(&spatial);
-    shape
 }
