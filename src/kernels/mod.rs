@@ -77,7 +77,8 @@ pub(crate) use winograd::{ELEMENTS, EvaluateFilterLine, EvaluateFilters, Evaluat
 /// An instruction set that the inner loops can be run with.
 ///
 /// Plans choose the widest one that the machine has. Results of one backend are the same bits on every machine and for any number of
-/// threads; between backends floating-point results differ by the rounding of fused multiply-adds, integer results do not.
+/// threads. Every backend gives the same `u8`. Results of other types differ by the rounding of fused multiply-adds; for integers that is
+/// at most 1, where the sum lies next to a half.
 ///
 /// ```
 /// use upsample::{Backend, Resize};

@@ -114,7 +114,6 @@ enum ByteSums {
 
 fn byte_sums(passes: &Separable, inner: usize, backend: Backend) -> ByteSums {
     match passes.integers {
-        // In `f64` a sum is on the same side of a half on every machine, with and without fused multiply-adds, but for the rarest case.
         IntegerSums::RoundedOnce | IntegerSums::Double => ByteSums::Double,
         IntegerSums::Fixed if passes.has_many_byte_taps() => ByteSums::Double,
         _ if passes.few_bits(inner, backend) => ByteSums::FewBits,

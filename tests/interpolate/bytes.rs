@@ -150,6 +150,52 @@ fn halves_are_rounded_as_each_type_has_it() {
     }
 }
 
+/// Linear weights of every pair of sizes are whole numbers over `2m`, so that sums are exact in integers. A sum on a half is rounded to even on
+/// every backend, even where no weight is a binary fraction, such as 1/6 and 5/6.
+#[test]
+fn sums_on_a_half_are_rounded_to_even() {
+    // The weights of one axis, times 2m.
+    let weights = |n: usize, m: usize, o: usize| -> Vec<i64> {
+        let position = ((2 * o as i64 + 1) * n as i64 - m as i64).clamp(0, 2 * m as i64 * (n as i64 - 1));
+        let (first, rest) = (position / (2 * m as i64), position % (2 * m as i64));
+        (0..n as i64)
+            .map(|i| {
+                if i == first {
+                    2 * m as i64 - rest
+                } else if i == first + 1 {
+                    rest
+                } else {
+                    0
+                }
+            })
+            .collect()
+    };
+    let (available, mut halves) = (backends(), 0);
+    for (height, width) in (1..=8).flat_map(|height| (1..=8).map(move |width| (height, width))) {
+        // Bytes near each other, so that many sums lie on a half.
+        let x = Array2::from_shape_fn((height, width), |(h, w)| (100 + (5 * h * h + 7 * w * w + h * w) % 13) as u8);
+        for [out_height, out_width] in [[2, 6], [3, 4], [6, 6], [6, 10], [10, 14], [12, 3], [12, 24]] {
+            for &backend in &available {
+                let resize = Resize::linear().profile(Profile::Onnx).backend(backend);
+                for ((h, w), &found) in resize_bytes(&resize, &x, [out_height, out_width]).indexed_iter() {
+                    let (vertical, horizontal) = (weights(height, out_height, h), weights(width, out_width, w));
+                    let sum: i64 = x.indexed_iter().map(|((i, j), &x)| vertical[i] * horizontal[j] * i64::from(x)).sum();
+                    let unit = (4 * out_height * out_width) as i64;
+                    let (whole, twice_rest) = (sum / unit, 2 * (sum % unit));
+                    let up = twice_rest > unit || twice_rest == unit && whole % 2 == 1;
+                    assert_eq!(
+                        i64::from(found),
+                        whole + i64::from(up),
+                        "{height}×{width} to {out_height}×{out_width}, {h} {w}, {backend:?}"
+                    );
+                    halves += usize::from(twice_rest == unit);
+                }
+            }
+        }
+    }
+    assert!(halves >= 1000, "{halves}");
+}
+
 /// The number below a half is not rounded up: 0.49999997 in `f32`, by two pixels of which one counts so much.
 #[test]
 fn the_number_below_a_half_is_rounded_down() {
