@@ -6,7 +6,9 @@ use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 use common::backends;
 use ndarray::{Array3, Array4, s};
-use upsample::{Backend, ConvTranspose, Convolution, Element, Filter, Profile, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut};
+use upsample::{
+    Backend, ConvTranspose, Convolution, Element, Filter, Precision, Profile, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut,
+};
 
 /// Bits of the state that is in use: the upper halves of 256-bit registers, and those of the first sixteen 512-bit ones.
 const UPPER: u32 = 1 << 2 | 1 << 6;
@@ -131,7 +133,7 @@ fn convolutions(backend: Backend, checked: &mut Checked) {
     for [channels, out, kernel, stride, groups] in [[6, 1, 4, 2, 6], [3, 5, 2, 2, 1], [16, 16, 3, 1, 1], [33, 32, 4, 2, 1], [4, 2, 3, 2, 2]]
     {
         let (x, weight) = (Array4::<f32>::ones((2, channels, 11, 17)), Array4::<f32>::ones((channels, out, kernel, kernel)));
-        let deconv = ConvTranspose::new().stride(stride).padding(1).groups(groups).backend(backend);
+        let deconv = ConvTranspose::new().stride(stride).padding(1).groups(groups).backend(backend).precision(Precision::Reduced);
         let plan = deconv.plan([11, 17], [kernel, kernel]).unwrap();
         let name = |what| move || format!("{what}, {channels} to {out}, k{kernel} s{stride}, {groups} groups, {backend:?}");
         let y = plan.forward(&x, &weight, None).unwrap();
@@ -140,7 +142,7 @@ fn convolutions(backend: Backend, checked: &mut Checked) {
         checked.call(name("input gradient"), || plan.input_gradient(&y, &weight).unwrap());
         checked.call(name("weight gradient"), || plan.weight_gradient(&x, &y).unwrap());
         checked.call(name("bias gradient"), || plan.bias_gradient(&y).unwrap());
-        let conv = Convolution::new().stride(stride).padding(1).groups(groups).backend(backend);
+        let conv = Convolution::new().stride(stride).padding(1).groups(groups).backend(backend).precision(Precision::Reduced);
         checked.call(name("convolution"), || conv.forward(&y, &weight, None).unwrap());
         let double = x.mapv(f64::from);
         checked.call(name("f64"), || plan.forward(&double, &weight.mapv(f64::from), None).unwrap());

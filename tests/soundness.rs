@@ -5,7 +5,7 @@ use common::backends;
 use ndarray::{Array3, Array4, Array5, Axis, s};
 use upsample::rearrange::*;
 use upsample::{
-    ConvTranspose, Convolution, Coordinates, Element, Filter, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut, Update,
+    ConvTranspose, Convolution, Coordinates, Element, Filter, Precision, Resize, ResizeConv, StreamingStores, Tensor4, Tensor4Mut, Update,
 };
 
 /// Numbers from -1 to 1.
@@ -95,7 +95,13 @@ fn convolutions() {
     for backend in backends() {
         for [channels, out, kernel, stride, padding, dilation, groups] in some(&cases) {
             for size in if cfg!(miri) { vec![[2, 8]] } else { vec![[2, 3], [5, 9], [4, 18], [11, 17]] } {
-                let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
+                let deconv = ConvTranspose::new()
+                    .stride(stride)
+                    .padding(padding)
+                    .dilation(dilation)
+                    .groups(groups)
+                    .backend(backend)
+                    .precision(Precision::Reduced);
                 let batch = if cfg!(miri) { 1 } else { 2 };
                 let (x, weight) = (noise([batch, channels, size[0], size[1]]), noise([channels, out, kernel, kernel]));
                 let Ok(plan) = deconv.plan(size, [kernel, kernel]) else { continue };
@@ -114,7 +120,13 @@ fn convolutions() {
                 plan.bias_gradient(&y).unwrap();
                 let mut apart = Array4::<f32>::zeros((batch, out * groups, 2 * y.dim().2, 2 * y.dim().3));
                 plan.forward_into(&x, &weight, None, apart.slice_mut(s![.., .., ..;2, ..;-2])).unwrap();
-                let conv = Convolution::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
+                let conv = Convolution::new()
+                    .stride(stride)
+                    .padding(padding)
+                    .dilation(dilation)
+                    .groups(groups)
+                    .backend(backend)
+                    .precision(Precision::Reduced);
                 conv.forward(&y, &weight, None).unwrap();
                 let double = deconv.forward(&x.mapv(f64::from), &weight.mapv(f64::from), None).unwrap();
                 assert!(double.iter().zip(&y).all(|(a, &b)| (a - f64::from(b)).abs() < 1e-3));

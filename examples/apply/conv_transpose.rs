@@ -66,6 +66,7 @@ enum AutoPadName {
 #[derive(Clone, Copy, ValueEnum)]
 enum PrecisionName {
     Standard,
+    Reduced,
     Strict,
 }
 
@@ -213,6 +214,7 @@ fn describe(args: &Args, rank: usize) -> ConvTranspose {
         .groups(args.groups)
         .precision(match args.precision {
             PrecisionName::Standard => Precision::Standard,
+            PrecisionName::Reduced => Precision::Reduced,
             PrecisionName::Strict => Precision::Strict,
         });
     if let Some(name) = args.auto_pad {

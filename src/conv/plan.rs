@@ -277,6 +277,9 @@ where
 
 /// A [`ConvPlan`] with its weights packed: what inference runs.
 ///
+/// The results are those of the plan's calls but for rounding, because packed weights take fewer multiplications for smaller pictures:
+/// [`Precision`](crate::Precision). With `Strict` they are the same bits.
+///
 /// ```
 /// use ndarray::Array4;
 /// use upsample::ConvTranspose;
@@ -284,7 +287,7 @@ where
 /// let (x, weight) = (Array4::<f32>::ones((1, 8, 16, 16)), Array4::<f32>::ones((8, 3, 2, 2)));
 /// let deconv = ConvTranspose::new().stride(2);
 /// let fast = deconv.prepare(&weight, [16, 16])?;
-/// assert_eq!(fast.forward(&x, None)?, deconv.forward(&x, &weight, None)?); // the same bits
+/// assert_eq!(fast.forward(&x, None)?, deconv.forward(&x, &weight, None)?);
 /// # Ok::<(), upsample::Error>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayD, Axis, Dimension, IxDyn};
 use proptest::prelude::*;
-use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Output, Spatial, SpatialRank, Tensor, TensorMut, Update};
+use upsample::{Backend, ConvTranspose, Convolution, FloatElement, Output, Precision, Spatial, SpatialRank, Tensor, TensorMut, Update};
 
 use crate::naive::{Numbers, add_bias, channel_sums};
 use common::backends;
@@ -18,13 +18,14 @@ pub(crate) struct Case {
 impl Case {
     pub(crate) fn conv_transpose(&self) -> ConvTranspose {
         let Numbers { stride, begin, end, output_padding, dilation, groups } = self.numbers.clone();
+        // Cases that fewer multiplications are possible for are too small for them to be faster.
         let operator = ConvTranspose::new().stride(stride).padding_of(begin, end).dilation(dilation).groups(groups);
-        operator.output_padding(output_padding)
+        operator.output_padding(output_padding).precision(Precision::Reduced)
     }
 
     pub(crate) fn convolution(&self) -> Convolution {
         let Numbers { stride, begin, end, dilation, groups, .. } = self.numbers.clone();
-        Convolution::new().stride(stride).padding_of(begin, end).dilation(dilation).groups(groups)
+        Convolution::new().stride(stride).padding_of(begin, end).dilation(dilation).groups(groups).precision(Precision::Reduced)
     }
 
     /// Products that one output, input gradient or weight gradient sums at most.
@@ -284,6 +285,9 @@ pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
         ("stride longer than the output", case(&[1, 2, 1], &[2, 3, 5], [50, 1, 0, 1, 1])),
         ("more coarse channels than a tile of the weight gradient", case(&[1, 250, 3, 4], &[250, 3, 2, 2], [2, 0, 0, 1, 1])),
         ("more fine channels than a tile of the weight gradient", case(&[1, 3, 3, 4], &[3, 110, 2, 2], [2, 0, 0, 1, 1])),
+        ("weights as they are: several blocks of source channels", case(&[1, 70, 3, 3], &[70, 40, 5, 5], [2, 2, 0, 1, 1])),
+        ("weights as they are: two groups", case(&[2, 28, 4, 5], &[28, 13, 3, 3], [1, 1, 0, 1, 2])),
+        ("packed weights: many positions, two groups", case(&[1, 6, 40, 41], &[6, 13, 4, 4], [2, 1, 0, 1, 2])),
         ("reduced: two taps a phase", case(&[2, 33, 8, 11], &[33, 12, 4, 4], [2, 1, 0, 1, 1])),
         ("reduced: three taps", case(&[1, 32, 9, 6], &[32, 35, 3, 3], [1, 1, 0, 1, 1])),
         ("reduced: three taps a phase, two groups", case(&[1, 64, 5, 8], &[64, 9, 6, 6], [2, 2, 0, 1, 2])),

@@ -5,7 +5,7 @@ use upsample::checkerboard::{Overlap, StrideSpectrum, WeightOverlap};
 use upsample::initial_weights::{InterpolationKernel, icnr};
 use upsample::output_size::Window;
 use upsample::rearrange::*;
-use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Profile, Resize, ResizeConv, Tensor4, Update};
+use upsample::{AxesTarget, Backend, ConvTranspose, Convolution, Filter, Precision, Profile, Resize, ResizeConv, Tensor4, Update};
 
 /// What an operator computed, and how far another instruction set may be from it.
 pub(crate) struct Computed {
@@ -151,7 +151,13 @@ fn convolutions(backend: Backend, all: &mut Vec<Computed>) {
     ];
     let (single, judges) = (f64::from(f32::EPSILON), backend == Backend::Portable);
     for (name, [n, c, h, w], out, kernel, [stride, padding, dilation, groups]) in cases {
-        let deconv = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
+        let deconv = ConvTranspose::new()
+            .stride(stride)
+            .padding(padding)
+            .dilation(dilation)
+            .groups(groups)
+            .backend(backend)
+            .precision(Precision::Reduced);
         let plan = deconv.plan([h, w], kernel).unwrap();
         let [oh, ow] = plan.output_size();
         let x = noise((n, c, h, w), 5);
@@ -188,7 +194,13 @@ fn convolutions(backend: Backend, all: &mut Vec<Computed>) {
         push("f64", values(&plan.forward(&double[0], &double[1], None).unwrap()), rounded(&of.forward, f64::EPSILON));
         push("weight gradient, f64", values(&plan.weight_gradient(&double[0], &double[2]).unwrap()), rounded(&of.weight, f64::EPSILON));
 
-        let conv = Convolution::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(backend);
+        let conv = Convolution::new()
+            .stride(stride)
+            .padding(padding)
+            .dilation(dilation)
+            .groups(groups)
+            .backend(backend)
+            .precision(Precision::Reduced);
         let plan = conv.plan([oh, ow], kernel).unwrap();
         let [ch, cw] = plan.output_size();
         let of_output = noise((n, c, ch, cw), 17);

@@ -35,7 +35,13 @@ const CASES: [Case; 12] = [
 
 fn transposed(ledger: &mut Ledger) {
     for (name, [n, c, h, w], out, kernel, [stride, padding, dilation, groups]) in CASES {
-        let describe = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(ledger.backend);
+        let describe = ConvTranspose::new()
+            .stride(stride)
+            .padding(padding)
+            .dilation(dilation)
+            .groups(groups)
+            .backend(ledger.backend)
+            .precision(Precision::Reduced);
         let plan = describe.plan([h, w], kernel).unwrap();
         let [oh, ow] = plan.output_size();
         let (x, dy) = (noise((n, c, h, w), 5), noise((n, out * groups, oh, ow), 7));
@@ -58,7 +64,13 @@ fn transposed(ledger: &mut Ledger) {
         ledger.record(format!("transposed {name}, strict"), &strict.forward(&x, &weight, Some(&bias)).unwrap());
         ledger.record(format!("transposed {name}, strict, input gradient"), &strict.input_gradient(&dy, &weight).unwrap());
 
-        let describe = Convolution::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(ledger.backend);
+        let describe = Convolution::new()
+            .stride(stride)
+            .padding(padding)
+            .dilation(dilation)
+            .groups(groups)
+            .backend(ledger.backend)
+            .precision(Precision::Reduced);
         let plan = describe.plan([oh, ow], kernel).unwrap();
         let [ch, cw] = plan.output_size();
         let of_output = noise((n, c, ch, cw), 17);
@@ -80,7 +92,12 @@ fn shapes(ledger: &mut Ledger) {
     for (c, out) in [(1, 1), (2, 8), (7, 6), (8, 32), (31, 32), (32, 32), (48, 33), (96, 9)] {
         for (h, w) in [(1, 1), (3, 50), (13, 11)] {
             for (kernel, stride) in [(3, 1), (4, 2), (3, 2), (5, 1), (9, 4)] {
-                let plan = ConvTranspose::new().stride(stride).backend(ledger.backend).plan([h, w], [kernel; 2]).unwrap();
+                let plan = ConvTranspose::new()
+                    .stride(stride)
+                    .backend(ledger.backend)
+                    .precision(Precision::Reduced)
+                    .plan([h, w], [kernel; 2])
+                    .unwrap();
                 let [oh, ow] = plan.output_size();
                 let (x, weight, dy) = (noise((1, c, h, w), 19), noise((c, out, kernel, kernel), 20), noise((1, out, oh, ow), 21));
                 let name = format!("transposed {c} to {out}, {h} x {w}, k{kernel} s{stride}");
@@ -97,7 +114,13 @@ fn types(ledger: &mut Ledger) {
     fn one<A: FloatElement + Into<f64>>(ledger: &mut Ledger, of: impl Fn(f32) -> A + Copy) {
         let kind = std::any::type_name::<A>();
         for (name, [n, c, h, w], out, kernel, [stride, padding, dilation, groups]) in CASES {
-            let plan = ConvTranspose::new().stride(stride).padding(padding).dilation(dilation).groups(groups).backend(ledger.backend);
+            let plan = ConvTranspose::new()
+                .stride(stride)
+                .padding(padding)
+                .dilation(dilation)
+                .groups(groups)
+                .backend(ledger.backend)
+                .precision(Precision::Reduced);
             let plan = plan.plan([h, w], kernel).unwrap();
             let [oh, ow] = plan.output_size();
             let (x, dy) = (noise((n, c, h, w), 22).mapv(of), noise((n, out * groups, oh, ow), 23).mapv(of));
@@ -119,7 +142,8 @@ fn types(ledger: &mut Ledger) {
 /// Channels last, and weights that are reversed or transposed.
 fn layouts(ledger: &mut Ledger) {
     for (name, c, out) in [("wide", 40, 36), ("few outputs", 20, 3), ("few inputs", 3, 20)] {
-        let plan = ConvTranspose::new().stride(2).padding(1).backend(ledger.backend).plan([14, 19], [4, 4]).unwrap();
+        let plan =
+            ConvTranspose::new().stride(2).padding(1).backend(ledger.backend).precision(Precision::Reduced).plan([14, 19], [4, 4]).unwrap();
         let [oh, ow] = plan.output_size();
         let (x, dy) = (noise((2, 14, 19, c), 25), noise((2, oh, ow, out), 26));
         let (x, dy) = (Tensor4::from_nhwc(x.view()), Tensor4::from_nhwc(dy.view()));
@@ -135,7 +159,13 @@ fn layouts(ledger: &mut Ledger) {
 
 fn ranks(ledger: &mut Ledger) {
     let (volume, weight) = (noise((1, 6, 7, 9, 10), 9), noise((6, 5, 3, 3, 3), 10));
-    let plan = ConvTranspose::new().stride(2).padding(1).backend(ledger.backend).plan([7, 9, 10], [3, 3, 3]).unwrap();
+    let plan = ConvTranspose::new()
+        .stride(2)
+        .padding(1)
+        .backend(ledger.backend)
+        .precision(Precision::Reduced)
+        .plan([7, 9, 10], [3, 3, 3])
+        .unwrap();
     let [d, h, w] = plan.output_size();
     let dy = noise((1, 5, d, h, w), 18);
     ledger.record("transposed volume", &plan.forward(&volume, &weight, None).unwrap());

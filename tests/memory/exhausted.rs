@@ -169,8 +169,8 @@ fn calls() -> Vec<Call> {
         volume(),
         resize_convolution(),
     ];
-    let deconv = || ConvTranspose::new().stride(2).padding(1);
-    let conv = || Convolution::new().stride(2).padding(1);
+    let deconv = || ConvTranspose::new().stride(2).padding(1).precision(Precision::Reduced);
+    let conv = || Convolution::new().stride(2).padding(1).precision(Precision::Reduced);
     all.extend(convolutions("convolution", deconv(), [5, 48, 20, 70], 40, conv()));
     let strict = conv().precision(Precision::Strict);
     all.extend(convolutions("strict convolution", deconv().precision(Precision::Strict), [5, 48, 20, 70], 40, strict));

@@ -1,24 +1,31 @@
 //! Direct (transposed) convolution: for every block of the output it loads a strip of input, multiplies, and stores interleaved.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
-use super::packed_weights::Panels;
+use super::packed_weights::{Panels, Unpacked};
+use super::phases::Direction;
 use super::store::{Block, Slot};
 use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::error::Error;
-use crate::kernels::{Backend, Layout, Positions, Reserved, StripProduct, lanes, reserve_unless, with_scratch};
+use crate::kernels::{Backend, Layout, Positions, Reserved, StripProduct, Transpose, lanes, prefetch, reserve_unless, with_scratch};
 use crate::memory::{Need, grown_bytes};
 use crate::tasks;
 
 /// Bytes of strip that a task loads at a time; further source channels follow in the next strip.
 const STRIP_BYTES: usize = 256 * 1024;
+/// Bytes of unpacked weights that a task brings into the order of the inner loop at a time; they stay in the caches of a core.
+const WEIGHT_BYTES: usize = 128 * 1024;
 /// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
-/// One call: the packed weights, and the tensors it reads.
+/// One call: the weights, and the tensors it reads.
 pub(crate) struct DirectConvolution<'w, 'x, A: FloatElement> {
     packed: &'w Panels<A::Row>,
+    /// The weights as they are, in place of packed ones.
+    unpacked: Option<Unpacked<'w, A::Row>>,
     source: ArrayView5<'x, A>,
     bias: Vec<A::Row>,
     backend: Backend,
@@ -32,7 +39,7 @@ pub(crate) struct DirectConvolution<'w, 'x, A: FloatElement> {
 }
 
 /// Blocks of batch, chunk of channels, depth, height, width.
-type Blocks = [std::ops::Range<usize>; 5];
+type Blocks = [Range<usize>; 5];
 
 impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
     /// The shapes have been checked: `source` has the packed weights' channels, `bias` those of the output.
@@ -56,24 +63,42 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let per_position = channels.groups * channels.out * channels.source * phases.tap_count();
         let threads = positions.saturating_mul(per_position) >= SMALL_WORK;
         let bias = bias.map_or_else(Vec::new, |bias| bias.iter().map(|value| value.to_row()).collect());
-        Self { packed, source, bias, backend, lanes, strips, channels_at_once, offsets, threads }
+        Self { packed, unpacked: None, source, bias, backend, lanes, strips, channels_at_once, offsets, threads }
     }
 
-    /// Elements of the strip and of the sums of a block with this many output channels.
-    fn scratch_lens(&self, channels: usize) -> (usize, usize) {
+    /// With weights as they are, if there are any; `packed` says where they would be.
+    pub(crate) fn with_unpacked(self, unpacked: Option<Unpacked<'w, A::Row>>) -> Self {
+        Self { unpacked, ..self }
+    }
+
+    /// How many blocks of positions read each weight.
+    pub(crate) fn position_blocks(&self) -> usize {
+        self.strips.blocks().iter().product()
+    }
+
+    /// Elements of the strip, of the sums and of the transposed weights of a block with this many output channels.
+    fn scratch_lens(&self, channels: usize) -> [usize; 3] {
         // A vector may reach past the last pixel; what it computes there is not stored.
         let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
         let line = self.strips.block[3] * channels; // of pixels with their channels side by side
-        (strip.max(line), self.packed.phases.count() * channels * self.strips.sums_len)
+        let transposed = self.unpacked.filter(|unpacked| unpacked.direction == Direction::Expand);
+        let transposed = transposed.map_or(0, |unpacked| self.transposed_at_once(&unpacked, channels) * unpacked.kernel_len() * channels);
+        [strip.max(line), self.packed.phases.count() * channels * self.strips.sums_len, transposed]
+    }
+
+    /// Source channels whose weights are transposed together.
+    fn transposed_at_once(&self, unpacked: &Unpacked<'_, A::Row>, channels: usize) -> usize {
+        let of_source = unpacked.kernel_len() * channels * size_of::<A::Row>();
+        (WEIGHT_BYTES / of_source.max(1)).clamp(1, self.channels_at_once.max(1))
     }
 
     /// What a call takes besides the packed weights.
     pub(crate) fn need(&self) -> Need {
-        let (strip, sums) = self.scratch_lens(self.packed.channels.chunk);
+        let buffer = self.scratch_lens(self.packed.channels.chunk).iter().sum();
         let outputs = self.packed.channels.out * self.packed.channels.groups;
         let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
         let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes).saturating_add(self.strips.fill_list_bytes());
-        Need { list_bytes, ..Need::of_buffers([strip + sums, 0, 0], self.threads) }.with_shared(shared)
+        Need { list_bytes, ..Need::of_buffers([buffer, 0, 0], self.threads) }.with_shared(shared)
     }
 
     /// Computes the whole output, whose shape has been checked; an [`Error`] where there is no memory for that, unless the caller has
@@ -125,15 +150,17 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let (group, chunk) = (chunk / channels.chunks, chunk % channels.chunks);
         let range = channels.chunk_range(chunk);
         let positions = strips.vectors(size, self.lanes);
-        let weights = self.packed.of_chunk(group, chunk);
-        let (strip_len, sums_len) = self.scratch_lens(range.len());
-        with_scratch(strip_len + sums_len, |scratch: &mut [A::Row]| {
-            let (strip, sums) = scratch.split_at_mut(strip_len);
+        let [strip_len, sums_len, transposed_len] = self.scratch_lens(range.len());
+        with_scratch(strip_len + sums_len + transposed_len, |scratch: &mut [A::Row]| {
+            let (strip, rest) = scratch.split_at_mut(strip_len);
+            let (sums, transposed) = rest.split_at_mut(sums_len);
             for first in (0..channels.source.max(1)).step_by(self.channels_at_once.max(1)) {
                 let last = channels.source.min(first + self.channels_at_once);
                 let of_source = group * channels.source;
                 strips.fill(&self.source, of_source + first..of_source + last, start, size, self.backend, strip);
-                self.multiply(weights, range.len(), first..last, strip, &positions, sums);
+                let source = first..last;
+                let block = StripBlock { group, channels: range.clone(), source, strip, positions: &positions };
+                self.multiply(&block, sums, transposed);
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
@@ -142,34 +169,100 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
     }
 
     /// Adds the products of some source channels to the sums of all rows.
-    fn multiply(
-        &self,
-        weights: &[A::Row],
-        channels: usize,
-        source: std::ops::Range<usize>,
-        strip: &[A::Row],
-        positions: &[Positions],
-        sums: &mut [A::Row],
-    ) {
-        let (mut weights, mut sums) = (weights, sums);
+    fn multiply(&self, block: &StripBlock<'_, A::Row>, sums: &mut [A::Row], transposed: &mut [A::Row]) {
+        match &self.unpacked {
+            None => self.multiply_packed(block, sums),
+            Some(unpacked) if unpacked.direction == Direction::Expand => self.multiply_transposed(unpacked, block, sums, transposed),
+            Some(unpacked) => self.multiply_unpacked(unpacked, block, sums),
+        }
+    }
+
+    fn multiply_packed(&self, block: &StripBlock<'_, A::Row>, mut sums: &mut [A::Row]) {
+        let mut weights = self.packed.of_channels(block.group, &block.channels);
         for (group, offsets) in self.packed.phases.groups.iter().zip(&self.offsets) {
-            let (rows, taps) = (group.phases.len() * channels, group.taps.len());
+            let (rows, taps) = (group.phases.len() * block.channels.len(), group.taps.len());
             let depth = taps * self.packed.channels.source;
             let (panels, weights_behind) = weights.split_at(rows * depth);
             let (of_group, sums_behind) = sums.split_at_mut(rows * self.strips.sums_len);
-            let product = StripProduct {
-                weights: panels,
-                rows,
-                layout: Layout::Panels { depth, first: source.start * taps },
-                offsets: &offsets[..source.len() * taps],
-                strip,
-                positions,
-                sums: of_group,
-                pitch: self.strips.sums_len,
-                accumulate: source.start > 0,
-            };
-            product.run(self.backend);
+            let layout = Layout::Panels { depth, first: block.source.start * taps };
+            let offsets = &offsets[..block.source.len() * taps];
+            self.product(panels, layout, (rows, offsets), block, of_group, block.source.start > 0);
             (weights, sums) = (weights_behind, sums_behind);
         }
     }
+
+    /// With the weights of a convolution where they are: there is one phase, and the products of a row are neighbours.
+    fn multiply_unpacked(&self, unpacked: &Unpacked<'_, A::Row>, block: &StripBlock<'_, A::Row>, sums: &mut [A::Row]) {
+        let first = block.group * self.packed.channels.out + block.channels.start;
+        let rows: Vec<usize> = (first..first + block.channels.len()).map(|out| unpacked.place(out, block.source.start)).collect();
+        let products: Vec<usize> = (0..block.source.len() * unpacked.kernel_len()).collect();
+        let layout = Layout::Offsets { rows: &rows, products: &products };
+        self.product(unpacked.weights, layout, (rows.len(), &self.offsets[0][..products.len()]), block, sums, block.source.start > 0);
+    }
+
+    /// With the weights of a transposed convolution, which are transposed here: source channel, entry of the kernel, output channel.
+    fn multiply_transposed(
+        &self,
+        unpacked: &Unpacked<'_, A::Row>,
+        block: &StripBlock<'_, A::Row>,
+        sums: &mut [A::Row],
+        transposed: &mut [A::Row],
+    ) {
+        let (columns, to_pitch) = (unpacked.kernel_len(), block.channels.len());
+        let at_once = self.transposed_at_once(unpacked, to_pitch);
+        let rows: Vec<usize> = (0..to_pitch).collect();
+        let phases = self.packed.phases.groups.iter().zip(&self.offsets);
+        let phases: Vec<(Vec<usize>, &[usize])> = phases
+            .flat_map(|(group, offsets)| group.phases.iter().map(move |&phase| (group, offsets, phase)))
+            .map(|(group, offsets, phase)| {
+                let entries = group.taps.iter().map(|&tap| unpacked.entry(self.packed.phases.kernel_index(phase, tap)));
+                (entries.map(|entry| entry * to_pitch).collect(), offsets.as_slice())
+            })
+            .collect();
+        let mut products = Vec::new();
+        for first in block.source.clone().step_by(at_once) {
+            let source = first..block.source.end.min(first + at_once);
+            for (channel, to) in source.clone().zip(transposed.chunks_exact_mut(columns * to_pitch)) {
+                let coarse = block.group * self.packed.channels.source + channel;
+                let from = &unpacked.weights[unpacked.place(coarse, block.channels.start)..];
+                // The next ones are far away in memory.
+                let next = unpacked.weights.get(unpacked.place(coarse + 1, block.channels.start)..).unwrap_or_default();
+                prefetch(&next[..next.len().min(to.len())]);
+                self.backend.run(Transpose { from, from_pitch: columns, rows: to_pitch, columns, to, to_pitch });
+            }
+            let strip = &block.strip[(first - block.source.start) * self.strips.channel_len..];
+            let block = StripBlock { strip, channels: block.channels.clone(), source: source.clone(), ..*block };
+            for ((of_channel, offsets), sums) in phases.iter().zip(sums.chunks_exact_mut(to_pitch * self.strips.sums_len)) {
+                products.clear();
+                products.extend((0..source.len()).flat_map(|channel| of_channel.iter().map(move |at| channel * columns * to_pitch + at)));
+                let layout = Layout::Offsets { rows: &rows, products: &products };
+                self.product(transposed, layout, (to_pitch, &offsets[..products.len()]), &block, sums, first > 0);
+            }
+        }
+    }
+
+    /// Adds the products of the weights at `layout` with the pixels at `offsets` of the strip.
+    fn product(
+        &self,
+        weights: &[A::Row],
+        layout: Layout<'_>,
+        (rows, offsets): (usize, &[usize]),
+        block: &StripBlock<'_, A::Row>,
+        sums: &mut [A::Row],
+        accumulate: bool,
+    ) {
+        let (strip, positions, pitch) = (block.strip, block.positions, self.strips.sums_len);
+        StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate }.run(self.backend);
+    }
+}
+
+/// The pixels of some source channels at the positions of a block, and the output channels that they are multiplied for.
+struct StripBlock<'a, T> {
+    group: usize,
+    /// Counted from the first of the group.
+    channels: Range<usize>,
+    /// The source channels, counted from the first of the group.
+    source: Range<usize>,
+    strip: &'a [T],
+    positions: &'a [Positions],
 }

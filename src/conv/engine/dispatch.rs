@@ -3,9 +3,10 @@
 use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
 
 use super::accuracy::{self, EvenWeights};
+use super::cost::Uses;
 use super::depthwise;
 use super::direct::DirectConvolution;
-use super::packed_weights::{self, Method, Packed, Reduced};
+use super::packed_weights::{self, Method, Packed, Panels, Reduced, Unpacked};
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
 use super::weight_gradient::WeightGradient;
@@ -15,6 +16,10 @@ use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, Real, Reserved, reserve};
 use crate::memory::Need;
+
+/// As many blocks of positions can read the weights of a transposed convolution as they are before packing pays. Those of a convolution lie
+/// in the order in which they are read.
+const FEW_BLOCKS: usize = 2;
 
 /// Expands or contracts with packed weights.
 pub(crate) fn run_packed<A: FloatElement, S: Slot<A>>(
@@ -27,7 +32,7 @@ pub(crate) fn run_packed<A: FloatElement, S: Slot<A>>(
     match &packed.0 {
         Method::Direct(panels) => DirectConvolution::new(panels, source, bias, backend).run(out, None),
         Method::Few(few) => depthwise::Run::new(few, source, bias, backend).run(out),
-        Method::Winograd(reduced) if const { A::Row::REDUCES } => {
+        Method::Winograd(reduced) if const { A::Row::REDUCES } && reduced.scheme.pays(source.dim().0, Uses::Many) => {
             let even = accuracy::even_pictures(&source, &reduced.even, backend)?;
             let direct = |source| DirectConvolution::new(&reduced.direct, source, bias, backend);
             let need = |even, source| if even { reduced_need(reduced, source, backend) } else { direct(source).need() };
@@ -106,8 +111,9 @@ pub(crate) fn packed_need<A: FloatElement>(packed: &Packed<A::Row>, source: Arra
         Method::Direct(panels) => DirectConvolution::new(panels, source, None, backend).need(),
         Method::Few(few) => depthwise::Run::new(few, source, None, backend).need(),
         Method::Winograd(reduced) => {
-            let direct = DirectConvolution::new(&reduced.direct, source, None, backend).need();
-            if const { A::Row::REDUCES } { reduced_need(reduced, source, backend).or(direct) } else { direct }
+            let direct = DirectConvolution::new(&reduced.direct, source.view(), None, backend).need();
+            let pays = const { A::Row::REDUCES } && reduced.scheme.pays(source.dim().0, Uses::Many);
+            if pays { reduced_need(reduced, source, backend).or(direct) } else { direct }
         }
     }
 }
@@ -124,42 +130,78 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
     if let Some(few) = packed_weights::depthwise(geometry, direction, &weight) {
         return depthwise::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
     }
-    if const { !A::Row::REDUCES } {
-        return DirectConvolution::new(&packed_weights::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
-    }
-    let scheme = Scheme::find(geometry, direction, &weight);
+    let way = (geometry, direction);
+    let scheme = if const { A::Row::REDUCES } { Scheme::find(geometry, direction, &weight) } else { None };
+    let scheme = scheme.filter(|scheme| scheme.pays(source.dim().0, Uses::Once));
     let weights = match &scheme {
         Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight, backend)?,
         None => None,
     };
     let (Some(scheme), Some(weights)) = (scheme, weights) else {
-        return DirectConvolution::new(&packed_weights::pack_panels(geometry, direction, weight)?, source, bias, backend).run(out, None);
+        return DefinedOnce::new(way, weight, source, backend)?.on(source, bias, backend).run(out, None);
     };
     let even = accuracy::even_pictures(&source, &weights, backend)?;
-    let direct = if even.iter().all(|&even| even) { None } else { Some(packed_weights::pack_panels(geometry, direction, weight)?) };
+    let defined = if even.iter().all(|&even| even) { None } else { Some(DefinedOnce::new(way, weight, source, backend)?) };
     let needs_points =
         even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
     let points = if needs_points { scheme.pack(&weight, backend)? } else { Vec::new() };
     let lines = |source| Lines::new(&scheme, &points, source, bias, backend);
     let filters = || if needs_points { Filters::Packed(&points) } else { Filters::Raw(weight) };
     let tiles = |source| Run::new(&scheme, filters(), source, bias, backend);
-    let reserved = reserve_for_runs::<A>(&even, source, |even, source| match &direct {
-        Some(direct) if !even => DirectConvolution::new(direct, source, None, backend).need(),
+    let reserved = reserve_for_runs::<A>(&even, source, |even, source| match &defined {
+        Some(defined) if !even => defined.on(source, None, backend).need(),
         _ if scheme.by_lines => lines(source).need(),
         _ => tiles(source).need(),
     })?;
-    by_runs(&even, source, out, &mut |even, source, out| match &direct {
-        Some(direct) if !even => DirectConvolution::new(direct, source, bias, backend).run(out, reserved.as_ref()),
+    by_runs(&even, source, out, &mut |even, source, out| match &defined {
+        Some(defined) if !even => defined.on(source, bias, backend).run(out, reserved.as_ref()),
         _ if scheme.by_lines => lines(source).run(out, reserved.as_ref()),
         _ => tiles(source).run(out, reserved.as_ref()),
     })
 }
 
-/// Whether weights are used once, unpacked if that is faster, or packed for many calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Uses {
-    Once,
-    Many,
+/// The weights of the definition for one call on `source`: as they are where few blocks of positions read them, if not packed. Only shapes
+/// and layout count for the choice.
+fn unpacked_for<'w, A: FloatElement, W: FloatElement<Row = A::Row>>(
+    planned: &Panels<A::Row>,
+    direction: Direction,
+    weight: &ArrayView5<'w, W>,
+    source: ArrayView5<'_, A>,
+    backend: Backend,
+) -> Option<Unpacked<'w, A::Row>> {
+    let unpacked = Unpacked::new(direction, planned, weight)?;
+    let few = || DirectConvolution::new(planned, source, None, backend).position_blocks() <= FEW_BLOCKS;
+    (direction == Direction::Contract || few()).then_some(unpacked)
+}
+
+/// The weights of the definition for one call, packed or not.
+struct DefinedOnce<'w, T> {
+    panels: Panels<T>,
+    unpacked: Option<Unpacked<'w, T>>,
+}
+
+impl<'w, T: Real> DefinedOnce<'w, T> {
+    fn new<A: FloatElement<Row = T>>(
+        (geometry, direction): (&Geometry, Direction),
+        weight: ArrayView5<'w, A>,
+        source: ArrayView5<'_, A>,
+        backend: Backend,
+    ) -> Result<Self, Error> {
+        let panels = packed_weights::plan_panels(geometry, direction, &weight);
+        match unpacked_for(&panels, direction, &weight, source, backend) {
+            None => Ok(Self { panels: packed_weights::pack_panels(geometry, direction, weight)?, unpacked: None }),
+            unpacked => Ok(Self { panels, unpacked }),
+        }
+    }
+
+    fn on<'x, A: FloatElement<Row = T>>(
+        &self,
+        source: ArrayView5<'x, A>,
+        bias: Option<ArrayView1<'_, A>>,
+        backend: Backend,
+    ) -> DirectConvolution<'_, 'x, A> {
+        DirectConvolution::new(&self.panels, source, bias, backend).with_unpacked(self.unpacked)
+    }
 }
 
 /// The scratch of [`run_once`], or of packing the weights and [`run_packed`]. `W` is the type of the weight, `A` that of the source.
@@ -174,13 +216,19 @@ pub(crate) fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
     if let Some(few) = packed_weights::depthwise(geometry, direction, &weight) {
         return Ok(depthwise::Run::new(&few, source, None, backend).need().with_shared(bytes(weight.len())));
     }
-    let panels = packed_weights::plan_panels(geometry, direction, &weight);
-    let shared = bytes(panels.len()?) + panels.phases.list_bytes();
-    let direct = DirectConvolution::new(&panels, source.view(), None, backend).need().with_shared(shared);
+    let planned = packed_weights::plan_panels(geometry, direction, &weight);
+    let unpacked = if uses == Uses::Once { unpacked_for(&planned, direction, &weight, source, backend) } else { None };
+    let mut direct = DirectConvolution::new(&planned, source.view(), None, backend).with_unpacked(unpacked).need();
+    if unpacked.is_none() {
+        direct = direct.with_shared(bytes(planned.len()?));
+        direct.list_bytes = direct.list_bytes.max(planned.packing_list_bytes());
+    }
+    let direct = direct.with_shared(planned.phases.list_bytes());
     if const { !A::Row::REDUCES } {
         return Ok(direct);
     }
-    let Some(scheme) = Scheme::find(geometry, direction, &weight) else { return Ok(direct) };
+    let scheme = Scheme::find(geometry, direction, &weight).filter(|scheme| uses == Uses::Many || scheme.pays(source.dim().0, Uses::Once));
+    let Some(scheme) = scheme else { return Ok(direct) };
     // The largest weight of each kernel, and what each channel and picture is judged by.
     let (coarse, fine, ..) = weight.dim();
     let judging = bytes(2 * (coarse / geometry.groups) * fine + 4 * (coarse + fine * geometry.groups)) + source.dim().0;

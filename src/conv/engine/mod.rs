@@ -3,6 +3,7 @@
 mod accuracy;
 pub(crate) mod bias_gradient;
 mod channel_rows;
+mod cost;
 mod depthwise;
 mod direct;
 pub(crate) mod dispatch;
@@ -14,7 +15,7 @@ mod strips;
 mod weight_gradient;
 mod winograd;
 
-pub(crate) use dispatch::Uses;
+pub(crate) use cost::Uses;
 pub(crate) use packed_weights::Packed;
 pub(crate) use phases::Direction;
 pub(crate) use store::Slot;

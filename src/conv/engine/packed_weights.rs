@@ -7,20 +7,23 @@ use ndarray::{ArrayView5, s};
 
 use super::accuracy::EvenWeights;
 use super::depthwise::{self, Depthwise};
-use super::phases::{Direction, Geometry, Phases, RowGroup};
+use super::phases::{Direction, Geometry, Phases};
 use super::winograd;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, Real, panel_heights};
-use crate::memory::{bytes_of, reserve_weights};
+use crate::memory::{bytes_of, grown_bytes, reserve_weights};
 use crate::output_size::element_count;
+use crate::tasks;
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
 const ROWS: usize = 256;
 /// With fewer output channels in a group, phases that read the same pixels become rows of one product.
 const FEW_CHANNELS: usize = 12;
-/// Source channels that are packed together, so that what is read and what is written both stay in the cache.
+/// Source channels that are packed together.
 const CHANNELS_AT_ONCE: usize = 16;
+/// Fewer weights are packed on one thread.
+const SMALL_PACKING: usize = 1 << 15;
 
 /// The channels of one group, and how those of the output are cut into chunks.
 #[derive(Debug, Clone, Copy)]
@@ -123,18 +126,60 @@ impl<T> Panels<T> {
         bytes_of(&self.weights) + self.phases.list_bytes()
     }
 
+    /// Bytes of the lists that a thread makes to pack the weights.
+    pub(crate) fn packing_list_bytes(&self) -> usize {
+        let products = self.phases.tap_count().saturating_mul(self.channels.chunk);
+        grown_bytes::<Product>(products).saturating_add(products.saturating_mul(2 * size_of::<usize>()))
+    }
+
     /// The weights packed.
     pub(crate) fn len(&self) -> Result<usize, Error> {
         let Channels { groups, out, source, .. } = self.channels;
         element_count::<T>("packed weights", &[groups, out, source, self.phases.tap_count()])
     }
 
-    /// The panels of all row groups for a chunk, one row group after the other.
-    pub(crate) fn of_chunk(&self, group: usize, chunk: usize) -> &[T] {
+    /// The panels of all row groups for the channels of a chunk, one row group after the other.
+    pub(crate) fn of_channels(&self, group: usize, channels: &Range<usize>) -> &[T] {
         let per_channel = self.phases.tap_count() * self.channels.source;
-        let range = self.channels.chunk_range(chunk);
         let first = group * self.channels.out;
-        &self.weights[(first + range.start) * per_channel..(first + range.end) * per_channel]
+        &self.weights[(first + channels.start) * per_channel..(first + channels.end) * per_channel]
+    }
+}
+
+/// The weights as they are: coarse channels × fine channels of a group × kernel, contiguous.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unpacked<'w, T> {
+    pub(crate) direction: Direction,
+    pub(crate) weights: &'w [T],
+    /// Fine channels of a group.
+    fine: usize,
+    kernel: [usize; 3],
+}
+
+impl<'w, T: Real> Unpacked<'w, T> {
+    /// If they are contiguous and of the type of the sums, and rows of products are of one phase, as they are where the output channels
+    /// are not few.
+    pub(crate) fn new<A: FloatElement<Row = T>>(direction: Direction, panels: &Panels<T>, weight: &ArrayView5<'w, A>) -> Option<Self> {
+        if panels.channels.out < FEW_CHANNELS {
+            return None;
+        }
+        let (_, fine, depth, height, width) = weight.dim();
+        weight.to_slice().and_then(A::as_rows).map(|weights| Self { direction, weights, fine, kernel: [depth, height, width] })
+    }
+
+    /// Entries of the kernel.
+    pub(crate) fn kernel_len(&self) -> usize {
+        self.kernel.iter().product()
+    }
+
+    /// The number of an entry of the kernel.
+    pub(crate) fn entry(&self, [d, h, w]: [usize; 3]) -> usize {
+        (d * self.kernel[1] + h) * self.kernel[2] + w
+    }
+
+    /// Where the kernel of a coarse channel of all groups and a fine channel of its group begins.
+    pub(crate) fn place(&self, coarse: usize, fine: usize) -> usize {
+        (coarse * self.fine + fine) * self.kernel_len()
     }
 }
 
@@ -190,75 +235,112 @@ pub(crate) fn pack_panels<A: FloatElement>(
     direction: Direction,
     weight: ArrayView5<'_, A>,
 ) -> Result<Panels<A::Row>, Error> {
-    let planned = plan_panels(geometry, direction, &weight);
-    let count = planned.len()?;
-    let Panels { phases, channels, .. } = planned;
-    let (coarse, source) = (weight.dim().0 / geometry.groups, channels.source);
+    let mut panels = plan_panels(geometry, direction, &weight);
+    let count = panels.len()?;
     let mut weights = reserve_weights(count)?;
     weights.resize(count, A::Row::default());
-    let mut rest = weights.as_mut_slice();
     // Without weights there is nothing to pack, however many the groups.
-    for group in 0..if count == 0 { 0 } else { channels.groups } {
-        let of_group = weight.slice(s![group * coarse..(group + 1) * coarse, .., .., .., ..]);
-        let of_group = match direction {
-            Direction::Expand => of_group.permuted_axes([1, 0, 2, 3, 4]),
-            Direction::Contract => of_group,
+    if count > 0 {
+        let weight = match direction {
+            Direction::Expand => weight.permuted_axes([1, 0, 2, 3, 4]),
+            Direction::Contract => weight,
         };
-        for chunk in 0..channels.chunks {
-            for row_group in &phases.groups {
-                let range = channels.chunk_range(chunk);
-                let len = row_group.phases.len() * range.len() * row_group.taps.len() * source;
-                let (panels, behind) = rest.split_at_mut(len);
-                pack_row_group(&phases, row_group, of_group, range, panels);
-                rest = behind;
-            }
-        }
+        let packing = Packing { panels: &panels, direction, weight };
+        packing.run(0..panels.channels.groups * panels.channels.chunks, &mut weights);
     }
-    Ok(Panels { phases, channels, weights })
+    panels.weights = weights;
+    Ok(panels)
 }
 
-/// Packs the panels of one row group. `weight` is output channels × source channels × kernel.
-fn pack_row_group<A: FloatElement>(
-    phases: &Phases,
-    group: &RowGroup,
-    weight: ArrayView5<'_, A>,
-    channels: Range<usize>,
-    panels: &mut [A::Row],
-) {
-    let (taps, source) = (group.taps.len(), weight.dim().1);
-    let depth = source * taps;
-    if depth == 0 {
-        return;
+/// Weights on their way into panels.
+struct Packing<'a, A: FloatElement> {
+    /// Where they will be.
+    panels: &'a Panels<A::Row>,
+    direction: Direction,
+    /// Output × source channels × kernel; the channels of the coarse grid are those of all groups, the others those of one.
+    weight: ArrayView5<'a, A>,
+}
+
+impl<A: FloatElement> Packing<'_, A> {
+    /// Packs some chunks, counted from the first of the first group, into `to`, which has room for just these.
+    fn run(&self, chunks: Range<usize>, to: &mut [A::Row]) {
+        if chunks.len() <= 1 {
+            return self.chunk(chunks.start, to);
+        }
+        let middle = chunks.start + chunks.len() / 2;
+        let Panels { channels, phases, .. } = self.panels;
+        let first = |chunk: usize| chunk / channels.chunks * channels.out + channels.chunk_range(chunk % channels.chunks).start;
+        let len = (first(middle) - first(chunks.start)) * channels.source * phases.tap_count();
+        let worth = to.len() >= SMALL_PACKING;
+        let (left, right) = to.split_at_mut(len);
+        tasks::join_if(worth, || self.run(chunks.start..middle, left), || self.run(middle..chunks.end, right));
     }
-    let kernel: Vec<[usize; 3]> =
-        group.phases.iter().flat_map(|&phase| group.taps.iter().map(move |&tap| phases.kernel_index(phase, tap))).collect();
-    // Weights that are a part of memory without gaps, in whatever order, are read by their places in it.
-    let places = weight.strides().iter().map(|&stride| usize::try_from(stride).ok()).collect::<Option<Vec<usize>>>();
-    let in_memory = weight.as_slice_memory_order().zip(places);
-    let in_memory = in_memory.map(|(all, strides)| {
-        let kernel: Vec<usize> = kernel.iter().map(|[d, h, w]| d * strides[2] + h * strides[3] + w * strides[4]).collect();
-        (all, [strides[0], strides[1]], kernel)
-    });
-    for first in (0..source).step_by(CHANNELS_AT_ONCE) {
-        let (mut start, mut row) = (0, 0);
-        for height in panel_heights(group.phases.len() * channels.len()) {
-            let panel = &mut panels[start..start + depth * height];
-            for lane in 0..height {
-                let (phase, channel) = ((row + lane) / channels.len(), channels.start + (row + lane) % channels.len());
-                let sources = first..source.min(first + CHANNELS_AT_ONCE);
-                let lane = panel[first * taps * height + lane..].iter_mut().step_by(height);
-                if let Some((all, [of_channel, of_source], kernel)) = &in_memory {
-                    let kernel = &kernel[phase * taps..][..taps];
-                    let weights = sources.flat_map(|c| kernel.iter().map(move |tap| channel * of_channel + c * of_source + tap));
-                    lane.zip(weights).for_each(|(to, place)| *to = all[place].to_row());
-                } else {
-                    let kernel = &kernel[phase * taps..][..taps];
-                    let weights = sources.flat_map(|c| kernel.iter().map(move |&[d, h, w]| [channel, c, d, h, w]));
-                    lane.zip(weights).for_each(|(to, place)| *to = weight[place].to_row());
+
+    /// Packs the panels of all row groups of a chunk: some source channels of all panels at a time, so that memory is read in order.
+    fn chunk(&self, chunk: usize, to: &mut [A::Row]) {
+        let channels = &self.panels.channels;
+        let (group, range) = (chunk / channels.chunks, channels.chunk_range(chunk % channels.chunks));
+        let weight = match self.direction {
+            Direction::Expand => self.weight.slice(s![.., group * channels.source..(group + 1) * channels.source, .., .., ..]),
+            Direction::Contract => self.weight.slice(s![group * channels.out..(group + 1) * channels.out, .., .., .., ..]),
+        };
+        let (panels, products) = self.products(&range);
+        // Weights that are a part of memory without gaps, in whatever order, are read by their places in it.
+        let strides = weight.strides().iter().map(|&stride| usize::try_from(stride).ok()).collect::<Option<Vec<usize>>>();
+        let in_memory = weight.as_slice_memory_order().zip(strides);
+        let places: Vec<usize> = in_memory.iter().flat_map(|(_, strides)| products.iter().map(|product| product.place(strides))).collect();
+        for first in (0..channels.source).step_by(CHANNELS_AT_ONCE) {
+            for panel in &panels {
+                for source in first..channels.source.min(first + CHANNELS_AT_ONCE) {
+                    let to = &mut to[panel.start * channels.source + source * panel.len()..][..panel.len()];
+                    if let Some((all, strides)) = &in_memory {
+                        let all = &all[source * strides[1]..];
+                        to.iter_mut().zip(&places[panel.clone()]).for_each(|(to, &place)| *to = all[place].to_row());
+                    } else {
+                        to.iter_mut().zip(&products[panel.clone()]).for_each(|(to, product)| *to = weight[product.index(source)].to_row());
+                    }
                 }
             }
-            start += depth * height;
-            row += height;
         }
+    }
+
+    /// The products of one source channel in the order of the panels, and which of them are in each panel.
+    fn products(&self, channels: &Range<usize>) -> (Vec<Range<usize>>, Vec<Product>) {
+        let (mut panels, mut products) = (Vec::new(), Vec::new());
+        for group in &self.panels.phases.groups {
+            let mut row = 0;
+            for height in panel_heights(group.phases.len() * channels.len()) {
+                let start = products.len();
+                for &tap in &group.taps {
+                    products.extend((row..row + height).map(|row| Product {
+                        channel: channels.start + row % channels.len(),
+                        kernel: self.panels.phases.kernel_index(group.phases[row / channels.len()], tap),
+                    }));
+                }
+                panels.push(start..products.len());
+                row += height;
+            }
+        }
+        (panels, products)
+    }
+}
+
+/// Which weight of a source channel a product has.
+struct Product {
+    /// The output channel, counted from the first of its group.
+    channel: usize,
+    /// The entry of the kernel.
+    kernel: [usize; 3],
+}
+
+impl Product {
+    fn index(&self, source: usize) -> [usize; 5] {
+        let [d, h, w] = self.kernel;
+        [self.channel, source, d, h, w]
+    }
+
+    /// Where the weight of source channel 0 is in memory.
+    fn place(&self, strides: &[usize]) -> usize {
+        self.index(0).iter().zip(strides).map(|(index, stride)| index * stride).sum()
     }
 }

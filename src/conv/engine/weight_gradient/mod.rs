@@ -14,6 +14,7 @@ use self::reduced::Reduced;
 use super::phases::{Direction, Geometry, Phases};
 use super::store::Slot;
 use super::winograd;
+use crate::conv::options::Precision;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, Real, Transpose, lanes, reserve, with_scratch};
@@ -115,6 +116,7 @@ impl<'a, A: FloatElement> WeightGradient<'a, A> {
         let by_tiles = winograd::schemes::<A>(geometry, &phases, channels, FEWEST_SAVED);
         let by_lines = by_tiles.is_none();
         let scheme = by_tiles.or_else(|| winograd::schemes_by_lines::<A>(geometry, &phases, channels, FEWEST_SAVED));
+        let scheme = scheme.filter(|axes| geometry.precision == Precision::Reduced || winograd::gradient_pays(axes, &phases, batch));
         let sums_of = scheme.as_ref().map_or(taps, Reduced::sums_of_channel) * of_coarse.size;
         let by_tiles = scheme.as_ref().filter(|_| !by_lines);
         let kept = by_tiles.and_then(|axes| {

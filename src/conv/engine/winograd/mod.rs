@@ -36,6 +36,8 @@ const FEWEST_SUMMANDS: usize = 32;
 /// The fewest of either, by [`Lines`], and the fewest positions of a row.
 const FEW: usize = 8;
 const SHORTEST_ROW: usize = 48;
+/// The fewest tiles of all pictures together for a weight gradient.
+const FEWEST_TILES_OF_GRADIENT: usize = 64;
 
 /// How one axis is tiled.
 #[derive(Debug, Clone)]
@@ -104,6 +106,16 @@ pub(crate) fn schemes<A: FloatElement>(
     let schemes = find::<A>(geometry, phases, fewest_saved)?;
     let (rows, summands) = rows_and_summands(phases, &schemes, (out, source));
     (rows >= FEWEST_ROWS && summands >= FEWEST_SUMMANDS).then_some(schemes)
+}
+
+/// Whether `batch` pictures have enough tiles for a weight gradient to be faster than the definition.
+pub(crate) fn gradient_pays(axes: &[AxisScheme; 2], phases: &Phases, batch: usize) -> bool {
+    tiles_of_picture(axes, phases).saturating_mul(batch) >= FEWEST_TILES_OF_GRADIENT
+}
+
+/// The tiles of a picture.
+fn tiles_of_picture(axes: &[AxisScheme; 2], phases: &Phases) -> usize {
+    axes.iter().zip(&phases.axes[1..]).map(|(scheme, axis)| scheme.tiles(axis.positions() + axis.extension())).product()
 }
 
 /// The planes of height and width together.

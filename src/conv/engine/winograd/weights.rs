@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
+use super::super::cost::{Uses, Work, reduced_pays};
 use super::super::packed_weights::Channels;
 use super::super::phases::{Direction, Geometry, Phases};
-use super::{AxisScheme, TILE, planes_of, schemes, schemes_by_lines};
+use super::{AxisScheme, TILE, planes_of, schemes, schemes_by_lines, tiles_of_picture};
+use crate::conv::options::Precision;
 use crate::element::FloatElement;
 use crate::error::Error;
 use crate::kernels::{Backend, ELEMENTS, EvaluateFilters, MOST_ROWS, Real, Transpose, panel_heights, prefetch, reserve, with_scratch};
@@ -28,6 +30,9 @@ const TOGETHER: usize = SOURCES * MOST_ROWS;
 /// Numbers of evaluated filters from which on they are evaluated on several threads.
 const SMALL_WORK: usize = 1 << 16;
 
+/// The fewest tiles of all pictures together that pay where there are few channels.
+const FEWEST_TILES_BY_LINES: usize = 96;
+
 /// Of each tap the entry of the kernel that it is; none is 0.
 pub(crate) type Filter = Vec<Option<usize>>;
 
@@ -41,6 +46,10 @@ pub(crate) struct Scheme {
     pub(crate) channels: Channels,
     /// Summands of a product: source channels × planes.
     pub(crate) depth: usize,
+    /// Entries of the kernel.
+    kernel_len: usize,
+    /// Whether it is used where it is slower, too.
+    always: bool,
     direction: Direction,
     /// By phase, then plane.
     filters: Vec<Vec<Filter>>,
@@ -95,7 +104,35 @@ impl Scheme {
         let channels = Channels::new(geometry.groups, out, source, phases.count(), rows);
         let filters = filters(&axes, geometry.axes[2].kernel);
         let live = (0..ELEMENTS).map(|point| Live::new(&filters, &axes, point)).collect();
-        Some(Self { phases, axes, by_lines, channels, depth, direction, filters, live })
+        let always = geometry.precision == Precision::Reduced;
+        let kernel_len = geometry.axes.iter().map(|axis| axis.kernel).product();
+        Some(Self { phases, axes, by_lines, channels, depth, kernel_len, always, direction, filters, live })
+    }
+
+    /// Whether it is faster than the definition for `batch` pictures. Only shapes count.
+    pub(crate) fn pays(&self, batch: usize, uses: Uses) -> bool {
+        let of_picture = tiles_of_picture(&self.axes, &self.phases);
+        if self.always {
+            return true;
+        }
+        if self.by_lines {
+            return of_picture.saturating_mul(batch) >= FEWEST_TILES_BY_LINES;
+        }
+        let Channels { groups, out, source, .. } = self.channels;
+        let (pairs, tiles) = ((out * source * groups) as f64, of_picture as f64 * batch as f64);
+        let (mut direct, mut live) = (pairs * batch as f64, 1.0);
+        for (scheme, axis) in self.axes.iter().zip(&self.phases.axes[1..]) {
+            direct *= (axis.positions() * axis.phases.iter().map(|phase| phase.taps.len()).sum::<usize>()) as f64;
+            // A tile at the end that lacks an output, of each phase where they are shifted onto each other, lacks one of four products.
+            let tiles = scheme.tiles(axis.positions() + axis.extension());
+            let whole = axis.extension() == 0 && tiles * scheme.outputs() == axis.positions();
+            live *= if whole { 1.0 } else { 1.0 - 1.0 / (TILE * tiles) as f64 };
+        }
+        let of_point = |live: &Live| live.phases.iter().filter(|&&phase| phase).count() * live.planes_count;
+        let points = pairs * self.live.iter().map(of_point).sum::<usize>() as f64;
+        let transformed = (groups * (out * self.phases.count() + self.depth) * ELEMENTS) as f64;
+        let weights = pairs * self.kernel_len as f64;
+        reduced_pays(&Work { direct, reduced: points * tiles * live, transformed: transformed * tiles, weights, points }, uses)
     }
 
     /// Products that an output adds.
