@@ -72,13 +72,19 @@ impl Grids {
             let [begin, end] = window.margins();
             // Where there are only margins nothing is computed, and any geometry will do.
             let inside = fine[index].saturating_sub(begin).saturating_sub(end).max(1);
-            // A single coarse pixel has no neighbour: any stride past the fine grid gives the same, so one that fits an isize is taken.
-            let enough = if coarse[index] == 1 { inside.saturating_add(window.zeros_before()) } else { window.stride };
+            // A single coarse pixel has no neighbour: any stride gives the same. With one past the fine grid every fine pixel is a phase of
+            // its own, with the only tap that reaches it. Past an isize no sizes are computed.
+            let past = inside.saturating_add(window.zeros_before());
+            let stride = match coarse[index] {
+                1 if past <= isize::MAX.cast_unsigned() => past,
+                1 => window.stride.min(past),
+                _ => window.stride,
+            };
             axes[3 - RANK + index] = AxisGeometry {
                 coarse: coarse[index],
                 fine: inside,
                 kernel: window.kernel,
-                stride: window.stride.min(enough),
+                stride,
                 dilation: window.dilation,
                 padding: window.zeros_before(),
             };

@@ -164,7 +164,7 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
             }
             let first = group * channels.out;
             let bias = self.bias.get(first + range.start..first + range.end).unwrap_or_default();
-            Block { phases, strips, sums, bias, backend: self.backend }.store(out, strip);
+            Block { phases, strips, sums, channels: range.len(), bias, backend: self.backend }.store(out, strip);
         });
     }
 
@@ -208,37 +208,57 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         sums: &mut [A::Row],
         transposed: &mut [A::Row],
     ) {
-        let (columns, to_pitch) = (unpacked.kernel_len(), block.channels.len());
-        let at_once = self.transposed_at_once(unpacked, to_pitch);
-        let rows: Vec<usize> = (0..to_pitch).collect();
-        let phases = self.packed.phases.groups.iter().zip(&self.offsets);
-        let phases: Vec<(Vec<usize>, &[usize])> = phases
-            .flat_map(|(group, offsets)| group.phases.iter().map(move |&phase| (group, offsets, phase)))
-            .map(|(group, offsets, phase)| {
-                let entries = group.taps.iter().map(|&tap| unpacked.entry(self.packed.phases.kernel_index(phase, tap)));
-                (entries.map(|entry| entry * to_pitch).collect(), offsets.as_slice())
-            })
-            .collect();
+        let of_source = unpacked.kernel_len() * block.channels.len();
+        let phases = self.phase_rows(unpacked, block.channels.len());
         let mut products = Vec::new();
-        for first in block.source.clone().step_by(at_once) {
-            let source = first..block.source.end.min(first + at_once);
-            for (channel, to) in source.clone().zip(transposed.chunks_exact_mut(columns * to_pitch)) {
-                let coarse = block.group * self.packed.channels.source + channel;
-                let from = &unpacked.weights[unpacked.place(coarse, block.channels.start)..];
-                // The next ones are far away in memory.
-                let next = unpacked.weights.get(unpacked.place(coarse + 1, block.channels.start)..).unwrap_or_default();
-                prefetch(&next[..next.len().min(to.len())]);
-                self.backend.run(Transpose { from, from_pitch: columns, rows: to_pitch, columns, to, to_pitch });
-            }
+        for first in block.source.clone().step_by(self.transposed_at_once(unpacked, block.channels.len())) {
+            let source = first..block.source.end.min(first + self.transposed_at_once(unpacked, block.channels.len()));
             let strip = &block.strip[(first - block.source.start) * self.strips.channel_len..];
             let block = StripBlock { strip, channels: block.channels.clone(), source: source.clone(), ..*block };
-            for ((of_channel, offsets), sums) in phases.iter().zip(sums.chunks_exact_mut(to_pitch * self.strips.sums_len)) {
+            self.transpose(unpacked, &block, transposed);
+            let mut sums = &mut *sums;
+            for PhaseRows { rows, entries, offsets } in &phases {
+                let (of_rows, behind) = sums.split_at_mut(rows.len() * self.strips.sums_len);
                 products.clear();
-                products.extend((0..source.len()).flat_map(|channel| of_channel.iter().map(move |at| channel * columns * to_pitch + at)));
-                let layout = Layout::Offsets { rows: &rows, products: &products };
-                self.product(transposed, layout, (to_pitch, &offsets[..products.len()]), &block, sums, first > 0);
+                products.extend((0..source.len()).flat_map(|channel| entries.iter().map(move |entry| channel * of_source + entry)));
+                let layout = Layout::Offsets { rows, products: &products };
+                self.product(transposed, layout, (rows.len(), &offsets[..products.len()]), &block, of_rows, first > 0);
+                sums = behind;
             }
         }
+    }
+
+    /// Transposes the weights of a block's channels: by source channel, entry of the kernel, output channel.
+    fn transpose(&self, unpacked: &Unpacked<'_, A::Row>, block: &StripBlock<'_, A::Row>, transposed: &mut [A::Row]) {
+        let (columns, to_pitch) = (unpacked.kernel_len(), block.channels.len());
+        for (channel, to) in block.source.clone().zip(transposed.chunks_exact_mut(columns * to_pitch)) {
+            let coarse = block.group * self.packed.channels.source + channel;
+            let from = &unpacked.weights[unpacked.place(coarse, block.channels.start)..];
+            // The next ones are far away in memory.
+            let next = unpacked.weights.get(unpacked.place(coarse + 1, block.channels.start)..).unwrap_or_default();
+            prefetch(&next[..next.len().min(to.len())]);
+            self.backend.run(Transpose { from, from_pitch: columns, rows: to_pitch, columns, to, to_pitch });
+        }
+    }
+
+    /// The rows of transposed weights that are multiplied together: of all phases of a row group, where the entries of their taps are as far
+    /// apart in each, else of one phase.
+    fn phase_rows(&self, unpacked: &Unpacked<'_, A::Row>, channels: usize) -> Vec<PhaseRows<'_>> {
+        let phases = &self.packed.phases;
+        let mut found = Vec::new();
+        for (group, offsets) in phases.groups.iter().zip(&self.offsets) {
+            let first_rows = found.len();
+            for &phase in &group.phases {
+                let entries = || group.taps.iter().map(|&tap| unpacked.entry(phases.kernel_index(phase, tap)) * channels);
+                let first = entries().next().unwrap_or(0);
+                let (rows, entries) = (first..first + channels, entries().map(|entry| entry - first));
+                match found.get_mut(first_rows..).and_then(<[PhaseRows<'_>]>::last_mut) {
+                    Some(last) if entries.clone().eq(last.entries.iter().copied()) => last.rows.extend(rows),
+                    _ => found.push(PhaseRows { rows: rows.collect(), entries: entries.collect(), offsets }),
+                }
+            }
+        }
+        found
     }
 
     /// Adds the products of the weights at `layout` with the pixels at `offsets` of the strip.
@@ -254,6 +274,16 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let (strip, positions, pitch) = (block.strip, block.positions, self.strips.sums_len);
         StripProduct { weights, layout, rows, offsets, strip, positions, sums, pitch, accumulate }.run(self.backend);
     }
+}
+
+/// Rows of transposed weights.
+struct PhaseRows<'a> {
+    /// Where the first weight of each row is.
+    rows: Vec<usize>,
+    /// From there to the weight of each tap.
+    entries: Vec<usize>,
+    /// Where each product begins in a strip.
+    offsets: &'a [usize],
 }
 
 /// The pixels of some source channels at the positions of a block, and the output channels that they are multiplied for.

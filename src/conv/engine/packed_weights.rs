@@ -7,7 +7,7 @@ use ndarray::{ArrayView5, s};
 
 use super::accuracy::EvenWeights;
 use super::depthwise::{self, Depthwise};
-use super::phases::{Direction, Geometry, Phases};
+use super::phases::{AxisPhases, Direction, Geometry, Phases};
 use super::winograd;
 use crate::element::FloatElement;
 use crate::error::Error;
@@ -18,6 +18,11 @@ use crate::tasks;
 
 /// Rows of sums (output channels × phases) that a task computes at a time: enough to make up for copying its strip of input.
 const ROWS: usize = 256;
+/// The same where a picture has at most so many positions: sums are few then, and long pieces of the weights are read at a time. As many
+/// chunks are left for threads.
+const ROWS_OF_FEW_POSITIONS: usize = 4096;
+const FEW_POSITIONS: usize = 4;
+const FEWEST_CHUNKS: usize = 8;
 /// With fewer output channels in a group, phases that read the same pixels become rows of one product.
 const FEW_CHANNELS: usize = 12;
 /// Source channels that are packed together.
@@ -157,10 +162,10 @@ pub(crate) struct Unpacked<'w, T> {
 }
 
 impl<'w, T: Real> Unpacked<'w, T> {
-    /// If they are contiguous and of the type of the sums, and rows of products are of one phase, as they are where the output channels
-    /// are not few.
+    /// If they are contiguous and of the type of the sums. Those of a transposed convolution are transposed chunk by chunk, so that chunks of
+    /// few channels would be slow.
     pub(crate) fn new<A: FloatElement<Row = T>>(direction: Direction, panels: &Panels<T>, weight: &ArrayView5<'w, A>) -> Option<Self> {
-        if panels.channels.out < FEW_CHANNELS {
+        if direction == Direction::Expand && panels.channels.chunk < FEW_CHANNELS {
             return None;
         }
         let (_, fine, depth, height, width) = weight.dim();
@@ -225,7 +230,12 @@ pub(crate) fn plan_panels<A: FloatElement>(geometry: &Geometry, direction: Direc
         Direction::Contract => (coarse, fine),
     };
     let phases = Phases::new(geometry, direction, out < FEW_CHANNELS);
-    let channels = Channels::new(geometry.groups, out, source, phases.count(), ROWS);
+    let positions: usize = phases.axes.iter().map(AxisPhases::positions).fold(1, usize::saturating_mul);
+    let rows = match positions {
+        ..=FEW_POSITIONS => (out / FEWEST_CHUNKS * phases.count()).clamp(ROWS, ROWS_OF_FEW_POSITIONS),
+        _ => ROWS,
+    };
+    let channels = Channels::new(geometry.groups, out, source, phases.count(), rows);
     Panels { phases, channels, weights: Vec::new() }
 }
 

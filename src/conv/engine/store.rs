@@ -11,6 +11,9 @@ use super::strips::Strips;
 use crate::element::FloatElement;
 use crate::kernels::{Backend, InterleaveRows, Real, StreamRow, Transpose, as_maybe_uninit};
 
+/// Lines of fewer pixels are stored pixel by pixel.
+const SHORT_LINE: usize = 16;
+
 /// An output element, which a sum overwrites or is added to.
 pub(crate) trait Slot<A: FloatElement>: Send {
     fn put(&mut self, sum: A::Row);
@@ -196,6 +199,8 @@ pub(crate) struct Block<'a, T> {
     pub(crate) phases: &'a Phases,
     pub(crate) strips: &'a Strips,
     pub(crate) sums: &'a [T],
+    /// How many channels of the chunk.
+    pub(crate) channels: usize,
     /// Of each channel of the chunk; empty without bias.
     pub(crate) bias: &'a [T],
     pub(crate) backend: Backend,
@@ -208,11 +213,18 @@ impl<T: Real> Block<'_, T> {
         if are_last(channels, out.strides()[1]) {
             return self.store_pixels::<A, S>(out, scratch);
         }
-        for (n, mut picture) in out.outer_iter_mut().enumerate() {
-            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
-                let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
-                for (d, slice) in volume.outer_iter_mut().enumerate() {
-                    self.store_slice(slice, channels, channel, bias, [n, d]);
+        let (_, _, depth, height, width) = out.dim();
+        for d in 0..depth {
+            let places = self.places(d, [height, width]);
+            let mut sums = Vec::with_capacity(places.len());
+            for (n, mut picture) in out.outer_iter_mut().enumerate() {
+                for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+                    let first = channel * self.strips.sums_len + n * self.strips.sum_strides[0];
+                    let of_channel = self.sums.get(first..).unwrap_or_default(); // there are none without taps
+                    let bias = self.bias.get(channel).copied().unwrap_or_else(T::neg_zero); // which changes no sum
+                    sums.clear();
+                    sums.extend(places.iter().map(|place| place.map(|place| &of_channel[place..])));
+                    self.store_slice(volume.index_axis_mut(Axis(0), d), &mut sums, bias);
                 }
             }
         }
@@ -227,8 +239,9 @@ impl<T: Real> Block<'_, T> {
             for turn in 0..widths.out_stride.min(width) {
                 let pixels = out.slice_mut(s![n, .., d, h, turn..;widths.out_stride]);
                 let columns = pixels.dim().1;
-                if let Some(sums) = self.sums_of(channels, 0, [n, d], [h % heights.out_stride, turn]) {
-                    let (from, from_pitch) = (&sums[h / heights.out_stride * self.strips.sum_strides[2]..], self.strips.sums_len);
+                if let Some(place) = self.place(d, [h % heights.out_stride, turn]) {
+                    let first = place + n * self.strips.sum_strides[0] + h / heights.out_stride * self.strips.sum_strides[2];
+                    let (from, from_pitch) = (&self.sums[first..], self.strips.sums_len);
                     let (rows, to, to_pitch) = (channels, &mut *scratch, channels);
                     self.backend.run(Transpose { from, from_pitch, rows, columns, to, to_pitch });
                 } else {
@@ -239,31 +252,43 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
-    /// The sums of the outputs of a channel whose line and column have these phases, if there are any.
-    fn sums_of(&self, channels: usize, channel: usize, [n, d]: [usize; 2], [turn_h, turn_w]: [usize; 2]) -> Option<&[T]> {
-        let [depths, heights, widths] = &self.phases.axes;
-        let strides = self.strips.sum_strides;
-        let phase = [depths.phase_of(d)?, heights.phase_of(turn_h)?, widths.phase_of(turn_w)?];
-        let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
-        let start = n * strides[0] + (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2];
-        let slot = self.phases.slots[self.phases.index(phase)];
-        Some(&self.sums[(slot * channels + channel) * self.strips.sums_len + start + shift_w..])
+    /// By residue of the line and of the column, where the sums of channel 0 of picture 0 begin, if there are any.
+    fn places(&self, d: usize, [height, width]: [usize; 2]) -> Vec<Option<usize>> {
+        let [_, heights, widths] = &self.phases.axes;
+        let residues_h = 0..heights.out_stride.min(height);
+        residues_h.flat_map(|h| (0..widths.out_stride.min(width)).map(move |w| self.place(d, [h, w]))).collect()
     }
 
-    fn store_slice<A: FloatElement<Row = T>, S: Slot<A>>(
-        &self,
-        slice: ArrayViewMut2<'_, S>,
-        channels: usize,
-        channel: usize,
-        bias: T,
-        [n, d]: [usize; 2],
-    ) {
+    /// Where the sums of the outputs whose line and column have these residues begin, of channel 0 of picture 0, if there are any.
+    fn place(&self, d: usize, [residue_h, residue_w]: [usize; 2]) -> Option<usize> {
+        let [depths, heights, widths] = &self.phases.axes;
+        let strides = self.strips.sum_strides;
+        let phase = [depths.phase_of(d)?, heights.phase_of(residue_h)?, widths.phase_of(residue_w)?];
+        let (shift_h, shift_w) = (heights.phases[phase[1]].shift, widths.phases[phase[2]].shift);
+        let start = (d / depths.out_stride + depths.phases[phase[0]].shift) * strides[1] + shift_h * strides[2] + shift_w;
+        Some(self.phases.slots[self.phases.index(phase)] * self.channels * self.strips.sums_len + start)
+    }
+
+    /// Stores a slice of a channel. `sums` are those of each residue of the line and of the column.
+    fn store_slice<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut slice: ArrayViewMut2<'_, S>, sums: &mut Vec<Option<&[T]>>, bias: T) {
         let [_, heights, widths] = &self.phases.axes;
-        let (lines, width) = slice.dim();
+        let (width, pitch) = (slice.dim().1, self.strips.sum_strides[2]);
         let of_line = widths.out_stride.min(width);
-        let residues = (0..heights.out_stride.min(lines)).flat_map(|residue_h| (0..of_line).map(move |residue_w| (residue_h, residue_w)));
-        let sums = residues.map(|(residue_h, residue_w)| self.sums_of(channels, channel, [n, d], [residue_h, residue_w])).collect();
-        let turns = Turns { sums, of_line, pitch: self.strips.sum_strides[2] };
-        put_picture::<A, S>(&turns, slice, bias, self.backend);
+        if width >= SHORT_LINE {
+            let turns = Turns { sums: std::mem::take(sums), of_line, pitch };
+            put_picture::<A, S>(&turns, slice, bias, self.backend);
+            *sums = turns.sums;
+            return;
+        }
+        for (h, mut line) in slice.outer_iter_mut().enumerate() {
+            let (residue, first) = (h % heights.out_stride, h / heights.out_stride * pitch);
+            for (w, sums) in sums[residue * of_line..][..of_line].iter().enumerate() {
+                let pixels = line.iter_mut().skip(w).step_by(of_line);
+                match sums {
+                    Some(sums) => pixels.zip(&sums[first..]).for_each(|(pixel, &sum)| pixel.put(sum + bias)),
+                    None => pixels.for_each(|pixel| pixel.put(T::zero() + bias)),
+                }
+            }
+        }
     }
 }

@@ -46,8 +46,8 @@ impl Direct {
         need.with_shared(2 * bytes_of(&self.tap_offsets))
     }
 
-    /// Adds the products of some blocks to the sums: by fine channel, tap, coarse channel.
-    pub(crate) fn add<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
+    /// The sums of the products of some blocks: by fine channel, tap, coarse channel.
+    pub(crate) fn sum<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let [_, depths, heights, widths] = self.strips.blocks();
         let [strip_len, pixels_len, rows_len] = self.lens(tile.fine.len(), tile.pitch);
         let rows: Vec<usize> = (0..tile.fine.len())
@@ -58,9 +58,9 @@ impl Direct {
         with_scratch(strip_len + pixels_len + rows_len, |scratch: &mut [A::Row]| {
             let (strip, rest) = scratch.split_at_mut(strip_len);
             let (pixels, lines) = rest.split_at_mut(pixels_len);
-            for block in blocks {
-                let index =
-                    [block / (depths * heights * widths), block / (heights * widths) % depths, block / widths % heights, block % widths];
+            for number in blocks.clone() {
+                let of_volume = heights * widths;
+                let index = [number / (depths * of_volume), number / of_volume % depths, number / widths % heights, number % widths];
                 let ranges: [_; 4] = std::array::from_fn(|axis| self.strips.block_range(axis, index[axis]));
                 let (start, size) = (ranges.each_ref().map(|range| range.start), ranges.each_ref().map(|range| range.len()));
                 self.strips.fill(&factors.fine, tile.fine.clone(), start, size, factors.backend, strip);
@@ -77,7 +77,7 @@ impl Direct {
                     positions: &vectors,
                     sums: &mut *sums,
                     pitch: tile.pitch,
-                    accumulate: true,
+                    accumulate: number > blocks.start,
                 };
                 product.run(factors.backend);
             }

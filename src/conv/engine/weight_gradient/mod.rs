@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView5, ArrayViewMut5, Axis};
+use ndarray::{ArrayView5, ArrayViewMut5, Axis, Slice};
 
 use self::direct::Direct;
 use self::lines::Lines;
@@ -44,6 +44,8 @@ const PIECES: usize = 8;
 const FEWEST_BLOCKS: usize = 4;
 /// How many times fewer multiplications pay: tiny pictures, where tiles reach past the border, were measured to be faster without.
 const FEWEST_SAVED: f64 = 1.7;
+/// Taps of some fine channels that are stored together.
+const STORED: usize = 128;
 /// A call with fewer products stays on its thread.
 const SMALL_WORK: usize = 1 << 17;
 
@@ -184,9 +186,9 @@ impl<'a, A: FloatElement> WeightGradient<'a, A> {
         of_channel * fine * pitch
     }
 
-    /// The taps of a fine channel, the same by coarse channel, and the outputs of a plane, on their way to the gradient.
+    /// The taps of some fine channels, the same by coarse channel, and the outputs of a plane, on their way to the gradient.
     fn store_len(&self, pitch: usize) -> usize {
-        2 * self.taps * pitch + Reduced::outputs_len(pitch)
+        2 * self.stored_at_once() * self.taps * pitch + Reduced::outputs_len(pitch)
     }
 
     /// Computes the whole gradient into `out` (coarse channels × fine channels of a group × kernel), whose shape has been checked; an
@@ -262,9 +264,11 @@ impl<'a, A: FloatElement> WeightGradient<'a, A> {
             return self.join(|| self.run_parts(tile, left, parts.start..middle), || self.run_parts(tile, right, middle..parts.end));
         }
         let blocks = self.parts.range(parts.start);
-        sums.fill(A::Row::default());
+        if blocks.is_empty() || self.is_reduced() {
+            sums.fill(A::Row::default());
+        }
         match &self.method {
-            Method::Direct(direct) => direct.add(&self.factors, tile, blocks, sums),
+            Method::Direct(direct) => direct.sum(&self.factors, tile, blocks, sums),
             _ if const { !A::Row::REDUCES } => {}
             // `divide` sends what is kept to `keep`: it does not come here.
             Method::Reduced(reduced) | Method::Kept(reduced) => reduced.add(&self.factors, tile, blocks, sums),
@@ -276,31 +280,38 @@ impl<'a, A: FloatElement> WeightGradient<'a, A> {
     fn store<S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, tile: &Tile, sums: &[A::Row]) {
         let backend = self.factors.backend;
         with_scratch(self.store_len(tile.pitch), |scratch: &mut [A::Row]| {
-            let (taps, rest) = scratch.split_at_mut(self.taps * tile.pitch);
-            let (kernels, outputs) = rest.split_at_mut(self.taps * tile.pitch);
-            for channel in 0..tile.fine.len() {
-                let of_channel = match &self.method {
-                    Method::Direct(_) => &sums[channel * self.taps * tile.pitch..],
-                    _ if const { !A::Row::REDUCES } => &[],
-                    Method::Reduced(reduced) | Method::Kept(reduced) => {
-                        reduced.taps_of(channel, tile, sums, backend, (&mut *taps, &mut *outputs));
-                        &*taps
+            let of_channel = self.taps * tile.pitch;
+            let (taps, rest) = scratch.split_at_mut(self.stored_at_once() * of_channel);
+            let (kernels, outputs) = rest.split_at_mut(self.stored_at_once() * of_channel);
+            for first in (0..tile.fine.len()).step_by(self.stored_at_once()) {
+                let channels = first..tile.fine.len().min(first + self.stored_at_once());
+                for (channel, taps) in channels.clone().zip(taps.chunks_exact_mut(of_channel.max(1))) {
+                    match &self.method {
+                        Method::Direct(_) => {}
+                        _ if const { !A::Row::REDUCES } => {}
+                        Method::Reduced(reduced) | Method::Kept(reduced) => {
+                            reduced.taps_of(channel, tile, sums, backend, (taps, &mut *outputs));
+                        }
+                        Method::Lines(lines) => lines.taps_of(channel, tile, sums, taps),
                     }
-                    Method::Lines(lines) => {
-                        lines.taps_of(channel, tile, sums, taps);
-                        &*taps
-                    }
-                };
-                let (rows, columns, from_pitch, to_pitch) = (self.taps, tile.coarse.len(), tile.pitch, self.taps);
-                backend.run(Transpose { from: of_channel, from_pitch, rows, columns, to: &mut *kernels, to_pitch });
-                let of_coarse = out.index_axis_mut(Axis(1), channel);
-                for (mut kernel, sums) in of_coarse.into_outer_iter_mut().zip(kernels.chunks_exact(self.taps)) {
-                    match kernel.as_slice_mut() {
-                        Some(kernel) => kernel.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
-                        None => kernel.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
+                }
+                let from = if self.is_reduced() { &*taps } else { &sums[first * of_channel..] };
+                let (rows, columns) = (channels.len() * self.taps, tile.coarse.len());
+                backend.run(Transpose { from, from_pitch: tile.pitch, rows, columns, to: &mut *kernels, to_pitch: rows });
+                let of_coarse = out.slice_axis_mut(Axis(1), Slice::from(channels));
+                for (mut kernels, sums) in of_coarse.into_outer_iter_mut().zip(kernels.chunks_exact(rows)) {
+                    match kernels.as_slice_mut() {
+                        Some(kernels) => kernels.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
+                        None => kernels.iter_mut().zip(sums).for_each(|(slot, &sum)| slot.put(sum)),
                     }
                 }
             }
         });
+    }
+
+    /// Fine channels whose taps are stored together: neighbours in memory, whose lines of the cache are far from those of the next coarse
+    /// channel.
+    fn stored_at_once(&self) -> usize {
+        (STORED / self.taps.max(1)).clamp(1, self.of_fine.size.max(1))
     }
 }
