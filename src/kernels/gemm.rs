@@ -193,7 +193,7 @@ impl<T: Real, W: Weights<T>, const HEIGHT: usize> Kernel for OfHeight<Panel<'_, 
     #[inline(always)]
     fn run<I: InstructionSet>(mut self) {
         let positions = self.0.positions;
-        let rest = if I::REGISTERS >= 32 {
+        let rest = if const { I::REGISTERS >= 32 } {
             // Four are two and two: one alone would wait for its weights.
             let threes = if positions.len() % 3 == 1 { positions.len().saturating_sub(4) } else { positions.len() };
             let (threes, rest) = positions.split_at(threes / 3 * 3);

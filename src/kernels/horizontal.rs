@@ -130,11 +130,11 @@ fn horizontal_each<I: InstructionSet, T: Arithmetic, const WIDE: bool>(
     out: &mut [MaybeUninit<T>],
     starts: &[usize],
 ) {
-    let fours = if I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS { rows.len() / 4 * 4 } else { 0 };
+    let fours = if const { I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS } { rows.len() / 4 * 4 } else { 0 };
     let (of_fours, _) = rows.as_chunks::<4>();
     for group in groups {
         let (place, entries) = (lanes.first(group) - first, lanes.entries(group));
-        if fours > 0 {
+        if const { I::REGISTERS >= 32 && T::Group::<I>::IN_REGISTERS } {
             for (rows, starts) in of_fours.iter().zip(starts.as_chunks::<4>().0) {
                 horizontal_four::<I, T, WIDE>(rows, entries, out, starts.map(|start| start + place));
             }

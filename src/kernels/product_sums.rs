@@ -24,7 +24,7 @@ impl<T: Real> Kernel for ProductSums<'_, T> {
         let reach = |rows: &[usize]| rows.iter().max().map_or(0, |row| row.saturating_add(len));
         assert!(reach(self.left_rows) <= self.left.len() && reach(self.right_rows) <= self.right.len(), "rows are inside");
         self.len = len;
-        if I::REGISTERS >= 32 { self.all::<I, 4, 6>() } else { self.all::<I, 3, 4>() }
+        if const { I::REGISTERS >= 32 } { self.all::<I, 4, 6>() } else { self.all::<I, 3, 4>() }
     }
 }
 

@@ -131,8 +131,10 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
         return depthwise::Run::new(&few.with_weights(&weight)?, source, bias, backend).run(out);
     }
     let way = (geometry, direction);
-    let scheme = if const { A::Row::REDUCES } { Scheme::find(geometry, direction, &weight) } else { None };
-    let scheme = scheme.filter(|scheme| scheme.pays(source.dim().0, Uses::Once));
+    if const { !A::Row::REDUCES } {
+        return DefinedOnce::new(way, weight, source, backend)?.on(source, bias, backend).run(out, None);
+    }
+    let scheme = Scheme::find(geometry, direction, &weight).filter(|scheme| scheme.pays(source.dim().0, Uses::Once));
     let weights = match &scheme {
         Some(scheme) => EvenWeights::find(direction, geometry.groups, scheme, &weight, backend)?,
         None => None,
