@@ -263,6 +263,8 @@ fn padded(mut case: Case, begin: &[isize], end: &[isize]) -> Case {
 pub(crate) fn chosen_cases() -> Vec<(&'static str, Case)> {
     vec![
         ("no input channels: the bias alone", case(&[2, 0, 3, 4], &[0, 3, 4, 4], [2, 1, 0, 1, 1])),
+        ("no input channels, many output channels", case(&[2, 0, 3, 4], &[0, 30, 4, 4], [2, 1, 0, 1, 1])),
+        ("no output channels, many input channels", case(&[2, 30, 3, 4], &[30, 0, 4, 4], [2, 1, 0, 1, 1])),
         ("no output channels", case(&[2, 3, 3, 4], &[3, 0, 4, 4], [2, 1, 0, 1, 1])),
         ("empty batch", case(&[0, 3, 3, 4], &[3, 2, 4, 4], [2, 1, 0, 1, 1])),
         ("one pixel", case(&[1, 1, 1, 1], &[1, 1, 1, 1], [1, 0, 0, 1, 1])),

@@ -148,7 +148,19 @@ struct Case {
 }
 
 /// Every engine, in every direction: strips, reduced multiplications with filters evaluated once or each time, row by row.
-const CASES: [Case; 15] = [
+const CASES: [Case; 18] = [
+    Case { name: "one picture", coarse: [1, 600, 3, 4], fine: 300, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
+    Case { name: "one picture, groups", coarse: [1, 300, 5, 4], fine: 40, kernel: [5, 5], stride: 1, padding: 2, dilation: 1, groups: 3 },
+    Case {
+        name: "one pixel, many channels",
+        coarse: [3, 300, 1, 1],
+        fine: 400,
+        kernel: [4, 4],
+        stride: 1,
+        padding: 0,
+        dilation: 1,
+        groups: 1,
+    },
     Case { name: "k4 s2", coarse: [1, 64, 60, 70], fine: 32, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
     Case { name: "k4 s2, tiny", coarse: [16, 128, 8, 8], fine: 64, kernel: [4, 4], stride: 2, padding: 1, dilation: 1, groups: 1 },
     Case { name: "k3 s1", coarse: [2, 32, 50, 50], fine: 48, kernel: [3, 3], stride: 1, padding: 1, dilation: 1, groups: 1 },

@@ -97,7 +97,12 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let buffer = self.scratch_lens(self.packed.channels.chunk).iter().sum();
         let outputs = self.packed.channels.out * self.packed.channels.groups;
         let shared = self.offsets.iter().map(|offsets| grown_bytes::<usize>(offsets.len())).sum::<usize>() + outputs * size_of::<A::Row>();
+        let of_unpacked = self.unpacked.map_or(0, |unpacked| {
+            let (rows, products) = (self.packed.phases.count() * self.packed.channels.chunk, self.channels_at_once * unpacked.kernel_len());
+            grown_bytes::<usize>(rows).saturating_add(grown_bytes::<usize>(products))
+        });
         let list_bytes = grown_bytes::<Positions>(self.strips.sums_len / self.lanes).saturating_add(self.strips.fill_list_bytes());
+        let list_bytes = list_bytes.saturating_add(of_unpacked);
         Need { list_bytes, ..Need::of_buffers([buffer, 0, 0], self.threads) }.with_shared(shared)
     }
 

@@ -162,10 +162,10 @@ pub(crate) struct Unpacked<'w, T> {
 }
 
 impl<'w, T: Real> Unpacked<'w, T> {
-    /// If they are contiguous and of the type of the sums. Those of a transposed convolution are transposed chunk by chunk, so that chunks of
+    /// If there are any, they are contiguous and of the type of the sums. Those of a transposed convolution are transposed chunk by chunk, so that chunks of
     /// few channels would be slow.
     pub(crate) fn new<A: FloatElement<Row = T>>(direction: Direction, panels: &Panels<T>, weight: &ArrayView5<'w, A>) -> Option<Self> {
-        if direction == Direction::Expand && panels.channels.chunk < FEW_CHANNELS {
+        if weight.is_empty() || (direction == Direction::Expand && panels.channels.chunk < FEW_CHANNELS) {
             return None;
         }
         let (_, fine, depth, height, width) = weight.dim();
