@@ -82,13 +82,13 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let strip = self.channels_at_once * self.strips.channel_len + self.lanes;
         let line = self.strips.block[3] * channels; // of pixels with their channels side by side
         let transposed = self.unpacked.filter(|unpacked| unpacked.direction == Direction::Expand);
-        let transposed = transposed.map_or(0, |unpacked| self.transposed_at_once(&unpacked, channels) * unpacked.kernel_len() * channels);
+        let transposed = transposed.map_or(0, |unpacked| self.transposed_at_once(&unpacked) * unpacked.kernel_len() * channels);
         [strip.max(line), self.packed.phases.count() * channels * self.strips.sums_len, transposed]
     }
 
     /// Source channels whose weights are transposed together.
-    fn transposed_at_once(&self, unpacked: &Unpacked<'_, A::Row>, channels: usize) -> usize {
-        let of_source = unpacked.kernel_len() * channels * size_of::<A::Row>();
+    fn transposed_at_once(&self, unpacked: &Unpacked<'_, A::Row>) -> usize {
+        let of_source = unpacked.kernel_len() * self.packed.channels.chunk * size_of::<A::Row>();
         (WEIGHT_BYTES / of_source.max(1)).clamp(1, self.channels_at_once.max(1))
     }
 
@@ -216,8 +216,9 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let of_source = unpacked.kernel_len() * block.channels.len();
         let phases = self.phase_rows(unpacked, block.channels.len());
         let mut products = Vec::new();
-        for first in block.source.clone().step_by(self.transposed_at_once(unpacked, block.channels.len())) {
-            let source = first..block.source.end.min(first + self.transposed_at_once(unpacked, block.channels.len()));
+        let at_once = self.transposed_at_once(unpacked);
+        for first in block.source.clone().step_by(at_once) {
+            let source = first..block.source.end.min(first + at_once);
             let strip = &block.strip[(first - block.source.start) * self.strips.channel_len..];
             let block = StripBlock { strip, channels: block.channels.clone(), source: source.clone(), ..*block };
             self.transpose(unpacked, &block, transposed);
