@@ -279,7 +279,7 @@ fn conv_transpose_refuses_in_one_line() {
         ("--input x.npy --weight w.npy --of input", "error: the following required arguments were not provided: --gradient <GRADIENT>"),
         (
             "--input x.npy --weight w.npy --precision exact",
-            "error: invalid value 'exact' for '--precision <PRECISION>' [possible values: standard, strict]",
+            "error: invalid value 'exact' for '--precision <PRECISION>' [possible values: standard, reduced, strict]",
         ),
         (
             "--input x.npy --weight w.npy --bias b.npy --gradient dy.npy --of input --stride 2",
@@ -582,7 +582,7 @@ mod crates_own_halves {
                 save(&folder, name, &array.clone().into_dyn());
             }
             save(&folder, "b.npy", &bias.clone().into_dyn());
-            for (name, precision) in [("standard", Precision::Standard), ("strict", Precision::Strict)] {
+            for (name, precision) in [("standard", Precision::Standard), ("reduced", Precision::Reduced), ("strict", Precision::Strict)] {
                 let plan = ConvTranspose::new().stride(2).padding(1).precision(precision).plan([12, 11], [4, 4]).unwrap();
                 let line =
                     |rest: &str| format!("conv-transpose --input x.npy --weight w.npy --stride 2 --padding 1 --precision {name} {rest}");
