@@ -23,6 +23,8 @@ const ROWS: usize = 256;
 const ROWS_OF_FEW_POSITIONS: usize = 4096;
 const FEW_POSITIONS: usize = 4;
 const FEWEST_CHUNKS: usize = 8;
+/// So many positions of a picture are one block.
+const POSITIONS_OF_ONE_BLOCK: usize = 384;
 /// With fewer output channels in a group, phases that read the same pixels become rows of one product.
 const FEW_CHANNELS: usize = 12;
 /// Source channels that are packed together.
@@ -233,6 +235,8 @@ pub(crate) fn plan_panels<A: FloatElement>(geometry: &Geometry, direction: Direc
     let positions: usize = phases.axes.iter().map(AxisPhases::positions).fold(1, usize::saturating_mul);
     let rows = match positions {
         ..=FEW_POSITIONS => (out / FEWEST_CHUNKS * phases.count()).clamp(ROWS, ROWS_OF_FEW_POSITIONS),
+        // One block and one chunk would be the work of one thread.
+        _ if positions <= POSITIONS_OF_ONE_BLOCK && out * phases.count() <= ROWS => ROWS / 2,
         _ => ROWS,
     };
     let channels = Channels::new(geometry.groups, out, source, phases.count(), rows);

@@ -40,6 +40,8 @@ const SUMS_OF_KEPT: usize = 1 << 17;
 const FEWEST_ROWS_OF_KEPT: usize = 24;
 /// How many pieces of work there should be before positions are left whole.
 const PIECES: usize = 8;
+/// The fewest fine channels of a piece of work.
+const FEWEST_FINE: usize = 64;
 /// The fewest blocks of positions of a part.
 const FEWEST_BLOCKS: usize = 4;
 /// How many times fewer multiplications pay: tiny pictures, where tiles reach past the border, were measured to be faster without.
@@ -144,6 +146,13 @@ impl<'a, A: FloatElement> WeightGradient<'a, A> {
         let pieces = groups * of_coarse.pieces * of_fine.pieces;
         let most = PARTIAL_SUMS / (sums_of * of_fine.size).max(1);
         let parts = PIECES.div_ceil(pieces.max(1)).min(blocks / fewest).min(most).max(1);
+        // Positions that are not shared among threads leave the fine channels to be shared.
+        let of_fine = if parts == 1 && matches!(method, Method::Direct(_)) {
+            let pieces = PIECES.div_ceil((groups * of_coarse.pieces).max(1));
+            Tiling::new(of_group_fine, of_fine.size.min(of_group_fine.div_ceil(pieces).max(FEWEST_FINE)), 1)
+        } else {
+            of_fine
+        };
         let parts = Tiling::new(blocks, blocks.div_ceil(parts), 1);
         let threads = coarse.len().saturating_mul(of_group_fine).saturating_mul(taps) >= SMALL_WORK;
         Self { factors: Factors { coarse, fine, backend }, method, taps, groups, of_coarse, of_fine, parts, threads }
