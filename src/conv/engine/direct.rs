@@ -71,11 +71,6 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         Self { unpacked, ..self }
     }
 
-    /// How many blocks of positions read each weight.
-    pub(crate) fn position_blocks(&self) -> usize {
-        self.strips.blocks().iter().product()
-    }
-
     /// Elements of the strip, of the sums and of the transposed weights of a block with this many output channels.
     fn scratch_lens(&self, channels: usize) -> [usize; 3] {
         // A vector may reach past the last pixel; what it computes there is not stored.

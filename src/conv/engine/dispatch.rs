@@ -9,6 +9,7 @@ use super::direct::DirectConvolution;
 use super::packed_weights::{self, Method, Packed, Panels, Reduced, Unpacked};
 use super::phases::{Direction, Geometry};
 use super::store::Slot;
+use super::strips::Strips;
 use super::weight_gradient::WeightGradient;
 use super::winograd::{Filters, Lines, Run, Scheme};
 use crate::conv::options::Precision;
@@ -132,7 +133,7 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
     }
     let way = (geometry, direction);
     if const { !A::Row::REDUCES } {
-        return DefinedOnce::new(way, weight, source, backend)?.on(source, bias, backend).run(out, None);
+        return DefinedOnce::new(way, weight, source.dim().0)?.on(source, bias, backend).run(out, None);
     }
     let scheme = Scheme::find(geometry, direction, &weight).filter(|scheme| scheme.pays(source.dim().0, Uses::Once));
     let weights = match &scheme {
@@ -140,10 +141,10 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
         None => None,
     };
     let (Some(scheme), Some(weights)) = (scheme, weights) else {
-        return DefinedOnce::new(way, weight, source, backend)?.on(source, bias, backend).run(out, None);
+        return DefinedOnce::new(way, weight, source.dim().0)?.on(source, bias, backend).run(out, None);
     };
     let even = accuracy::even_pictures(&source, &weights, backend)?;
-    let defined = if even.iter().all(|&even| even) { None } else { Some(DefinedOnce::new(way, weight, source, backend)?) };
+    let defined = if even.iter().all(|&even| even) { None } else { Some(DefinedOnce::new(way, weight, source.dim().0)?) };
     let needs_points =
         even.contains(&true) && (scheme.by_lines || !Run::new(&scheme, Filters::Raw(weight), source.view(), None, backend).prefers_raw());
     let points = if needs_points { scheme.pack(&weight, backend)? } else { Vec::new() };
@@ -162,17 +163,16 @@ pub(crate) fn run_once<A: FloatElement, S: Slot<A>>(
     })
 }
 
-/// The weights of the definition for one call on `source`: as they are where few blocks of positions read them, if not packed. Only shapes
-/// and layout count for the choice.
-fn unpacked_for<'w, A: FloatElement, W: FloatElement<Row = A::Row>>(
+/// The weights as they are, for one call on `batch` pictures, unless packing them is faster. Only shapes and layout count for the choice.
+fn unpacked_for<'w, A: FloatElement>(
     planned: &Panels<A::Row>,
     direction: Direction,
-    weight: &ArrayView5<'w, W>,
-    source: ArrayView5<'_, A>,
-    backend: Backend,
+    weight: &ArrayView5<'w, A>,
+    batch: usize,
 ) -> Option<Unpacked<'w, A::Row>> {
     let unpacked = Unpacked::new(direction, planned, weight)?;
-    let few = || DirectConvolution::new(planned, source, None, backend).position_blocks() <= FEW_BLOCKS;
+    let rows = planned.channels.chunk * planned.phases.count();
+    let few = || Strips::count_blocks(&planned.phases, batch, rows) <= FEW_BLOCKS;
     (direction == Direction::Contract || few()).then_some(unpacked)
 }
 
@@ -186,11 +186,10 @@ impl<'w, T: Real> DefinedOnce<'w, T> {
     fn new<A: FloatElement<Row = T>>(
         (geometry, direction): (&Geometry, Direction),
         weight: ArrayView5<'w, A>,
-        source: ArrayView5<'_, A>,
-        backend: Backend,
+        batch: usize,
     ) -> Result<Self, Error> {
         let panels = packed_weights::plan_panels(geometry, direction, &weight);
-        match unpacked_for(&panels, direction, &weight, source, backend) {
+        match unpacked_for(&panels, direction, &weight, batch) {
             None => Ok(Self { panels: packed_weights::pack_panels(geometry, direction, weight)?, unpacked: None }),
             unpacked => Ok(Self { panels, unpacked }),
         }
@@ -219,7 +218,7 @@ pub(crate) fn need<W: FloatElement<Row = A::Row>, A: FloatElement>(
         return Ok(depthwise::Run::new(&few, source, None, backend).need().with_shared(bytes(weight.len())));
     }
     let planned = packed_weights::plan_panels(geometry, direction, &weight);
-    let unpacked = if uses == Uses::Once { unpacked_for(&planned, direction, &weight, source, backend) } else { None };
+    let unpacked = if uses == Uses::Once { unpacked_for(&planned, direction, &weight, source.dim().0) } else { None };
     let mut direct = DirectConvolution::new(&planned, source.view(), None, backend).with_unpacked(unpacked).need();
     if unpacked.is_none() {
         direct = direct.with_shared(bytes(planned.len()?));

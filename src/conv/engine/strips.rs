@@ -97,7 +97,7 @@ pub(crate) struct Strips {
 impl Strips {
     /// Cuts `batch` pictures for the given rows of sums and products at each position, so that little work is wasted.
     pub(crate) fn new(phases: &Phases, batch: usize, rows: usize, lanes: usize) -> Self {
-        let block = block_of(phases, batch, (SUMS / rows.max(1)).clamp(FEWEST_POSITIONS, POSITIONS));
+        let block = Self::block_for(phases, batch, rows);
         let products = phases.tap_count().max(1) * rows / phases.count().max(1);
         let layouts = AxisPlanes::choices(phases)
             .flat_map(|planes| (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes)));
@@ -105,6 +105,17 @@ impl Strips {
         let cost = |strips: &Self| (strips.sums_len / lanes).saturating_mul(products).saturating_add(strips.channel_len);
         let best = layouts.min_by_key(cost);
         best.unwrap_or_else(|| Self::with_layout(phases, batch, block, AxisPlanes::shared(phases), 3, lanes))
+    }
+
+    /// The positions of a block for the given rows of sums.
+    fn block_for(phases: &Phases, batch: usize, rows: usize) -> [usize; 4] {
+        block_of(phases, batch, (SUMS / rows.max(1)).clamp(FEWEST_POSITIONS, POSITIONS))
+    }
+
+    /// The number of blocks that [`new`](Self::new) cuts `batch` pictures into, without laying them out.
+    pub(crate) fn count_blocks(phases: &Phases, batch: usize, rows: usize) -> usize {
+        let positions = [batch, phases.axes[0].positions(), phases.axes[1].positions(), phases.axes[2].positions()];
+        positions.iter().zip(Self::block_for(phases, batch, rows)).map(|(positions, block)| positions.div_ceil(block)).product()
     }
 
     /// The layout that copies the fewest pixels, for sums that are not over taps.
