@@ -4,7 +4,7 @@ use super::{InstructionSet, Kernel, Real};
 
 /// Rows and columns that are exchanged at a time.
 pub(crate) const SQUARE: usize = 8;
-/// As many columns beside whole squares are exchanged together too.
+/// The fewest columns beside whole squares that are exchanged eight rows at a time.
 const FEWEST_COLUMNS: usize = 3;
 
 /// `to[column · to_pitch + row] = from[row · from_pitch + column]`.

@@ -16,12 +16,13 @@ pub(crate) struct Work {
     pub(crate) reduced: f64,
     /// Numbers that are evaluated at the points, or interpolated from there, in all tiles.
     pub(crate) transformed: f64,
-    /// The weights, and what they are at the points.
+    /// The weights.
     pub(crate) weights: f64,
+    /// The weights evaluated at the points.
     pub(crate) points: f64,
 }
 
-/// Nanoseconds of one thread, fitted to measurements on an AVX-512 Xeon (Sapphire Rapids) with 36 to 1024 tiles, 64 to 512 channels, and
+/// Nanoseconds of a multiplication of the definition, on one thread. This and the numbers below were fitted to measurements on an AVX-512 Xeon (Sapphire Rapids) with 36 to 1024 tiles, 64 to 512 channels, and
 /// kernels of 4 (stride 2) and 3 (stride 1). Only their proportions count; these are similar where multiply-adds are half as wide.
 ///
 /// | coarse size, channels | tiles | definition, μs | prepared, μs | once, μs |
@@ -35,11 +36,13 @@ pub(crate) struct Work {
 /// | 1×16², 256 → 256, k3 s1 | 64 | 3400 | 2960 | 5960 |
 /// | 1×64², 64 → 64, k3 s1 | 1024 | 2180 | 1590 | 1710 |
 const DIRECT: f64 = 0.0154;
+/// Of a multiplication at a point.
 const REDUCED: f64 = 0.0187;
+/// Of a number that is evaluated or interpolated.
 const TRANSFORMED: f64 = 0.35;
-/// Evaluating a weight at the points.
+/// Of evaluating a weight at the points.
 const WEIGHT: f64 = 5.5;
-/// Reading a point of a weight from memory.
+/// Of reading an evaluated weight from memory.
 const POINT: f64 = 0.33;
 
 /// Whether fewer multiplications are faster than the definition.
