@@ -17,7 +17,7 @@ use crate::kernels::Backend;
 use crate::memory::MemoryUse;
 use crate::memory::uninit;
 use crate::output_size::{Window, element_count};
-use crate::tasks::for_each_part;
+use crate::tasks::{for_each_part, in_pool};
 use crate::tensor::{Tensor, TensorMut, five_axes, three_axes};
 use crate::update::Update;
 
@@ -25,6 +25,8 @@ use crate::update::Update;
 const BYTES_OF_TAP: usize = 128;
 /// Shorter lists, in bytes, are allocated without a trial.
 const SMALL_LISTS: usize = 1 << 19;
+/// A call whose source or output has as many elements divides its work several times.
+const LARGE: usize = 1 << 17;
 
 /// A coarse and a fine grid, and the kernel between them.
 #[derive(Debug, Clone)]
@@ -134,20 +136,20 @@ impl Grids {
     }
 
     /// Computes `out` from `source` by `engine`, or by `alone` where there is nothing to sum, so that empty arrays cost nothing.
-    fn meet<A, S>(
+    fn meet<A: Sync, S: Send>(
         &self,
         direction: Direction,
         source: ArrayView5<'_, A>,
         out: ArrayViewMut5<'_, S>,
         alone: impl Fn(ArrayViewMut5<'_, S>),
-        engine: impl FnOnce(ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+        engine: impl FnOnce(ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
         let run = |source: ArrayView5<'_, A>, out: ArrayViewMut5<'_, S>| {
             if source.is_empty() || out.is_empty() {
                 alone(out);
                 return Ok(());
             }
-            engine(source, out)
+            in_pool(source.len().max(out.len()) >= LARGE, || engine(source, out))
         };
         match direction {
             Direction::Expand => self.split_margins(out, &alone, |inner| run(source, inner)),
@@ -383,13 +385,13 @@ impl Grids {
     }
 
     /// Sums the products of both grids into `out` by `engine`, or calls `alone` where there are none.
-    fn correlate<A: FloatElement, S>(
+    fn correlate<A: FloatElement, S: Send>(
         &self,
         coarse: &Tensor<'_, A, 3>,
         fine: &Tensor<'_, A, 3>,
         out: ArrayViewMut5<'_, S>,
         alone: impl Fn(ArrayViewMut5<'_, S>),
-        engine: impl FnOnce(ArrayView5<'_, A>, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error>,
+        engine: impl FnOnce(ArrayView5<'_, A>, ArrayView5<'_, A>, ArrayViewMut5<'_, S>) -> Result<(), Error> + Send,
     ) -> Result<(), Error> {
         let (coarse, fine) = (coarse.view5(), self.inner(fine.view5()));
         if coarse.is_empty() || fine.is_empty() || out.is_empty() {
@@ -397,7 +399,7 @@ impl Grids {
             return Ok(());
         }
         self.try_lists()?;
-        engine(coarse, fine, out)
+        in_pool(coarse.len().max(fine.len()) >= LARGE, || engine(coarse, fine, out))
     }
 }
 

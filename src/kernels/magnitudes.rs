@@ -4,18 +4,18 @@ use num_traits::Float;
 
 use super::{InstructionSet, Kernel, Real};
 
-/// Channels that [`AddMagnitudes`] reads together: the sums are loaded and stored once for all.
+/// Channels that are best read together by [`AddMagnitudes`]: the sums are loaded and stored once for all.
 pub(crate) const CHANNELS: usize = 4;
 
 /// `sums[i] += Σ weights[c]·|channels[c][i]|`. Returns the [bits](Real::magnitude_bits) of the largest product.
-pub(crate) struct AddMagnitudes<'a, T> {
+pub(crate) struct AddMagnitudes<'a, T, const N: usize> {
     /// Each as long as `sums`.
-    pub(crate) channels: [&'a [T]; CHANNELS],
-    pub(crate) weights: [T; CHANNELS],
+    pub(crate) channels: [&'a [T]; N],
+    pub(crate) weights: [T; N],
     pub(crate) sums: &'a mut [T],
 }
 
-impl<T: Real> Kernel for AddMagnitudes<'_, T> {
+impl<T: Real, const N: usize> Kernel for AddMagnitudes<'_, T, N> {
     type Output = i32;
 
     #[inline(always)]

@@ -9,6 +9,8 @@ pub(crate) use parts::*;
 
 use std::ops::Range;
 
+use crate::error::Error;
+
 /// Runs both halves, on two threads of the caller's rayon pool where the feature is on and there is a pool.
 pub(crate) fn join(left: impl FnOnce() + Send, right: impl FnOnce() + Send) {
     let (mut left, mut right) = (Some(left), Some(right));
@@ -67,6 +69,37 @@ pub(crate) fn join_if(worth: bool, left: impl FnOnce() + Send, right: impl FnOnc
         left();
         right();
     }
+}
+
+/// Runs `work` on a thread of the pool, where it is `worth` that. Outside the pool each division of work waits for a thread to wake up; inside
+/// it none does.
+pub(crate) fn in_pool(worth: bool, work: impl FnOnce() -> Result<(), Error> + Send) -> Result<(), Error> {
+    if !worth {
+        return work();
+    }
+    let (mut work, mut result) = (Some(work), Ok(()));
+    in_pool_erased(&mut || {
+        if let Some(work) = work.take() {
+            result = work();
+        }
+    });
+    result
+}
+
+/// [`in_pool`], compiled once for all work.
+#[cfg(feature = "rayon")]
+fn in_pool_erased(work: &mut (dyn FnMut() + Send)) {
+    if has_pool() {
+        rayon::scope(|_| work());
+    } else {
+        work();
+    }
+}
+
+/// Runs `work`.
+#[cfg(not(feature = "rayon"))]
+fn in_pool_erased(work: &mut (dyn FnMut() + Send)) {
+    work();
 }
 
 /// How many threads the caller's pool has; where it has not been started yet, how many it will have.

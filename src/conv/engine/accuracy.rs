@@ -115,26 +115,46 @@ fn fill_of_outputs(direction: Direction, fine: usize, kernels: &[Magnitudes], ch
     let source = channels.len();
     let expands = direction == Direction::Expand;
     for (coarse, row) in kernels.chunks_exact(fine.max(1)).enumerate() {
-        for (fine, kernel) in row.iter().enumerate() {
-            let channel = &mut channels[if expands { coarse } else { fine }];
-            *channel = channel.max(kernel.largest);
+        if expands {
+            channels[coarse] = in_lanes(row, |most, kernel, _| larger(most, kernel.largest)).into_iter().fold(0.0, larger);
+        } else {
+            channels.iter_mut().zip(row).for_each(|(most, kernel)| *most = larger(*most, kernel.largest));
         }
     }
-    let out = kernels.len() / source.max(1);
-    let mut filled = vec![(0.0_f32, 0.0_f32); out];
+    // A channel without weights takes no part in any output: its share is 1.
+    let shares = |kernel: &Magnitudes, most: f32| match most {
+        0.0 => (1.0, 1.0),
+        _ => (kernel.largest / most, kernel.sum / most),
+    };
+    let add = |(largest, sum): (f32, f32), (of_kernel, of_sum)| (largest + of_kernel, sum + of_sum);
+    let mut filled = vec![(0.0_f32, 0.0_f32); kernels.len() / source.max(1)];
     for (coarse, row) in kernels.chunks_exact(fine.max(1)).enumerate() {
-        for (fine, kernel) in row.iter().enumerate() {
-            let (channel, output) = if expands { (coarse, fine) } else { (fine, coarse) };
-            let most = channels[channel];
-            // A channel without weights takes no part in any output.
-            let share = if most > 0.0 { (kernel.largest / most, kernel.sum / most) } else { (1.0, 1.0) };
-            filled[output] = (filled[output].0 + share.0, filled[output].1 + share.1);
+        if expands {
+            filled.iter_mut().zip(row).for_each(|(filled, kernel)| *filled = add(*filled, shares(kernel, channels[coarse])));
+        } else {
+            let lanes = in_lanes(row, |filled, kernel, fine| add(filled, shares(kernel, channels[fine])));
+            filled[coarse] = lanes.into_iter().fold((0.0, 0.0), add);
         }
     }
     let least = filled.into_iter().fold((f64::INFINITY, f64::INFINITY), |least, (largest, sum)| {
         (least.0.min(f64::from(largest) / source as f64), least.1.min(f64::from(sum) / source as f64))
     });
     (least.0 >= LEAST_FILLED).then_some(least.1)
+}
+
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
+/// Folds kernels, each with its number, into lanes that do not wait for each other.
+fn in_lanes<R: Copy + Default>(kernels: &[Magnitudes], mut fold: impl FnMut(R, &Magnitudes, usize) -> R) -> [R; 8] {
+    let mut lanes = [R::default(); 8];
+    for (block, kernels) in kernels.chunks(lanes.len()).enumerate() {
+        for (lane, kernel) in kernels.iter().enumerate() {
+            lanes[lane] = fold(lanes[lane], kernel, block * 8 + lane);
+        }
+    }
+    lanes
 }
 
 /// Of each picture whether its pixels are spread evenly, seen with these weights.
@@ -211,9 +231,10 @@ fn extremes_of_part<A: FloatElement>(part: &ArrayView3<'_, A>, weights: &EvenWei
     let mut bits = 0;
     for first in (0..channels).step_by(CHANNELS) {
         // The last ones may be fewer: a channel that counts for nothing takes the place of one that is not there.
-        let of = std::array::from_fn(|place| part.index_axis(Axis(0), (first + place).min(channels - 1)));
-        let shares = std::array::from_fn(|place| weights.channels.get(first + place).copied().unwrap_or_default());
+        let of: [_; CHANNELS] = std::array::from_fn(|place| part.index_axis(Axis(0), (first + place).min(channels - 1)));
+        let shares: [_; CHANNELS] = std::array::from_fn(|place| weights.channels.get(first + place).copied().unwrap_or_default());
         let most = match of.each_ref().map(|channel| channel.to_slice()) {
+            [Some(a), ..] if channels == 1 => add_magnitudes([a], [shares[0]], sums, backend),
             [Some(a), Some(b), Some(c), Some(d)] => add_magnitudes([a, b, c, d], shares, sums, backend),
             _ => of.iter().zip(shares).map(|(channel, share)| add_scattered(channel.iter(), share, sums)).fold(0, i32::max),
         };
@@ -234,28 +255,42 @@ fn extremes_of_blocks<T: Real>(sums: &mut [T], len: usize, [height, width]: [usi
         for other in others.chunks_exact(len) {
             line.iter_mut().zip(other).for_each(|(sum, &other)| *sum = *sum + other);
         }
-        if width == 1 {
-            for sum in line {
-                (least, most) = (least.min(sum.magnitude_bits()), most.max(sum.magnitude_bits()));
-            }
-            continue;
-        }
-        for block in line.chunks_exact(width) {
-            let sum = block.iter().fold(T::zero(), |sum, &pixel| sum + pixel).magnitude_bits();
-            (least, most) = (least.min(sum), most.max(sum));
-        }
+        let of_line = match width {
+            1 => extremes_of_line::<T, 1>(line),
+            2 => extremes_of_line::<T, 2>(line),
+            3 => extremes_of_line::<T, 3>(line),
+            _ => line.chunks_exact(width).fold((i32::MAX, 0), |found, block| and_block(found, block)),
+        };
+        (least, most) = (least.min(of_line.0), most.max(of_line.1));
     }
     let number = |bits: i32| f64::from(f32::from_bits(bits.cast_unsigned()));
     (if least == i32::MAX { f64::INFINITY } else { number(least) }, number(most))
 }
 
+/// The bits of the smallest and of the largest sum of `WIDTH` neighbours.
+fn extremes_of_line<T: Real, const WIDTH: usize>(line: &[T]) -> (i32, i32) {
+    line.as_chunks::<WIDTH>().0.iter().fold((i32::MAX, 0), |found, block| and_block(found, block))
+}
+
+#[inline(always)]
+fn and_block<T: Real>((least, most): (i32, i32), block: &[T]) -> (i32, i32) {
+    let sum = block.iter().fold(T::zero(), |sum, &pixel| sum + pixel).magnitude_bits();
+    (least.min(sum), most.max(sum))
+}
+
 /// `sums[i] += Σ weights[c]·|channels[c][i]|`; returns the bits of the largest product.
-fn add_magnitudes<A: FloatElement>(channels: [&[A]; CHANNELS], weights: [A::Row; CHANNELS], sums: &mut [A::Row], backend: Backend) -> i32 {
-    if let [Some(a), Some(b), Some(c), Some(d)] = channels.map(A::as_rows) {
-        return backend.run(AddMagnitudes { channels: [a, b, c, d], weights, sums });
+fn add_magnitudes<A: FloatElement, const N: usize>(
+    channels: [&[A]; N],
+    weights: [A::Row; N],
+    sums: &mut [A::Row],
+    backend: Backend,
+) -> i32 {
+    if channels.iter().all(|channel| A::as_rows(channel).is_some()) {
+        let channels = channels.map(|channel| A::as_rows(channel).unwrap_or_default());
+        return backend.run(AddMagnitudes { channels, weights, sums });
     }
     const LEN: usize = 256;
-    let (mut rows, mut most) = ([[A::Row::default(); LEN]; CHANNELS], 0);
+    let (mut rows, mut most) = ([[A::Row::default(); LEN]; N], 0);
     for (sums, first) in sums.chunks_mut(LEN).zip((0..).step_by(LEN)) {
         for (row, channel) in rows.iter_mut().zip(channels) {
             <A as Convert<A::Row>>::widen(&channel[first..first + sums.len()], row);

@@ -136,8 +136,12 @@ pub(super) fn put_columns<A: FloatElement, S: Slot<A>>(
         backend.run(Transpose { from: pixels, from_pitch: column, rows: width, columns: column, to: &mut *lines, to_pitch: width });
         for (number, mut picture) in pictures.outer_iter_mut().enumerate() {
             let of_turn = picture.outer_iter_mut().skip(turn).step_by(period);
-            for (line, row) in of_turn.enumerate() {
-                join_turns(row, &[&lines[(line * count + number) * width..][..width]], bias, backend);
+            for (line, mut row) in of_turn.enumerate() {
+                let sums = &lines[(line * count + number) * width..][..width];
+                match row.as_slice_mut() {
+                    Some(row) => row.iter_mut().zip(sums).for_each(|(to, &sum)| to.put(sum + bias)),
+                    None => put_turns(row, &[sums], bias),
+                }
             }
         }
     }
