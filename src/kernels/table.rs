@@ -275,8 +275,14 @@ impl<T: Arithmetic> Table<T> {
 
     /// The first and last input element of some taps of the group that begins with output element `first`.
     fn extent(&self, inner: usize, elements: Range<usize>, taps: &Range<usize>) -> (usize, usize) {
-        let inputs = elements.flat_map(|e| taps.clone().map(move |t| self.tap(inner, e, t).0));
-        inputs.fold((usize::MAX, 0), |(low, high), element| (low.min(element), high.max(element)))
+        let (mut low, mut high) = (usize::MAX, 0);
+        for e in elements {
+            for t in taps.clone() {
+                let element = self.tap(inner, e, t).0;
+                (low, high) = (low.min(element), high.max(element));
+            }
+        }
+        (low, high)
     }
 
     /// The length of the windows that hold the taps of every step, if there is one, and how steps use them.
@@ -305,11 +311,15 @@ impl<T: Arithmetic> Table<T> {
             let taps = step * fold..(step + 1) * fold;
             let in_window = if lanes.joint { 0..self.width } else { taps.clone() };
             let begin = self.extent(inner, elements.clone(), &in_window).0.min(self.input * inner - window);
-            let all = || elements.clone().flat_map(|e| taps.clone().map(move |t| self.tap(inner, e, t)));
             lanes.begin.push(begin as u32);
-            lanes.pick.extend(all().map(|(element, _)| (element - begin) as u8));
             let before = lanes.weight.len();
-            lanes.weight.extend(all().map(|(_, weight)| weight));
+            for e in elements.clone() {
+                for t in taps.clone() {
+                    let (element, weight) = self.tap(inner, e, t);
+                    lanes.pick.push((element - begin) as u8);
+                    lanes.weight.push(weight);
+                }
+            }
             if fold > 1 {
                 T::fold(&mut lanes.weight[before..], fold);
             }

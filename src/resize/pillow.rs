@@ -111,7 +111,7 @@ fn along_rows<A: PillowInteger>(taps: &Taps, x: ArrayView5<'_, A>, mut y: ArrayV
 fn across_rows<A: PillowInteger>(taps: &Taps, x: ArrayView5<'_, A>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) {
     const COLUMNS: usize = 64;
     let (batch, channels, depth, height, width) = y.dim();
-    for (n, c, d) in (0..batch).flat_map(|n| (0..channels).flat_map(move |c| (0..depth).map(move |d| (n, c, d)))) {
+    for (n, c, d) in ndarray::indices((batch, channels, depth)) {
         for (o, first) in (0..height).flat_map(|o| (0..width).step_by(COLUMNS).map(move |first| (o, first))) {
             let columns = first..width.min(first + COLUMNS);
             let mut sums = [0.0; COLUMNS];

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut5, Axis, indices};
 
 use super::packed_weights::{Panels, Unpacked};
 use super::phases::Direction;
@@ -53,10 +53,8 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
         let channels_at_once = channels.source.div_ceil(turns);
         let offsets = phases.groups.iter().map(|group| {
             let taps: Vec<usize> = strips.tap_offsets(group).collect();
-            (0..channels_at_once)
-                .flat_map(|channel| taps.iter().map(move |tap| (channel, tap)))
-                .map(|(channel, tap)| channel * strips.channel_len + tap)
-                .collect()
+            let products = indices((channels_at_once, taps.len())).into_iter();
+            products.map(|(channel, tap)| channel * strips.channel_len + taps[tap]).collect()
         });
         let offsets = offsets.collect();
         let positions = strips.positions.iter().fold(1_usize, |product, &size| product.saturating_mul(size));
@@ -221,7 +219,9 @@ impl<'w, 'x, A: FloatElement> DirectConvolution<'w, 'x, A> {
             for PhaseRows { rows, entries, offsets } in &phases {
                 let (of_rows, behind) = sums.split_at_mut(rows.len() * self.strips.sums_len);
                 products.clear();
-                products.extend((0..source.len()).flat_map(|channel| entries.iter().map(move |entry| channel * of_source + entry)));
+                for channel in 0..source.len() {
+                    products.extend(entries.iter().map(|entry| channel * of_source + entry));
+                }
                 let layout = Layout::Offsets { rows, products: &products };
                 self.product(transposed, layout, (rows.len(), &offsets[..products.len()]), &block, of_rows, first > 0);
                 sums = behind;

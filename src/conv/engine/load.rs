@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, s};
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView5, Axis, indices, s};
 
 use super::strips::Strips;
 use crate::element::FloatElement;
@@ -88,10 +88,9 @@ impl Copies {
         if zeroed {
             zeros.push(0..strips.channel_len);
         }
-        let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
-        let planes = lines.flat_map(|line| spans.iter().map(move |span| (line, span)));
-        for (([d0, h0], span), plane) in planes.zip((0..).step_by(strips.plane_len.max(1))) {
-            for [n, d, h] in indices([size[0], len[0], len[1]]) {
+        for (plane, (d0, h0, span)) in indices((depths.len(), heights.len(), spans.len())).into_iter().enumerate() {
+            let (plane, d0, h0, span) = (plane * strips.plane_len, depths[d0], heights[h0], &spans[span]);
+            for (n, d, h) in indices((size[0], len[0], len[1])) {
                 let to = plane + n * strips.strides[0] + d * strips.strides[1] + h * strips.strides[2];
                 let d = inside(first(0, d0), d * strips.source_strides[0], depth);
                 let h = inside(first(1, h0), h * strips.source_strides[1], height);
@@ -145,11 +144,6 @@ impl<T: Real> Kernel for CopyChannels<'_, T> {
     }
 }
 
-/// All indices below `size`; the last one changes fastest.
-fn indices([n, d, h]: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
-    (0..n).flat_map(move |n| (0..d).flat_map(move |d| (0..h).map(move |h| [n, d, h])))
-}
-
 /// Copies a row. Most are a few registers long, for which a call of `memcpy` would take longer than the copy.
 #[inline(always)]
 fn copy_short<T: Copy>(from: &[T], to: &mut [T]) {
@@ -190,9 +184,9 @@ impl Strips {
         if zeroed {
             strip.fill(A::Row::default());
         }
-        let lines = depths.iter().flat_map(|&d0| heights.iter().map(move |&h0| [d0, h0]));
         let first = |axis: usize, origin: isize| origin + (self.source_strides[axis] * start[axis + 1]).cast_signed();
-        for ([d0, h0], first_plane) in lines.zip((0..).step_by((self.plane_len * spans.len()).max(1))) {
+        for (line, (d0, h0)) in indices((depths.len(), heights.len())).into_iter().enumerate() {
+            let (first_plane, d0, h0) = (line * self.plane_len * spans.len(), depths[d0], heights[h0]);
             for n in 0..size[0] {
                 let picture = source.index_axis(Axis(0), start[0] + n);
                 let volume = picture.index_axis_move(Axis(0), channels.start);

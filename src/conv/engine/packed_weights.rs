@@ -302,7 +302,10 @@ impl<A: FloatElement> Packing<'_, A> {
         // Weights that are a part of memory without gaps, in whatever order, are read by their places in it.
         let strides = weight.strides().iter().map(|&stride| usize::try_from(stride).ok()).collect::<Option<Vec<usize>>>();
         let in_memory = weight.as_slice_memory_order().zip(strides);
-        let places: Vec<usize> = in_memory.iter().flat_map(|(_, strides)| products.iter().map(|product| product.place(strides))).collect();
+        let mut places = Vec::new();
+        if let Some((_, strides)) = &in_memory {
+            places.extend(products.iter().map(|product| product.place(strides)));
+        }
         for first in (0..channels.source).step_by(CHANNELS_AT_ONCE) {
             for panel in &panels {
                 for source in first..channels.source.min(first + CHANNELS_AT_ONCE) {

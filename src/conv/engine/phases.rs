@@ -7,6 +7,8 @@
 //! Expanding, output `o = s·m + phase` uses the taps with `d·t - p ≡ phase (mod s)` alone, and reads `x[m + origin]` with them:
 //! each phase is a small dense convolution of stride 1. Contracting has one phase, that reads `y[s·m + origin]`.
 
+use ndarray::indices;
+
 use crate::conv::options::Precision;
 use crate::memory::bytes_of;
 
@@ -85,6 +87,15 @@ pub(crate) struct AxisPhases {
 }
 
 impl AxisPhases {
+    /// The source pixels that the taps of all phases read at position 0.
+    pub(crate) fn origins(&self) -> Vec<isize> {
+        let mut origins = Vec::new();
+        for phase in &self.phases {
+            origins.extend(phase.taps.iter().map(|tap| tap.origin));
+        }
+        origins
+    }
+
     /// With `align`, phases that read the same pattern of pixels one pixel apart are shifted onto each other.
     fn new(axis: &AxisGeometry, direction: Direction, align: bool) -> Self {
         let stride = axis.stride.cast_signed();
@@ -230,7 +241,8 @@ fn row_group(axes: &[AxisPhases; 3], class: [usize; 3]) -> RowGroup {
 /// All triples of an entry of each list, the last list running fastest.
 pub(crate) fn product<T: Copy>(lists: &[Vec<T>; 3]) -> impl Iterator<Item = [T; 3]> {
     let [first, second, third] = lists;
-    first.iter().flat_map(move |&a| second.iter().flat_map(move |&b| third.iter().map(move |&c| [a, b, c])))
+    let all = indices((first.len(), second.len(), third.len())).into_iter();
+    all.map(|(a, b, c)| [first[a], second[b], third[c]])
 }
 
 #[cfg(test)]

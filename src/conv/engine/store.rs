@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, s};
+use ndarray::{ArrayViewMut1, ArrayViewMut2, ArrayViewMut3, ArrayViewMut5, Axis, Slice, indices, s};
 use num_traits::{Float, Zero};
 
 use super::load::are_last;
@@ -126,7 +126,8 @@ pub(super) fn put_columns<A: FloatElement, S: Slot<A>>(
     let (count, height, width) = pictures.dim();
     let (period, (lines, pixels)) = (sums.len() / of_line, scratch.split_at_mut(column * width));
     for (turn, sums) in sums.chunks_exact(of_line).enumerate().take(height) {
-        for (pixel, (place, sums)) in (0..).flat_map(|place| sums.iter().map(move |sums| (place, sums))).enumerate().take(width) {
+        for pixel in 0..width {
+            let (place, sums) = (pixel / of_line, sums[pixel % of_line]);
             let to = &mut pixels[pixel * column..][..pitch];
             match sums {
                 Some(sums) => to.copy_from_slice(&sums[place * pitch..][..pitch]),
@@ -238,8 +239,7 @@ impl<T: Real> Block<'_, T> {
     fn store_pixels<A: FloatElement<Row = T>, S: Slot<A>>(&self, mut out: ArrayViewMut5<'_, S>, scratch: &mut [T]) {
         let (pictures, channels, depth, height, width) = out.dim();
         let [_, heights, widths] = &self.phases.axes;
-        let lines = (0..pictures).flat_map(|n| (0..depth).flat_map(move |d| (0..height).map(move |h| (n, d, h))));
-        for (n, d, h) in lines {
+        for (n, d, h) in indices((pictures, depth, height)) {
             for turn in 0..widths.out_stride.min(width) {
                 let pixels = out.slice_mut(s![n, .., d, h, turn..;widths.out_stride]);
                 let columns = pixels.dim().1;
@@ -259,8 +259,8 @@ impl<T: Real> Block<'_, T> {
     /// By residue of the line and of the column, where the sums of channel 0 of picture 0 begin, if there are any.
     fn places(&self, d: usize, [height, width]: [usize; 2]) -> Vec<Option<usize>> {
         let [_, heights, widths] = &self.phases.axes;
-        let residues_h = 0..heights.out_stride.min(height);
-        residues_h.flat_map(|h| (0..widths.out_stride.min(width)).map(move |w| self.place(d, [h, w]))).collect()
+        let residues = indices((heights.out_stride.min(height), widths.out_stride.min(width)));
+        residues.into_iter().map(|(h, w)| self.place(d, [h, w])).collect()
     }
 
     /// Where the sums of the outputs whose line and column have these residues begin, of channel 0 of picture 0, if there are any.

@@ -30,7 +30,7 @@ pub(crate) struct AxisPlanes {
 impl AxisPlanes {
     fn new(axis: &AxisPhases, separate: bool) -> Self {
         let source_stride = axis.source_stride.cast_signed();
-        let mut origins: Vec<isize> = axis.phases.iter().flat_map(|phase| phase.taps.iter().map(|tap| tap.origin)).collect();
+        let mut origins: Vec<isize> = axis.origins();
         let mut halo = 0;
         if !separate && let (Some(first), Some(last)) = (origins.iter().min(), origins.iter().max()) {
             let (first, last) = (first.div_euclid(source_stride), last.div_euclid(source_stride));
@@ -99,11 +99,17 @@ impl Strips {
     pub(crate) fn new(phases: &Phases, batch: usize, rows: usize, lanes: usize) -> Self {
         let block = Self::block_for(phases, batch, rows);
         let products = phases.tap_count().max(1) * rows / phases.count().max(1);
-        let layouts = AxisPlanes::choices(phases)
-            .flat_map(|planes| (0..4).map(move |run_axis| Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes)));
         // A vector of sums takes a cycle a product, a pixel copied about one too.
         let cost = |strips: &Self| (strips.sums_len / lanes).saturating_mul(products).saturating_add(strips.channel_len);
-        let best = layouts.min_by_key(cost);
+        let mut best: Option<Self> = None;
+        for planes in AxisPlanes::choices(phases) {
+            for run_axis in 0..4 {
+                let strips = Self::with_layout(phases, batch, block, planes.clone(), run_axis, lanes);
+                if best.as_ref().is_none_or(|best| cost(&strips) < cost(best)) {
+                    best = Some(strips);
+                }
+            }
+        }
         best.unwrap_or_else(|| Self::with_layout(phases, batch, block, AxisPlanes::shared(phases), 3, lanes))
     }
 

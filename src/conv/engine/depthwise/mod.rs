@@ -96,10 +96,10 @@ impl Rows {
         let [_, height, width] = geometry.axes;
         let [_, _, phases] = Phases::new(geometry, Direction::Expand, false).axes;
         let layers = phases.phases.iter().map(|phase| phase.taps.len()).max().unwrap_or(0);
-        let taps = phases.phases.iter().flat_map(|phase| {
-            phase.taps.iter().enumerate().map(|(layer, tap)| LayerTap::new(&width, layer, phase.residue, tap)).collect::<Vec<_>>()
-        });
-        let taps = taps.collect();
+        let mut taps = Vec::new();
+        for phase in &phases.phases {
+            taps.extend(phase.taps.iter().enumerate().map(|(layer, tap)| LayerTap::new(&width, layer, phase.residue, tap)));
+        }
         let lanes = lanes::<T>(backend);
         let period = (1..=lanes).map(|times| times * width.stride).find(|period| period % lanes == 0).unwrap_or(width.stride * lanes);
         let even = width.dilation == 1 && width.kernel % width.stride == 0;

@@ -1,6 +1,6 @@
 //! Forward and input gradient, row by row.
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut5, Axis, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut1, ArrayViewMut2, ArrayViewMut5, Axis, s};
 use num_traits::Zero;
 
 use super::{Depthwise, Rows};
@@ -67,9 +67,9 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
 
     fn piece<S: Slot<A>>(&self, origin: [usize; 5], mut piece: ArrayViewMut5<'_, S>) {
         for (n, mut picture) in piece.outer_iter_mut().enumerate() {
-            for (channel, mut volume) in picture.outer_iter_mut().enumerate() {
+            for (channel, volume) in picture.outer_iter_mut().enumerate() {
                 let at = [origin[0] + n, origin[1] + channel, origin[3]];
-                let rows = volume.outer_iter_mut().flat_map(|slice| slice.into_outer_iter_mut());
+                let rows = volume.index_axis_move(Axis(0), 0); // the depth is 1
                 match self.few.direction {
                     Direction::Expand => self.expand(at, rows),
                     Direction::Contract => self.contract(at, rows),
@@ -107,7 +107,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     }
 
     /// Rows of one output channel from the first on: spread-out coarse rows times patterns.
-    fn expand<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
+    fn expand<S: Slot<A>>(&self, [n, channel, first]: [usize; 3], out: ArrayViewMut2<'_, S>) {
         let (rows, sources) = (&self.rows, self.few.coarse);
         let (layers, reach) = (rows.layers, rows.coarse_reach());
         let (spread_len, patterns_len) = (rows.spread_len(), rows.patterns_len());
@@ -119,7 +119,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let first_source = self.patterns(channel, patterns);
             let mut held = vec![usize::MAX; reach];
             let mut terms = Vec::new();
-            for (row, mut out) in out.enumerate() {
+            for (row, mut out) in out.into_outer_iter_mut().enumerate() {
                 terms.clear();
                 for (kernel, coarse) in rows.coarse_rows(first + row) {
                     let slot = coarse % reach;
@@ -142,7 +142,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
     }
 
     /// Rows of one input gradient from the first on: fine rows times patterns, summed over the pixels that meet the same coarse one.
-    fn contract<'o, S: Slot<A> + 'o>(&self, [n, channel, first]: [usize; 3], out: impl Iterator<Item = ArrayViewMut1<'o, S>>) {
+    fn contract<S: Slot<A>>(&self, [n, channel, first]: [usize; 3], out: ArrayViewMut2<'_, S>) {
         let (rows, sources) = (&self.rows, self.few.fine);
         let (layers, reach) = (rows.layers, rows.fine_reach());
         // Where phases are even, rows begin with the padding, so that the pixels that meet a coarse one are a stride side by side.
@@ -157,7 +157,7 @@ impl<'w, 'x, A: FloatElement> Run<'w, 'x, A> {
             let mut held = vec![usize::MAX; reach];
             let mut terms = Vec::new();
             let pictures = self.source.slice(s![n, .., 0, .., ..]);
-            for (row, mut out) in out.enumerate() {
+            for (row, mut out) in out.into_outer_iter_mut().enumerate() {
                 terms.clear();
                 for (kernel, fine) in rows.fine_rows(first + row) {
                     let slot = fine % reach;

@@ -22,7 +22,10 @@ pub(crate) struct Direct {
 impl Direct {
     pub(crate) fn new(phases: Phases, batch: usize) -> Self {
         let strips = Strips::with_fewest_pixels(&phases, batch, block_of(&phases, batch, POSITIONS));
-        let tap_offsets = phases.groups.iter().flat_map(|group| strips.tap_offsets(group)).collect();
+        let mut tap_offsets = Vec::new();
+        for group in &phases.groups {
+            tap_offsets.extend(strips.tap_offsets(group));
+        }
         Self { strips, tap_offsets }
     }
 
@@ -50,9 +53,10 @@ impl Direct {
     pub(crate) fn sum<A: FloatElement>(&self, factors: &Factors<'_, A>, tile: &Tile, blocks: Range<usize>, sums: &mut [A::Row]) {
         let [_, depths, heights, widths] = self.strips.blocks();
         let [strip_len, pixels_len, rows_len] = self.lens(tile.fine.len(), tile.pitch);
-        let rows: Vec<usize> = (0..tile.fine.len())
-            .flat_map(|channel| self.tap_offsets.iter().map(move |tap| channel * self.strips.channel_len + tap))
-            .collect();
+        let mut rows = Vec::with_capacity(tile.fine.len() * self.tap_offsets.len());
+        for channel in 0..tile.fine.len() {
+            rows.extend(self.tap_offsets.iter().map(|tap| channel * self.strips.channel_len + tap));
+        }
         let lanes = lanes::<A::Row>(factors.backend);
         let vectors: Vec<Positions> = (0..tile.pitch).step_by(lanes).map(|start| Positions { from: start, to: start }).collect();
         with_scratch(strip_len + pixels_len + rows_len, |scratch: &mut [A::Row]| {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayView5, Axis, s};
+use ndarray::{ArrayView2, ArrayView5, Axis, indices, s};
 
 use crate::conv::engine::load::are_last;
 use crate::element::FloatElement;
@@ -52,8 +52,7 @@ impl PixelBlock {
         let ([n, d, h, w], count) = (self.ranges.clone(), channels.len());
         let block = source.slice(s![n, channels, d, h, w]);
         let [pictures, slices, rows, _] = self.room;
-        let places = (0..pictures).flat_map(|n| (0..slices).flat_map(move |d| (0..rows).map(move |h| [n, d, h])));
-        for ([n, d, h], line) in places.zip(pixels.chunks_exact_mut(self.room[3] * pitch)) {
+        for ((n, d, h), line) in indices((pictures, slices, rows)).into_iter().zip(pixels.chunks_exact_mut(self.room[3] * pitch)) {
             let inside = n < block.dim().0 && d < block.dim().2 && h < block.dim().3;
             let from = if inside { block.slice(s![n, .., d, h, ..]).reversed_axes() } else { ArrayView2::from(&[[]; 0]) };
             let filled = from.dim().0 * pitch;

@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use ndarray::indices;
+
 use super::pixels::PixelBlock;
 use super::{Factors, Tile};
 use crate::conv::engine::phases::Phases;
@@ -188,7 +190,7 @@ impl Reduced {
         let first = tiles.in_order().into_iter().map(|[n, row, column]| (n * rows + row) * height * line + column * width);
         let first: Vec<usize> = first.collect();
         let (pixels, tiles) = (&*pixels, first.as_slice());
-        let taps: Vec<usize> = (0..height).flat_map(|row| (0..width).map(move |column| row * line + column)).collect();
+        let taps: Vec<usize> = indices((height, width)).into_iter().map(|(row, column)| row * line + column).collect();
         let points = std::array::from_fn(|point| Some(point * tiles.len() * pitch));
         let filters = EvaluateFilters { pixels, pitch, channels: pitch, taps: &taps, tiles, points, out };
         filters.run([height, width], factors.backend);
@@ -235,7 +237,9 @@ impl Reduced {
             // A tile without a last coarse pixel is 0 at ∞.
             let (heights, widths) = (tiles.needed(0, point / TILE, 0), tiles.needed(1, point % TILE, 0));
             products.clear();
-            products.extend(tiles.numbers(&heights, &widths));
+            for run in tiles.runs(&heights, &widths) {
+                products.extend(run);
+            }
             offsets.clear();
             offsets.extend(products.iter().map(|tile| tile * lanes.len()));
             // Planes that follow each other and are multiplied are rows of one product.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, s};
+use ndarray::{ArrayView1, ArrayView5, ArrayViewMut4, ArrayViewMut5, Axis, indices, s};
 
 use super::tiles::{PlaneSource, Tiles, block_of, blocks_of, tile_counts};
 use super::{SOURCES, Scheme, TILE, planes_of};
@@ -339,11 +339,11 @@ impl<A: FloatElement> Block<'_, '_, '_, A> {
             if live_planes.is_none_or(|planes| planes != live.planes) {
                 live_planes = Some(&live.planes);
                 offsets.clear();
-                offsets.extend(scheme.summands(live).map(offset));
+                scheme.each_summand(live, |summand| offsets.push(offset(summand)));
             }
             let [rows, columns] = self.needed(point, phase);
             positions.clear();
-            positions.extend(tiles.vectors(&rows, &columns).map(|start| Positions { from: from(start), to: start }));
+            tiles.each_vector(&rows, &columns, |start| positions.push(Positions { from: from(start), to: start }));
             let layout = Layout::Panels { depth: scheme.pitch(), first: 0 };
             let (rows, offsets, positions, strip) =
                 (channels, offsets.as_slice(), positions.as_slice(), &points[point * self.point_len()..]);
@@ -390,9 +390,9 @@ impl<T: Real> Finish<'_, T> {
         let [height, width] = self.tiles.sizes;
         let of_line = widths.out_stride * width;
         let mut sums = vec![None; heights.out_stride * height * of_line];
-        for (phase_h, row) in (0..heights.phases.len()).flat_map(|phase| (0..height).map(move |row| (phase, row))) {
+        for (phase_h, row) in indices((heights.phases.len(), height)) {
             let (line, skipped_rows) = first_output(heights, phase_h, row, height);
-            for (phase_w, column) in (0..widths.phases.len()).flat_map(|phase| (0..width).map(move |column| (phase, column))) {
+            for (phase_w, column) in indices((widths.phases.len(), width)) {
                 let (pixel, skipped) = first_output(widths, phase_w, column, width);
                 let outputs = &outputs[self.scheme.phases.index([0, phase_h, phase_w]) * self.tiles.outputs_len()..];
                 let tile = self.tiles.number([n, skipped_rows, skipped]);

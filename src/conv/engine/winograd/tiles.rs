@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, s};
+use ndarray::{ArrayView2, ArrayView3, ArrayView5, Axis, indices, s};
 
 use super::{AxisScheme, TILE};
 use crate::conv::engine::load::{Span, copy_every, inside};
@@ -126,7 +126,7 @@ impl Tiles {
     }
 
     /// The numbers of these tiles of every picture, in order: those that follow each other together.
-    fn runs(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    pub(crate) fn runs(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let pictures = self.counts[0];
         let (runs, len) = match self.order {
             Order::Rows | Order::Apart => (pictures * rows.len(), columns.len()),
@@ -139,27 +139,22 @@ impl Tiles {
         (0..runs).map(move |run| first(run)..first(run) + len)
     }
 
-    /// Where the vectors begin that have these tiles of every picture.
-    pub(crate) fn vectors(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
+    /// Calls `work` with each place where a vector begins that has these tiles of every picture.
+    pub(crate) fn each_vector(&self, rows: &Range<usize>, columns: &Range<usize>, mut work: impl FnMut(usize)) {
         let (lanes, mut behind) = (self.lanes, 0);
-        self.runs(rows, columns).flat_map(move |run| {
+        for run in self.runs(rows, columns) {
             let start = (run.start / lanes * lanes).max(behind);
             behind = behind.max(run.end.next_multiple_of(lanes));
-            (start..behind).step_by(lanes)
-        })
-    }
-
-    /// The numbers of these tiles of every picture.
-    pub(crate) fn numbers(&self, rows: &Range<usize>, columns: &Range<usize>) -> impl Iterator<Item = usize> {
-        self.runs(rows, columns).flatten()
+            (start..behind).step_by(lanes).for_each(&mut work);
+        }
     }
 
     /// Picture, row and column of every tile, in order.
     pub(crate) fn in_order(&self) -> Vec<[usize; 3]> {
         let [pictures, rows, columns] = self.counts;
         let mut places = vec![[0; 3]; self.all()];
-        for place in (0..pictures).flat_map(|n| (0..rows).flat_map(move |row| (0..columns).map(move |column| [n, row, column]))) {
-            places[self.number(place)] = place;
+        for (n, row, column) in indices((pictures, rows, columns)) {
+            places[self.number([n, row, column])] = [n, row, column];
         }
         places
     }
@@ -216,8 +211,8 @@ impl Tiles {
         let [pictures, rows, columns] = self.counts;
         match self.order {
             Order::Rows => {
-                let of_picture = |n: usize| (0..rows).map(move |row| (n * (rows + 1) + row) * (columns + 1));
-                ((0..pictures).flat_map(of_picture).collect(), columns)
+                let begin = |(n, row)| (n * (rows + 1) + row) * (columns + 1);
+                (indices((pictures, rows)).into_iter().map(begin).collect(), columns)
             }
             Order::Apart => (vec![0], self.all()),
             Order::Columns => ((0..columns).map(|column| self.pixel(0, column * self.sizes[1])).collect(), self.column()),
@@ -282,8 +277,7 @@ impl<'t> PlaneSource<'t> {
             inside.map_or(usize::MAX, |(line, pixel)| line * size[1] + pixel)
         };
         let pixels = if tiles.order == Order::Apart { ELEMENTS } else { 0 };
-        let pixels = (0..pixels).flat_map(|element| (0..rows * columns).map(move |tile| (element, tile)));
-        let pixels = pixels.map(|(element, tile)| pixel_of(element, tile)).collect();
+        let pixels = indices((pixels, rows * columns)).into_iter().map(|(element, tile)| pixel_of(element, tile)).collect();
         let [row, column] = std::array::from_fn(|axis| (origin[axis] - copied[axis]).cast_unsigned());
         let begin = (row * tiles.reach[1] + column) * tiles.column_pitch();
         let columns = std::array::from_fn(inside_of);
@@ -306,7 +300,8 @@ impl<'t> PlaneSource<'t> {
         source: &ArrayView5<'_, A>,
     ) -> Vec<Self> {
         let size = [source.len_of(Axis(3)), source.len_of(Axis(4))];
-        let origins = height.planes.iter().flat_map(|&row| width.planes.iter().map(move |&column| [row, column]));
+        let origins = indices((height.planes.len(), width.planes.len())).into_iter();
+        let origins = origins.map(|(row, column)| [height.planes[row], width.planes[column]]);
         origins.enumerate().map(|plane| Self::new(plane, tiles, start, size)).collect()
     }
 

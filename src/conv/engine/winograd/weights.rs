@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, s};
+use ndarray::{ArrayView3, ArrayView4, ArrayView5, Axis, indices, s};
 
 use super::super::cost::{Uses, Work, reduced_pays};
 use super::super::packed_weights::Channels;
@@ -158,13 +158,13 @@ impl Scheme {
         first * planes + plane * SOURCES.min(self.channels.source - first) + place
     }
 
-    /// The summands that are multiplied at a point.
-    pub(crate) fn summands(&self, live: &Live) -> impl Iterator<Item = usize> {
-        (0..self.channels.source).step_by(SOURCES).flat_map(move |first| {
-            let planes = live.planes.iter().enumerate().filter(|(_, place)| place.is_some());
-            let sources = first..self.channels.source.min(first + SOURCES);
-            planes.flat_map(move |(plane, _)| sources.clone().map(move |source| self.summand(source, plane)))
-        })
+    /// Calls `work` with each summand that is multiplied at a point.
+    pub(crate) fn each_summand(&self, live: &Live, mut work: impl FnMut(usize)) {
+        for first in (0..self.channels.source).step_by(SOURCES) {
+            for (plane, _) in live.planes.iter().enumerate().filter(|(_, place)| place.is_some()) {
+                (first..self.channels.source.min(first + SOURCES)).for_each(|source| work(self.summand(source, plane)));
+            }
+        }
     }
 
     /// The numbers of all filters at the points.
@@ -363,10 +363,11 @@ fn copy_kernels<A: FloatElement>(weight: &ArrayView4<'_, A>, to: &mut [A::Row]) 
 pub(crate) fn filters([height, width]: &[AxisScheme; 2], kernel_width: usize) -> Vec<Vec<Filter>> {
     let of_plane = |rows: &[Option<usize>], columns: &[Option<usize>]| {
         let entry = |row: Option<usize>, column: Option<usize>| Some(row? * kernel_width + column?);
-        rows.iter().flat_map(|&row| columns.iter().map(move |&column| entry(row, column))).collect::<Filter>()
+        indices((rows.len(), columns.len())).into_iter().map(|(row, column)| entry(rows[row], columns[column])).collect::<Filter>()
     };
     let of_phase = |rows: &[Filter], columns: &[Filter]| {
-        rows.iter().flat_map(|row| columns.iter().map(|column| of_plane(row, column))).collect::<Vec<_>>()
+        indices((rows.len(), columns.len())).into_iter().map(|(row, column)| of_plane(&rows[row], &columns[column])).collect::<Vec<_>>()
     };
-    height.entries.iter().flat_map(|rows| width.entries.iter().map(|columns| of_phase(rows, columns))).collect()
+    let phases = indices((height.entries.len(), width.entries.len())).into_iter();
+    phases.map(|(row, column)| of_phase(&height.entries[row], &width.entries[column])).collect()
 }
