@@ -3,14 +3,15 @@
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
-use ndarray::{ArrayView5, ArrayViewMut5};
+use ndarray::{Array5, ArrayView5, ArrayViewMut5};
 
 #[cfg(feature = "conv")]
 use crate::conv::ConvElement;
+use crate::error::Error;
 use crate::kernels::{Arithmetic, FewBits, How, Real, as_few_bits, as_few_bits_mut};
-use crate::memory::uninit::{as_alike, as_alike_mut};
+use crate::memory::uninit::{as_alike, as_alike_mut, as_uninit};
 use crate::resize::nearest::NearestIndices;
-use crate::resize::{ResizeElement, ResizeElementAdd};
+use crate::resize::{PlannedResize, ResizeElement, ResizeElementAdd};
 
 pub(crate) mod sealed {
     /// Keeps [`Element`](super::Element) closed: the engines rely on what its implementations promise.
@@ -63,6 +64,14 @@ pub trait Element:
     /// Copies every output pixel from its input pixel, by loops that are compiled in this crate. Shapes have been checked.
     #[doc(hidden)]
     fn copy_nearest(indices: &NearestIndices, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How);
+
+    /// A new array of `shape`, resized by code that is compiled in this crate. Shapes have been checked.
+    #[doc(hidden)]
+    fn resized(planned: &PlannedResize, x: ArrayView5<'_, Self>, shape: [usize; 5], channels_last: bool) -> Result<Array5<Self>, Error>;
+
+    /// The same into `y`.
+    #[doc(hidden)]
+    fn resize_into(planned: &PlannedResize, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>) -> Result<(), Error>;
 }
 
 /// An element type that gradients exist for.
@@ -260,6 +269,19 @@ macro_rules! element {
             fn copy_nearest(indices: &NearestIndices, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, MaybeUninit<Self>>, how: How) {
                 indices.run::<$alike>(as_alike(x), as_alike_mut(y), how);
             }
+
+            fn resized(
+                planned: &PlannedResize,
+                x: ArrayView5<'_, Self>,
+                shape: [usize; 5],
+                channels_last: bool,
+            ) -> Result<Array5<Self>, Error> {
+                planned.forward(x, shape, channels_last)
+            }
+
+            fn resize_into(planned: &PlannedResize, x: ArrayView5<'_, Self>, y: ArrayViewMut5<'_, Self>) -> Result<(), Error> {
+                planned.forward_into(x, as_uninit(y))
+            }
         }
     };
 }
@@ -279,9 +301,9 @@ mod half_precision {
     use std::mem::MaybeUninit;
 
     use half::slice::HalfFloatSliceExt;
-    use ndarray::{ArrayView5, ArrayViewMut5};
+    use ndarray::{Array5, ArrayView5, ArrayViewMut5};
 
-    use super::{Convert, Element, FloatElement, How, NearestIndices, as_alike, as_alike_mut, sealed};
+    use super::{Convert, Element, Error, FloatElement, How, NearestIndices, PlannedResize, as_alike, as_alike_mut, as_uninit, sealed};
 
     macro_rules! half_rows {
         ($half:ty) => {

@@ -112,12 +112,34 @@ pub type SpatialArray<A, const RANK: usize> = Array<A, <Spatial<RANK> as Spatial
 
 /// `sizes` as three spatial axes; those that are missing come first and get `missing`.
 pub(crate) fn three_axes<T: Copy, const RANK: usize>(sizes: [T; RANK], missing: T) -> [T; 3] {
-    std::array::from_fn(|axis| if axis + RANK < 3 { missing } else { sizes[axis + RANK - 3] })
+    let mut axes = [missing; 3];
+    axes[3 - RANK..].copy_from_slice(&sizes);
+    axes
 }
 
 /// The last of three spatial axes: the reverse of [`three_axes`].
 pub(crate) fn last_axes<T: Copy, const RANK: usize>(sizes: [T; 3]) -> [T; RANK] {
-    std::array::from_fn(|axis| sizes[3 - RANK + axis])
+    let mut axes = [sizes[0]; RANK];
+    axes.copy_from_slice(&sizes[3 - RANK..]);
+    axes
+}
+
+/// The first of three axes, of which the others do not count.
+pub(crate) fn first_axes<T: Copy, const RANK: usize>(axes: [T; 3]) -> [T; RANK] {
+    let mut first = [axes[0]; RANK];
+    first.copy_from_slice(&axes[..RANK]);
+    first
+}
+
+/// Checks the spatial sizes of `argument`.
+fn expect_sizes(argument: &'static str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
+    let rank = expected.len();
+    for (index, (&expected, &found)) in expected.iter().zip(found).enumerate() {
+        if found != expected {
+            return Err(Error::ShapeMismatch { argument, axis: Axis::spatial(rank, index), expected, found });
+        }
+    }
+    Ok(())
 }
 
 /// The five sizes N×C×D×H×W, missing spatial axes of size 1.
@@ -242,14 +264,7 @@ macro_rules! readings {
 
             /// Checks the spatial sizes against those expected of `argument`.
             pub(crate) fn expect_spatial(&self, argument: &'static str, expected: [usize; RANK]) -> Result<(), Error> {
-                let found = self.spatial();
-                for index in 0..RANK {
-                    if found[index] != expected[index] {
-                        let axis = Axis::spatial(RANK, index);
-                        return Err(Error::ShapeMismatch { argument, axis, expected: expected[index], found: found[index] });
-                    }
-                }
-                Ok(())
+                expect_sizes(argument, &expected, &self.spatial())
             }
 
             /// Checks batch and channels against those expected of `argument`.

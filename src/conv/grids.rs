@@ -69,6 +69,10 @@ impl Grids {
         windows: &[Window; RANK],
         parameters: &Parameters,
     ) -> Self {
+        Self::of_three(three_axes(coarse, 1), three_axes(fine, 1), three_axes(*windows, Window::new(1)), parameters)
+    }
+
+    fn of_three(coarse: [usize; 3], fine: [usize; 3], windows: [Window; 3], parameters: &Parameters) -> Self {
         let (mut axes, mut margins) = ([AxisGeometry::POINT; 3], [[0; 2]; 3]);
         for (index, window) in windows.iter().enumerate() {
             let [begin, end] = window.margins();
@@ -82,7 +86,7 @@ impl Grids {
                 1 => window.stride.min(past),
                 _ => window.stride,
             };
-            axes[3 - RANK + index] = AxisGeometry {
+            axes[index] = AxisGeometry {
                 coarse: coarse[index],
                 fine: inside,
                 kernel: window.kernel,
@@ -90,10 +94,9 @@ impl Grids {
                 dilation: window.dilation,
                 padding: window.zeros_before(),
             };
-            margins[3 - RANK + index] = [begin.min(fine[index]), end.min(fine[index])];
+            margins[index] = [begin.min(fine[index]), end.min(fine[index])];
         }
-        let kernel = three_axes(windows.map(|window| window.kernel), 1);
-        let (coarse, fine) = (three_axes(coarse, 1), three_axes(fine, 1));
+        let kernel = windows.map(|window| window.kernel);
         let geometry = Geometry { axes, groups: parameters.groups, precision: parameters.precision };
         Self { coarse, fine, kernel, geometry, margins, backend: parameters.backend.unwrap_or_else(Backend::best) }
     }

@@ -4,6 +4,7 @@ use crate::error::{Axis, Error};
 use crate::kernels::Backend;
 use crate::output_size::{self, Window, signed_padding};
 use crate::resize::coordinates::PerAxis;
+use crate::tensor::first_axes;
 
 /// How ONNX pads by itself.
 ///
@@ -131,16 +132,24 @@ impl Default for Parameters {
 impl Parameters {
     /// The windows of all axes, without output padding.
     pub(crate) fn windows<const RANK: usize>(&self, kernel: [usize; RANK]) -> Result<[Window; RANK], Error> {
+        Ok(first_axes(self.windows_of(&kernel)?))
+    }
+
+    /// The same; as many count as `kernel` has axes.
+    fn windows_of(&self, kernel: &[usize]) -> Result<[Window; 3], Error> {
+        let rank = kernel.len();
         if self.groups == 0 {
             return Err(Error::InvalidParameter { parameter: "groups", value: 0.0, requirement: "at least 1" });
         }
-        let stride = self.stride.resolve::<RANK>("stride")?;
-        let begin = self.padding_begin.resolve::<RANK>("padding")?;
-        let end = self.padding_end.resolve::<RANK>("padding")?;
-        let dilation = self.dilation.resolve::<RANK>("dilation")?;
-        let window =
-            |axis: usize| Window::new(kernel[axis]).stride(stride[axis]).padding_of(begin[axis], end[axis]).dilation(dilation[axis]);
-        Ok(std::array::from_fn(window))
+        let stride = self.stride.resolve_axes("stride", rank)?;
+        let begin = self.padding_begin.resolve_axes("padding", rank)?;
+        let end = self.padding_end.resolve_axes("padding", rank)?;
+        let dilation = self.dilation.resolve_axes("dilation", rank)?;
+        let mut windows = [Window::new(1); 3];
+        for (axis, window) in windows[..rank].iter_mut().enumerate() {
+            *window = Window::new(kernel[axis]).stride(stride[axis]).padding_of(begin[axis], end[axis]).dilation(dilation[axis]);
+        }
+        Ok(windows)
     }
 }
 
@@ -163,14 +172,19 @@ impl Default for OutputRule {
 
 impl OutputRule {
     /// The windows with the padding that the rule asks for.
-    pub(crate) fn apply<const RANK: usize>(&self, windows: [Window; RANK], input: [usize; RANK]) -> Result<[Window; RANK], Error> {
-        let output_padding = self.output_padding.resolve::<RANK>("output padding")?;
-        let output_shape = self.output_shape.as_ref().map(|shape| shape.resolve::<RANK>("output shape")).transpose()?;
-        let output_size = self.output_size.as_ref().map(|size| size.resolve::<RANK>("output size")).transpose()?;
-        self.check_together(&windows, &output_padding)?;
-        let mut padded = windows;
-        for (index, window) in padded.iter_mut().enumerate() {
-            let axis = Axis::spatial(RANK, index);
+    pub(crate) fn apply<const RANK: usize>(&self, mut windows: [Window; RANK], input: [usize; RANK]) -> Result<[Window; RANK], Error> {
+        self.apply_to(&mut windows, &input)?;
+        Ok(windows)
+    }
+
+    fn apply_to(&self, windows: &mut [Window], input: &[usize]) -> Result<(), Error> {
+        let rank = input.len();
+        let output_padding = self.output_padding.resolve_axes("output padding", rank)?;
+        let output_shape = self.output_shape.as_ref().map(|shape| shape.resolve_axes("output shape", rank)).transpose()?;
+        let output_size = self.output_size.as_ref().map(|size| size.resolve_axes("output size", rank)).transpose()?;
+        self.check_together(windows, &output_padding[..rank])?;
+        for (index, window) in windows.iter_mut().enumerate() {
+            let axis = Axis::spatial(rank, index);
             if let Some(size) = output_size {
                 *window = output_size::with_output_size(axis, input[index], size[index], window)?;
                 continue;
@@ -188,7 +202,7 @@ impl OutputRule {
                 *window = fit(axis, input[index], target, window, self.auto_pad == Some(AutoPad::SameUpper))?;
             }
         }
-        Ok(padded)
+        Ok(())
     }
 
     /// Refuses options of which one computes what another says.

@@ -6,6 +6,7 @@
 //! (`m / n` where a size was asked for, the scale itself where a scale was).
 
 use crate::error::{Axis, Error};
+use crate::tensor::first_axes;
 
 /// Which input position an output pixel is computed at.
 ///
@@ -375,11 +376,19 @@ impl<T> From<Vec<T>> for PerAxis<T> {
 impl<T: Copy> PerAxis<T> {
     /// One value for each of `RANK` axes.
     pub(crate) fn resolve<const RANK: usize>(&self, argument: &'static str) -> Result<[T; RANK], Error> {
+        Ok(first_axes(self.resolve_axes(argument, RANK)?))
+    }
+
+    /// The same for a rank that is known at run time. The first `rank` values count.
+    pub(crate) fn resolve_axes(&self, argument: &'static str, rank: usize) -> Result<[T; 3], Error> {
         match self {
-            Self::All(value) => Ok([*value; RANK]),
-            Self::Each(values) => {
-                values.as_slice().try_into().map_err(|_| Error::AxisCount { argument, expected: RANK, found: values.len() })
-            }
+            Self::All(value) => Ok([*value; 3]),
+            Self::Each(values) => match values[..] {
+                [a] if rank == 1 => Ok([a; 3]),
+                [a, b] if rank == 2 => Ok([a, b, b]),
+                [a, b, c] if rank == 3 => Ok([a, b, c]),
+                _ => Err(Error::AxisCount { argument, expected: rank, found: values.len() }),
+            },
         }
     }
 }
@@ -399,6 +408,22 @@ pub enum Target<const RANK: usize> {
     Size([usize; RANK]),
     /// Output pixels per input pixel of each axis.
     Scale([f64; RANK]),
+}
+
+/// A [`Target`] of any rank.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    Size(&'a [usize]),
+    Scale(&'a [f64]),
+}
+
+impl<const RANK: usize> Target<RANK> {
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        match self {
+            Self::Size(sizes) => Asked::Size(sizes),
+            Self::Scale(scales) => Asked::Scale(scales),
+        }
+    }
 }
 
 impl<const RANK: usize> From<f64> for Target<RANK> {
@@ -461,9 +486,9 @@ pub(crate) fn scaled_by_ratio(size: usize, (output, input): (usize, usize)) -> O
 }
 
 /// Checks that no axis is empty.
-pub(crate) fn check_sizes<const RANK: usize>(argument: &'static str, sizes: [usize; RANK]) -> Result<(), Error> {
+pub(crate) fn check_sizes(argument: &'static str, sizes: &[usize]) -> Result<(), Error> {
     match sizes.iter().position(|&size| size == 0) {
-        Some(index) => Err(Error::ZeroSize { argument, axis: Axis::spatial(RANK, index) }),
+        Some(index) => Err(Error::ZeroSize { argument, axis: Axis::spatial(sizes.len(), index) }),
         None => Ok(()),
     }
 }

@@ -4,14 +4,14 @@ use crate::error::{Axis, Error};
 use crate::kernels::{Backend, How, StreamingStores};
 use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
 use crate::resize::coordinates::{
-    AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_axis, scaled_by_ratio,
+    Asked, AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_axis, scaled_by_ratio,
 };
 use crate::resize::nearest::{NearestRule, TorchArithmetic, index_list};
-use crate::tensor::{Spatial, SpatialRank};
+use crate::tensor::{Spatial, SpatialRank, first_axes};
 
 use super::filter::Filter;
 use super::passes::IntegerSums;
-use super::plan::{AxisPlan, ResizePlan, RunOptions};
+use super::plan::{AxisPlan, PlannedResize, ResizePlan, RunOptions};
 use super::profile::Profile;
 use super::taps::{PositionArithmetic, TapRule, Taps};
 
@@ -359,7 +359,7 @@ impl Resize {
     where
         Spatial<RANK>: SpatialRank,
     {
-        Ok(self.geometry(input, target.into())?.map(|axis| axis.output))
+        Ok(first_axes(self.geometry(&input, target.into().asked())?.map(|axis| axis.output)))
     }
 
     /// Computes the weights for an input of `input` pixels: a size or a scale for each spatial axis.
@@ -396,28 +396,37 @@ impl Resize {
     where
         Spatial<RANK>: SpatialRank,
     {
-        let geometry = self.geometry(input, target.into())?;
+        let (output, planned) = self.plan_axes(&input, target.into().asked())?;
+        Ok(ResizePlan::new(input, first_axes(output), planned))
+    }
+
+    /// The sizes of the output, of which as many count as the input has axes, and the plan.
+    fn plan_axes(&self, input: &[usize], asked: Asked<'_>) -> Result<([usize; 3], PlannedResize), Error> {
+        let (geometry, rank) = (self.geometry(input, asked)?, input.len());
         let output = geometry.map(|axis| axis.output);
         let mut axes = [AxisPlan::identity()?, AxisPlan::identity()?, AxisPlan::identity()?];
-        let coordinates = self.axis_coordinates::<RANK>()?;
-        let shrinks = geometry.iter().all(|axis| axis.opencv_ratio() >= 1.0);
-        for index in 0..RANK {
-            let axis = Axis::spatial(RANK, index);
-            axes[3 - RANK + index] = match self.method {
+        let coordinates = self.axis_coordinates(rank)?;
+        let shrinks = geometry[..rank].iter().all(|axis| axis.opencv_ratio() >= 1.0);
+        for index in 0..rank {
+            let axis = Axis::spatial(rank, index);
+            axes[3 - rank + index] = match self.method {
                 Method::Nearest | Method::NearestExact | Method::NearestBy(_) => {
-                    self.nearest_axis(axis, coordinates[index], &geometry[index], output_sum::<RANK>(output))?
+                    self.nearest_axis(axis, coordinates[index], &geometry[index], output_sum(&output[..rank]))?
                 }
                 Method::Area => self.area_axis(axis, &geometry[index], shrinks)?,
                 _ => self.filter_axis(axis, coordinates[index], &geometry[index])?,
             };
         }
-        let options = RunOptions {
+        Ok((output, PlannedResize::new(axes, self.run_options())?))
+    }
+
+    fn run_options(&self) -> RunOptions {
+        RunOptions {
             nearest: self.is_nearest(),
             integers: if matches!(self.method, Method::LinearFixed { .. }) { IntegerSums::Double } else { self.profile.integers() },
             extrapolation: self.extrapolation,
             how: How { backend: self.backend.unwrap_or_else(Backend::best), streaming: self.streaming },
-        };
-        ResizePlan::new(input, output, axes, options)
+        }
     }
 
     /// The same with per-axis options in another order.
@@ -434,8 +443,8 @@ impl Resize {
         matches!(self.method, Method::Nearest | Method::NearestExact | Method::NearestBy(_))
     }
 
-    /// The coordinates of each axis, checked against the method.
-    fn axis_coordinates<const RANK: usize>(&self) -> Result<[Coordinates; RANK], Error> {
+    /// The coordinates of each axis, checked against the method. The first `rank` count.
+    fn axis_coordinates(&self, rank: usize) -> Result<[Coordinates; 3], Error> {
         if let (Method::NearestBy(rule), Some(_)) = (&self.method, &self.coordinates)
             && !matches!(rule, NearestRule::Rounded(_))
         {
@@ -447,37 +456,33 @@ impl Resize {
             return Err(Error::Unsupported { what: "area with coordinates".to_owned(), why });
         }
         let default = if self.is_nearest() { self.profile.nearest().1 } else { Coordinates::HalfPixel };
-        let coordinates = self.coordinates.clone().unwrap_or(PerAxis::All(default)).resolve("coordinates")?;
+        let coordinates = self.coordinates.clone().unwrap_or(PerAxis::All(default)).resolve_axes("coordinates", rank)?;
         coordinates.iter().try_for_each(|coordinates| coordinates.check())?;
         Ok(coordinates)
     }
 
-    /// Sizes and scale of each axis.
-    fn geometry<const RANK: usize>(&self, input: [usize; RANK], target: Target<RANK>) -> Result<[Geometry; RANK], Error> {
+    /// Sizes and scale of each axis: as many as `input` has.
+    fn geometry(&self, input: &[usize], asked: Asked<'_>) -> Result<[Geometry; 3], Error> {
         check_sizes("input", input)?;
-        element_count::<u8>("input", &input)?;
-        let mut geometry = match (&self.crop, target) {
-            (Some(part), _) => self.cropped_axes(input, part, target)?,
-            (None, Target::Size(asked)) => self.sized_axes(input, asked)?,
-            (None, Target::Scale(scales)) => self.scaled_axes(input, scales)?,
+        element_count::<u8>("input", input)?;
+        let mut geometry = match (&self.crop, asked) {
+            (Some(part), _) => self.cropped_axes(input, part, asked)?,
+            (None, Asked::Size(sizes)) => self.sized_axes(input, sizes)?,
+            (None, Asked::Scale(scales)) => self.scaled_axes(input, scales)?,
         };
         for axis in &mut geometry {
             axis.fractional_length = self.profile.fractional_length();
         }
-        element_count::<u8>("output", &geometry.map(|axis| axis.output))?;
+        element_count::<u8>("output", &geometry.map(|axis| axis.output)[..input.len()])?;
         Ok(geometry)
     }
 
-    fn cropped_axes<const RANK: usize>(
-        &self,
-        input: [usize; RANK],
-        part: &[PerAxis<f64>; 2],
-        target: Target<RANK>,
-    ) -> Result<[Geometry; RANK], Error> {
+    fn cropped_axes(&self, input: &[usize], part: &[PerAxis<f64>; 2], asked: Asked<'_>) -> Result<[Geometry; 3], Error> {
         self.check_crop()?;
-        let [begin, end] = [part[0].resolve::<RANK>("crop begin")?, part[1].resolve::<RANK>("crop end")?];
-        let mut geometry = [Geometry::of_sizes(1, 1); RANK];
-        for (index, axis) in geometry.iter_mut().enumerate() {
+        let rank = input.len();
+        let [begin, end] = [part[0].resolve_axes("crop begin", rank)?, part[1].resolve_axes("crop end", rank)?];
+        let mut geometry = [Geometry::of_sizes(1, 1); 3];
+        for (index, axis) in geometry[..rank].iter_mut().enumerate() {
             // Pillow's box is of f32, and so is its length.
             let rounded = |number: f64| if self.profile == Profile::Pillow { f64::from(number as f32) } else { number };
             let edges = [begin[index], end[index]].map(rounded);
@@ -493,14 +498,14 @@ impl Resize {
             if !(end <= input[index] as f64) {
                 return Err(Error::InvalidParameter { parameter: "crop end", value: end, requirement: "at most the input's size" });
             }
-            let output = match target {
-                Target::Size(asked) => {
-                    check_sizes("output", asked)?;
-                    asked[index]
+            let output = match asked {
+                Asked::Size(sizes) => {
+                    check_sizes("output", sizes)?;
+                    sizes[index]
                 }
-                Target::Scale(scales) => {
+                Asked::Scale(scales) => {
                     let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
-                    scaled_length(Axis::spatial(RANK, index), (input[index], length), scales[index], rule)?
+                    scaled_length(Axis::spatial(rank, index), (input[index], length), scales[index], rule)?
                 }
             };
             *axis = Geometry::of_part(input[index], output, edges, length);
@@ -526,13 +531,16 @@ impl Resize {
         Err(Error::Unsupported { what: what.to_owned(), why })
     }
 
-    fn sized_axes<const RANK: usize>(&self, input: [usize; RANK], asked: [usize; RANK]) -> Result<[Geometry; RANK], Error> {
+    fn sized_axes(&self, input: &[usize], asked: &[usize]) -> Result<[Geometry; 3], Error> {
         check_sizes("output", asked)?;
-        let mut geometry = std::array::from_fn(|index| Geometry::of_sizes(input[index], asked[index]));
-        if let Some(common) = common_axis(self.aspect_ratio, &input, &asked) {
+        let mut geometry = [Geometry::of_sizes(1, 1); 3];
+        for (axis, (&input, &asked)) in geometry.iter_mut().zip(input.iter().zip(asked)) {
+            *axis = Geometry::of_sizes(input, asked);
+        }
+        if let Some(common) = common_axis(self.aspect_ratio, input, asked) {
             let ratio = (asked[common], input[common]);
-            for (index, axis) in geometry.iter_mut().enumerate() {
-                let overflow = Error::SizeOverflow { argument: "output", axis: Axis::spatial(RANK, index) };
+            for (index, axis) in geometry[..input.len()].iter_mut().enumerate() {
+                let overflow = Error::SizeOverflow { argument: "output", axis: Axis::spatial(input.len(), index) };
                 let output = scaled_by_ratio(input[index], ratio).ok_or(overflow)?;
                 let of_sizes = self.recompute_scale;
                 *axis = if of_sizes { Geometry::of_sizes(input[index], output) } else { Geometry::of_ratio(input[index], output, ratio) };
@@ -541,11 +549,11 @@ impl Resize {
         Ok(geometry)
     }
 
-    fn scaled_axes<const RANK: usize>(&self, input: [usize; RANK], scales: [f64; RANK]) -> Result<[Geometry; RANK], Error> {
+    fn scaled_axes(&self, input: &[usize], scales: &[f64]) -> Result<[Geometry; 3], Error> {
         let rule = self.scale_rule.unwrap_or(self.profile.scale_rule());
-        let mut geometry = [Geometry::of_sizes(1, 1); RANK];
-        for (index, axis) in geometry.iter_mut().enumerate() {
-            let output = scaled_of(Axis::spatial(RANK, index), input[index], scales[index], rule)?;
+        let mut geometry = [Geometry::of_sizes(1, 1); 3];
+        for (index, axis) in geometry[..input.len()].iter_mut().enumerate() {
+            let output = scaled_of(Axis::spatial(input.len(), index), input[index], scales[index], rule)?;
             *axis = if self.recompute_scale {
                 Geometry::of_sizes(input[index], output)
             } else {
@@ -639,6 +647,6 @@ impl Resize {
 }
 
 /// Height plus width of a picture, by which PyTorch chooses its loop.
-fn output_sum<const RANK: usize>(output: [usize; RANK]) -> Option<usize> {
-    (RANK == 2).then(|| output.iter().fold(0, |sum, &size| size.saturating_add(sum)))
+fn output_sum(output: &[usize]) -> Option<usize> {
+    if let [height, width] = *output { Some(height.saturating_add(width)) } else { None }
 }

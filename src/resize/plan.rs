@@ -3,9 +3,10 @@
 use std::any::TypeId;
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{ArrayViewMut5, Axis as NdAxis};
+use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis};
 
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
@@ -49,18 +50,35 @@ use super::taps::{AxisTaps, Taps};
 pub struct ResizePlan<const RANK: usize> {
     input: [usize; RANK],
     output: [usize; RANK],
+    planned: PlannedResize,
+}
+
+/// What a plan computes, whatever its rank.
+#[derive(Clone)]
+pub struct PlannedResize {
     /// Output pixels of depth, height and width whose position is extrapolated.
     outside: [Vec<u32>; 3],
     extrapolation: f64,
     /// Shared by clones.
-    operator: Arc<Operator>,
+    tables: Arc<dyn Tables>,
     how: How,
+}
+
+/// An [`Operator`]. It is dropped through a virtual call: crates that use plans would otherwise compile how all its tables are dropped.
+trait Tables: Send + Sync + UnwindSafe + RefUnwindSafe {
+    fn operator(&self) -> &Operator;
+}
+
+impl Tables for Operator {
+    fn operator(&self) -> &Operator {
+        self
+    }
 }
 
 /// The sizes; the tables would fill pages.
 impl<const RANK: usize> fmt::Debug for ResizePlan<RANK> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { input, output, how, .. } = self;
+        let Self { input, output, planned: PlannedResize { how, .. } } = self;
         f.debug_struct("ResizePlan").field("input", input).field("output", output).field("how", how).finish_non_exhaustive()
     }
 }
@@ -180,11 +198,8 @@ impl Operator {
 }
 
 impl<const RANK: usize> ResizePlan<RANK> {
-    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
-        let RunOptions { extrapolation, how, .. } = options;
-        let outside = axes.each_mut().map(|axis| std::mem::take(&mut axis.outside));
-        let operator = Arc::new(Operator::new(axes, options)?);
-        Ok(Self { input, output, outside, extrapolation, operator, how })
+    pub(crate) fn new(input: [usize; RANK], output: [usize; RANK], planned: PlannedResize) -> Self {
+        Self { input, output, planned }
     }
 
     /// The spatial size of the input that the plan is for.
@@ -201,8 +216,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
 
     /// The same with three spatial axes, missing ones of size 1.
     pub(crate) fn widened(self) -> ResizePlan<3> {
-        let Self { input, output, outside, extrapolation, operator, how } = self;
-        ResizePlan { input: three_axes(input, 1), output: three_axes(output, 1), outside, extrapolation, operator, how }
+        ResizePlan { input: three_axes(self.input, 1), output: three_axes(self.output, 1), planned: self.planned }
     }
 
     /// How many output pixels copy each input pixel, if the plan does nothing else and does it for elements of every type.
@@ -212,9 +226,10 @@ impl<const RANK: usize> ResizePlan<RANK> {
             Forward::Nearest(indices, _) => indices.whole_factors(input),
             Forward::Filter(_) => None,
         };
-        let factors = of(&self.operator.single)?;
-        let same = self.operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
-        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        let operator = self.planned.tables.operator();
+        let factors = of(&operator.single)?;
+        let same = operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
+        let extrapolates = self.planned.outside.iter().any(|outside| !outside.is_empty());
         (same && !extrapolates).then(|| last_axes(factors))
     }
 
@@ -239,9 +254,9 @@ impl<const RANK: usize> ResizePlan<RANK> {
         x.expect_spatial("input", self.input)?;
         let shape = five_axes(x.batch(), x.channels(), self.output);
         let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
-        match &self.operator.of::<A>().forward {
+        match &self.planned.tables.operator().of::<A>().forward {
             Forward::Filter(passes) => {
-                A::resize_memory(passes, [x.batch().saturating_mul(x.channels()), interleaved(&x)], self.how.backend, output_bytes)
+                A::resize_memory(passes, [x.batch().saturating_mul(x.channels()), interleaved(&x)], self.planned.how.backend, output_bytes)
             }
             Forward::Nearest(indices, taps) => {
                 Ok(MemoryUse::of_call(output_bytes, indices.bytes() + taps.iter().map(Taps::bytes).sum::<usize>()))
@@ -265,14 +280,32 @@ impl<const RANK: usize> ResizePlan<RANK> {
     pub(crate) fn input_gradient_memory_of<A: FloatElement>(&self, [n, c]: [usize; 2], channels_last: bool) -> Result<MemoryUse, Error> {
         let output_bytes = element_count::<A>("input gradient", &five_axes(n, c, self.input))? * size_of::<A>();
         let inner = if channels_last { c } else { 1 };
-        A::resize_memory(self.operator.of::<A>().backward()?, [n.saturating_mul(c), inner], self.how.backend, output_bytes)
+        A::resize_memory(
+            self.planned.tables.operator().of::<A>().backward()?,
+            [n.saturating_mul(c), inner],
+            self.planned.how.backend,
+            output_bytes,
+        )
+    }
+}
+
+/// Shapes have been checked.
+impl PlannedResize {
+    pub(crate) fn new(mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
+        let RunOptions { extrapolation, how, .. } = options;
+        let outside = axes.each_mut().map(|axis| std::mem::take(&mut axis.outside));
+        Ok(Self { outside, extrapolation, tables: Arc::new(Operator::new(axes, options)?), how })
     }
 
-    /// Shapes have been checked.
-    fn run<A: Element>(&self, x: &Tensor<'_, A, RANK>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error> {
-        match &self.operator.of::<A>().forward {
-            Forward::Filter(passes) => A::resize(passes, x.view5(), y.view_mut(), self.how)?,
-            Forward::Nearest(indices, _) => A::copy_nearest(indices, x.view5(), y.view_mut(), self.how),
+    /// A new output of this shape.
+    pub(crate) fn forward<A: Element>(&self, x: ArrayView5<'_, A>, shape: [usize; 5], channels_last: bool) -> Result<Array5<A>, Error> {
+        uninit::written("output", shape, channels_last, |y| self.forward_into(x, y))
+    }
+
+    pub(crate) fn forward_into<A: Element>(&self, x: ArrayView5<'_, A>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error> {
+        match &self.tables.operator().of::<A>().forward {
+            Forward::Filter(passes) => A::resize(passes, x, y.view_mut(), self.how)?,
+            Forward::Nearest(indices, _) => A::copy_nearest(indices, x, y.view_mut(), self.how),
         }
         let value = A::from_f64(self.extrapolation);
         for (axis, outside) in self.outside.iter().enumerate() {
@@ -297,7 +330,7 @@ where
         let x = x.into();
         x.expect_spatial("input", self.input)?;
         let shape = five_axes(x.batch(), x.channels(), self.output);
-        let y = uninit::written("output", shape, x.is_channels_last(), |y| self.run(&x, y))?;
+        let y = A::resized(&self.planned, x.view5(), shape, x.is_channels_last())?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
     }
 
@@ -315,7 +348,7 @@ where
         x.expect_spatial("input", self.input)?;
         y.expect_spatial("output", self.output)?;
         y.expect_batch_channels("output", x.batch(), x.channels())?;
-        self.run(&x, uninit::as_uninit(y.into_view5()))
+        A::resize_into(&self.planned, x.view5(), y.into_view5())
     }
 
     /// Resizes elements of any type, by a plan of nearest: labels, masks, pixels of your own.
@@ -340,7 +373,7 @@ where
         let indices = self.indices_for_any::<A>()?;
         let shape = five_axes(x.batch(), x.channels(), self.output);
         let y = uninit::written("output", shape, x.is_channels_last(), |y| {
-            indices.run(x.view5(), y, self.how);
+            indices.run(x.view5(), y, self.planned.how);
             Ok(())
         })?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(y))
@@ -359,16 +392,16 @@ where
         x.expect_spatial("input", self.input)?;
         y.expect_spatial("output", self.output)?;
         y.expect_batch_channels("output", x.batch(), x.channels())?;
-        self.indices_for_any::<A>()?.run(x.view5(), uninit::as_uninit(y.into_view5()), self.how);
+        self.indices_for_any::<A>()?.run(x.view5(), uninit::as_uninit(y.into_view5()), self.planned.how);
         Ok(())
     }
 
     /// What to copy, if the plan only copies.
     fn indices_for_any<A: 'static>(&self) -> Result<&NearestIndices, Error> {
-        let operator = &self.operator;
+        let (operator, outside) = (self.planned.tables.operator(), &self.planned.outside);
         let double = TypeId::of::<A>() == TypeId::of::<f64>();
         let variant = if double { operator.double.as_ref().unwrap_or(&operator.single) } else { &operator.single };
-        let extrapolates = self.outside.iter().any(|outside| !outside.is_empty());
+        let extrapolates = outside.iter().any(|outside| !outside.is_empty());
         let why = match &variant.forward {
             Forward::Nearest(indices, _) if !extrapolates => return Ok(indices),
             Forward::Nearest(..) => "positions outside the input have no value of this type",
@@ -389,8 +422,8 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five_axes(dy.batch(), dy.channels(), self.input);
-        let passes = self.operator.of::<A>().backward()?;
-        let write = |dx: ArrayViewMut5<'_, MaybeUninit<A>>| A::resize(passes, dy.view5(), dx, self.how);
+        let passes = self.planned.tables.operator().of::<A>().backward()?;
+        let write = |dx: ArrayViewMut5<'_, MaybeUninit<A>>| A::resize(passes, dy.view5(), dx, self.planned.how);
         let dx = uninit::written("input gradient", shape, dy.is_channels_last(), write)?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
     }
@@ -420,10 +453,11 @@ where
         dy.expect_spatial("output gradient", self.output)?;
         dx.expect_spatial("input gradient", self.input)?;
         dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
-        let passes = self.operator.of::<A>().backward()?;
+        let PlannedResize { tables, how, .. } = &self.planned;
+        let passes = tables.operator().of::<A>().backward()?;
         match update {
-            Update::Overwrite => A::resize(passes, dy.view5(), uninit::as_uninit(dx.into_view5()), self.how),
-            Update::Add => A::resize_add(passes, dy.view5(), dx.into_view5(), self.how),
+            Update::Overwrite => A::resize(passes, dy.view5(), uninit::as_uninit(dx.into_view5()), *how),
+            Update::Add => A::resize_add(passes, dy.view5(), dx.into_view5(), *how),
         }
     }
 }
