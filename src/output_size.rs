@@ -401,3 +401,15 @@ pub(crate) fn element_count<A>(argument: &'static str, shape: &[usize]) -> Resul
         None => Err(Error::TooLarge { argument, shape: shape.to_vec() }),
     }
 }
+/// The sizes of all axes, by the formula of one, in place of those that it begins with.
+pub(crate) fn of_axes(
+    sizes: &mut [usize],
+    windows: &[Window],
+    of_axis: fn(Axis, usize, &Window) -> Result<usize, Error>,
+) -> Result<(), Error> {
+    let rank = sizes.len();
+    for (index, (size, window)) in sizes.iter_mut().zip(windows).enumerate() {
+        *size = of_axis(Axis::spatial(rank, index), *size, window)?;
+    }
+    Ok(())
+}

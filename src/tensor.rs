@@ -229,7 +229,8 @@ macro_rules! readings {
             /// The sizes of the spatial axes, in order: `[length]`, `[height, width]` or `[depth, height, width]`.
             #[must_use]
             pub fn spatial(&self) -> [usize; RANK] {
-                std::array::from_fn(|index| self.view.len_of(NdAxis(5 - RANK + index)))
+                let (_, _, depth, height, width) = self.view.dim();
+                last_axes([depth, height, width])
             }
 
             /// All sizes: batch, channels, then the spatial axes.

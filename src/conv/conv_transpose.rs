@@ -330,10 +330,8 @@ impl ConvTranspose {
         Spatial<RANK>: SpatialRank,
     {
         let windows = self.rule.apply(self.parameters.windows(kernel)?, input)?;
-        let mut output = [0; RANK];
-        for (index, window) in windows.iter().enumerate() {
-            output[index] = output_size::conv_transpose_of(Axis::spatial(RANK, index), input[index], window)?;
-        }
+        let mut output = input;
+        output_size::of_axes(&mut output, &windows, output_size::conv_transpose_of)?;
         Ok(ConvPlan::of_grids(Grids::new(input, output, &windows, &self.parameters), Direction::Expand, windows))
     }
 

@@ -7,7 +7,7 @@ use super::grids::Grids;
 use super::options::Parameters;
 use super::{ConvPlan, Precision};
 use crate::element::FloatElement;
-use crate::error::{Axis, Error};
+use crate::error::Error;
 use crate::kernels::Backend;
 use crate::output_size;
 use crate::resize::coordinates::PerAxis;
@@ -128,10 +128,8 @@ impl Convolution {
         Spatial<RANK>: SpatialRank,
     {
         let windows = self.parameters.windows(kernel)?;
-        let mut output = [0; RANK];
-        for (index, window) in windows.iter().enumerate() {
-            output[index] = output_size::convolution_of(Axis::spatial(RANK, index), input[index], window)?;
-        }
+        let mut output = input;
+        output_size::of_axes(&mut output, &windows, output_size::convolution_of)?;
         Ok(ConvPlan::of_grids(Grids::new(output, input, &windows, &self.parameters), Direction::Contract, windows))
     }
 }
