@@ -401,7 +401,8 @@ pub(crate) fn element_count<A>(argument: &'static str, shape: &[usize]) -> Resul
         None => Err(Error::TooLarge { argument, shape: shape.to_vec() }),
     }
 }
-/// The sizes of all axes, by the formula of one, in place of those that it begins with.
+
+/// Replaces the input size of each axis by its output size, which `of_axis` computes.
 pub(crate) fn of_axes(
     sizes: &mut [usize],
     windows: &[Window],

@@ -135,7 +135,7 @@ impl Parameters {
         Ok(first_axes(self.windows_of(&kernel)?))
     }
 
-    /// The same; as many count as `kernel` has axes.
+    /// The windows of a kernel of any rank. The first `kernel.len()` count.
     fn windows_of(&self, kernel: &[usize]) -> Result<[Window; 3], Error> {
         let rank = kernel.len();
         if self.groups == 0 {

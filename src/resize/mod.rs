@@ -19,6 +19,5 @@ pub use element_types::{ResizeElement, ResizeElementAdd};
 pub use filter::{CustomFilter, Filter};
 pub use functions::{bicubic, bilinear, linear, nearest, trilinear};
 pub use options::Resize;
-pub use plan::PlannedResize;
-pub use plan::ResizePlan;
+pub use plan::{PlannedResize, ResizePlan};
 pub use profile::Profile;

@@ -146,12 +146,12 @@ fn larger(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
-/// Folds kernels, each with its number, into lanes that do not wait for each other.
+/// Folds every eighth kernel, with its number, into the same lane: sums of different lanes do not wait for each other.
 fn in_lanes<R: Copy + Default>(kernels: &[Magnitudes], mut fold: impl FnMut(R, &Magnitudes, usize) -> R) -> [R; 8] {
     let mut lanes = [R::default(); 8];
     for (block, kernels) in kernels.chunks(lanes.len()).enumerate() {
         for (lane, kernel) in kernels.iter().enumerate() {
-            lanes[lane] = fold(lanes[lane], kernel, block * 8 + lane);
+            lanes[lane] = fold(lanes[lane], kernel, block * lanes.len() + lane);
         }
     }
     lanes

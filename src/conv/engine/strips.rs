@@ -30,7 +30,7 @@ pub(crate) struct AxisPlanes {
 impl AxisPlanes {
     fn new(axis: &AxisPhases, separate: bool) -> Self {
         let source_stride = axis.source_stride.cast_signed();
-        let mut origins: Vec<isize> = axis.origins();
+        let mut origins = axis.origins();
         let mut halo = 0;
         if !separate && let (Some(first), Some(last)) = (origins.iter().min(), origins.iter().max()) {
             let (first, last) = (first.div_euclid(source_stride), last.div_euclid(source_stride));

@@ -54,7 +54,7 @@ impl AxisScheme {
     /// The scheme of an axis whose phases read at most 2 or 3 neighbouring pixels of each plane.
     fn find(axis: &AxisPhases) -> Option<Self> {
         let stride = axis.source_stride.cast_signed();
-        let mut origins: Vec<isize> = axis.origins();
+        let mut origins = axis.origins();
         origins.sort_unstable_by_key(|origin| (origin.rem_euclid(stride), *origin));
         let planes: Vec<&[isize]> = origins.chunk_by(|a, b| a.rem_euclid(stride) == b.rem_euclid(stride)).collect();
         let reach = |plane: &&[isize]| (plane[plane.len() - 1] - plane[0]) / stride + 1;
