@@ -147,6 +147,16 @@ pub enum Error {
         /// The size that it has.
         found: usize,
     },
+    /// A slice does not hold as many elements as its shape says.
+    #[error("{argument}: the slice has {found} elements, expected {expected}")]
+    LengthMismatch {
+        /// The argument.
+        argument: &'static str,
+        /// Elements that its shape needs.
+        expected: usize,
+        /// Elements that the slice has.
+        found: usize,
+    },
     /// A list that holds one entry an axis has the wrong number of entries.
     #[error("{argument} has {found} entries, expected one for each of the {expected} axes")]
     AxisCount {

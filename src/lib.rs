@@ -73,6 +73,7 @@ pub mod initial_weights;
 mod kernels;
 mod memory;
 pub mod output_size;
+pub mod picture;
 pub mod rearrange;
 mod resize;
 mod tasks;

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 mod arithmetic;
 #[cfg(target_arch = "x86_64")]
 mod byte_pixels;
+mod colour;
 mod copy;
 #[cfg(target_arch = "x86_64")]
 mod doubling;
@@ -41,6 +42,7 @@ mod winograd;
 pub(crate) use crate::memory::LINE;
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{as_few_bits, as_few_bits_mut};
+pub(crate) use colour::{ApplyCurve, Curve, PremultiplyBytes, UnpremultiplyBytes};
 pub(crate) use copy::{CopyPixels, CopyRow, CopyRows};
 #[cfg(feature = "conv")]
 pub(crate) use gemm::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};

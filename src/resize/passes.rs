@@ -27,7 +27,7 @@ use super::rows::{
 use super::taps::AxisTaps;
 
 /// Output elements that one task computes: enough to outweigh its start, few enough to spread over threads.
-const TASK: usize = 1 << 17;
+pub(super) const TASK: usize = 1 << 17;
 
 /// The fewest slices of a volume that are cut along the depth: with fewer, too many input slices would be resized twice.
 const LEAST_SLICES: usize = 32;
@@ -145,7 +145,7 @@ impl Separable {
         }
         let inner = interleaved(&y);
         self.ready::<T>(inner, backend)?;
-        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
+        let engine = self.engine::<T>(backend);
         let threads = y.len() > TASK || y.len_of(Axis(4)) * inner > engine.longest_row::<T>();
         let _reserved = reserve::<T>(&self.need::<T>(inner, backend, threads))?;
         let order = if is_interleaved(&y) { [0, 5, 2, 3, 4, 1] } else { [0, 1, 2, 3, 4, 5] };
@@ -155,6 +155,10 @@ impl Separable {
         let cut = Cut { longest_row, fewest_rows, width_splits_input: self.axes[2].identity };
         divide(x, y, [0; 3], cut, move |x, y, origin| task(engine, x, y, origin));
         Ok(())
+    }
+
+    pub(super) fn engine<T: Arithmetic>(&self, backend: Backend) -> Engine<'_> {
+        Engine { passes: self, widen_first: self.widens_first::<T>(), backend }
     }
 
     /// Makes the tables that a run in `T` over pixels of `inner` interleaved elements uses, if they have not been made.
@@ -168,7 +172,7 @@ impl Separable {
 
     /// The scratch of a run. The tables have been made.
     pub(crate) fn need<T: Arithmetic>(&self, inner: usize, backend: Backend, threads: bool) -> Need {
-        let engine = Engine { passes: self, widen_first: self.widens_first::<T>(), backend };
+        let engine = self.engine::<T>(backend);
         let [_, height, width] = &self.axes;
         let unit = if inner > 4 { 1 } else { Horizontal::<f32>::PIXELS };
         // Rows are cut as `divide` cuts them; of its parts the shortest and the longest are looked at.
@@ -196,6 +200,11 @@ impl Separable {
     pub(crate) fn sums_in_double(&self) -> bool {
         self.integers == IntegerSums::Double
             || self.axes.iter().filter(|axis| !axis.identity).map(|axis| axis.longest_row).sum::<usize>() > MANY_TAPS
+    }
+
+    /// Whether the output is the input.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.axes.iter().all(|axis| axis.identity)
     }
 
     /// Whether an axis has too many taps for the weights of bytes.
@@ -300,7 +309,7 @@ where
 
 /// The tables, and what is the same for all tasks of a run.
 #[derive(Clone, Copy)]
-struct Engine<'a> {
+pub(super) struct Engine<'a> {
     passes: &'a Separable,
     widen_first: bool,
     backend: Backend,
@@ -384,7 +393,7 @@ impl Engine<'_> {
 
     /// All rows of `y`. Volumes whose horizontal pass comes first are made in bands of rows, so that the slices that the depth needs stay in the
     /// cache.
-    fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
+    pub(super) fn bands<T: Arithmetic>(self, x: &dyn Source<T>, y: &mut dyn Sink<T>, origin: [usize; 3]) {
         let (input, output) = (x.len(), y.len());
         let pixels = origin[2]..origin[2] + output / x.inner();
         let [depths, heights] = y.size();
@@ -487,7 +496,7 @@ impl Engine<'_> {
     /// The fewest output rows of a task. Where the horizontal pass comes first, a task resizes again the input rows that its first output rows
     /// share with the task before. That may cost at most an eighth of its work in taps; a horizontal tap counts as three.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate, and `as` saturates
-    fn fewest_rows(self) -> usize {
+    pub(super) fn fewest_rows(self) -> usize {
         let [_, height, width] = &self.passes.axes;
         if !self.widen_first || height.identity || width.identity {
             return 1;

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{Array5, ArrayView5, ArrayViewMut5, Axis as NdAxis};
+use ndarray::{Array5, ArrayView3, ArrayView5, ArrayViewMut3, ArrayViewMut5, Axis as NdAxis};
 
 use crate::element::{Element, FloatElement};
 use crate::error::{Axis, Error};
@@ -212,6 +212,21 @@ impl<const RANK: usize> ResizePlan<RANK> {
     #[must_use]
     pub fn output_size(&self) -> [usize; RANK] {
         self.output
+    }
+
+    /// The tables of a filter for all types but `f64`; `None` if the plan copies pixels.
+    pub(crate) fn filter_passes(&self) -> Option<(&Separable, How)> {
+        match &self.planned.tables.operator().single.forward {
+            Forward::Filter(passes) => Some((passes, self.planned.how)),
+            Forward::Nearest(..) => None,
+        }
+    }
+
+    /// Resizes one H×W×C picture into `y`. Sizes have been checked.
+    pub(crate) fn forward_pixels<A: Element>(&self, x: ArrayView3<'_, A>, y: ArrayViewMut3<'_, MaybeUninit<A>>) -> Result<(), Error> {
+        const ORDER: [usize; 5] = [3, 2, 4, 0, 1]; // from H×W×C×1×1 to N×C×D×H×W
+        let x = x.insert_axis(NdAxis(3)).insert_axis(NdAxis(4)).permuted_axes(ORDER);
+        self.planned.forward_into(x, y.insert_axis(NdAxis(3)).insert_axis(NdAxis(4)).permuted_axes(ORDER))
     }
 
     /// The same with three spatial axes, missing ones of size 1.

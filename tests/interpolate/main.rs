@@ -12,6 +12,7 @@ mod nonfinite;
 mod onnx;
 mod onnx_antialias;
 mod opencv_area;
+mod pictures;
 mod pillow;
 mod properties;
 mod torch;

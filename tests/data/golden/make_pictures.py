@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes more golden files, as make_golden.py does: deep pictures by Pillow, area and exact linear by OpenCV, Lanczos by PyTorch.
 
-    python make_pictures.py pillow_deep opencv_area torch_lanczos        # or any of them
+    python make_pictures.py pillow_deep pillow_fit opencv_area torch_lanczos        # or any of them
 """
 
 import itertools
@@ -58,6 +58,49 @@ def pillow_deep():
         add(mode, (11, 9), (4, 13), filter, box=(1.5, 0.25, 8.0, 10.0))
     for filter in ["NEAREST", "BICUBIC"]:
         add("RGBA", (11, 9), (5, 4), filter, box=(2.0, 3.0, 6.0, 8.0))  # a crop, with alpha multiplied and divided again
+    return golden
+
+
+def pillow_fit():
+    """Parts of pictures, fitted and shrunk in two stages: every call that `picture` has a name for."""
+    import PIL
+    from PIL import Image, ImageOps
+
+    golden = Golden("pillow_fit", f"Pillow {PIL.__version__}", 13)
+    modes = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+    for mode, channels in modes.items():
+        for height, width in [(37, 52), (61, 23)]:
+            pixels = picture(golden.random, height, width, channels) if channels > 1 else picture(golden.random, height, width, 3)[..., :1]
+            if channels % 2 == 0:
+                pixels[golden.random.random((height, width)) < 0.2, -1] = 0
+                pixels[golden.random.random((height, width)) < 0.3, -1] = 255
+            golden.input(f"{mode}_{height}x{width}", np.ascontiguousarray(pixels))
+
+    def add(name, call, arguments, y):
+        y = np.asarray(y)
+        golden.case({"input": name, "call": call, **arguments, "size": y.shape[:2]}, y=y if y.ndim == 3 else y[..., None])
+
+    colour = {"L": (90,), "LA": (90, 200), "RGB": (10, 200, 30), "RGBA": (10, 200, 30, 128)}
+    for name in [f"{mode}_{size}" for mode in modes for size in ["37x52", "61x23"]]:
+        mode = name.split("_")[0]
+        pixels = golden.arrays[f"in/{name}"]
+        image = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+        for filter in ["BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS"]:
+            method = Image.Resampling[filter]
+            for asked in [(20, 20), (9, 31), (80, 64)]:
+                given = {"filter": filter.lower(), "asked": asked}
+                add(name, "resize", given, image.resize(asked[::-1], method))
+                add(name, "cover", given, ImageOps.fit(image, asked[::-1], method))
+                add(name, "contain", given, ImageOps.contain(image, asked[::-1], method))
+                fill = colour[mode] if len(colour[mode]) > 1 else colour[mode][0]
+                add(name, "pad", given | {"colour": colour[mode]}, ImageOps.pad(image, asked[::-1], method, color=fill))
+            for asked, gap, box in [((5, 4), 1.0, None), ((7, 3), 2.0, None), ((4, 9), 1.5, (1.25, 3.5, 22.75, 36.0)), ((3, 3), 3.0, (2, 1, 20, 33))]:
+                given = {"filter": filter.lower(), "asked": asked, "gap": gap} | ({"box": box} if box else {})
+                add(name, "resize", given, image.resize(asked[::-1], method, box=box, reducing_gap=gap))
+        for asked in [(8, 8), (13, 6), (40, 100), (100, 100)]:
+            small = image.copy()
+            small.thumbnail(asked[::-1])
+            add(name, "thumbnail", {"filter": "bicubic", "asked": asked}, small)
     return golden
 
 
@@ -145,4 +188,4 @@ def torch_lanczos():
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or sys.exit(__doc__):
-        {"pillow_deep": pillow_deep, "opencv_area": opencv_area, "torch_lanczos": torch_lanczos}[wanted]().save()
+        {"pillow_deep": pillow_deep, "pillow_fit": pillow_fit, "opencv_area": opencv_area, "torch_lanczos": torch_lanczos}[wanted]().save()

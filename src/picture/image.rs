@@ -1,0 +1,83 @@
+//! Pictures of the `image` crate.
+
+use std::ops::{Deref, DerefMut};
+
+use image::{DynamicImage, ImageBuffer, Pixel};
+use ndarray::{Array3, ArrayView3, ArrayViewMut1, ArrayViewMut3, Axis, aview1};
+
+use crate::error::Error;
+use crate::resize::coordinates::Target;
+
+use super::options::PictureResize;
+use super::sample::Sample;
+use super::view::{AsPicture, View, ViewMut};
+
+/// H×W×C.
+fn shape<P: Pixel, C: Deref<Target = [P::Subpixel]>>(image: &ImageBuffer<P, C>) -> (usize, usize, usize) {
+    (image.height() as usize, image.width() as usize, usize::from(P::CHANNEL_COUNT))
+}
+
+impl<'a, P, C> From<&'a ImageBuffer<P, C>> for View<'a, P::Subpixel>
+where
+    P: Pixel<Subpixel: Sample>,
+    C: Deref<Target = [P::Subpixel]>,
+{
+    fn from(image: &'a ImageBuffer<P, C>) -> Self {
+        // Through `Deref` a buffer is exactly its pixels.
+        let samples: &[P::Subpixel] = image;
+        let pixels = ArrayView3::from_shape(shape(image), samples).unwrap_or(aview1(&[]).insert_axis(Axis(1)).insert_axis(Axis(2)));
+        Self { alpha: P::COLOR_MODEL.ends_with('A'), ..Self::new(pixels) }
+    }
+}
+
+impl<'a, P, C> From<&'a mut ImageBuffer<P, C>> for ViewMut<'a, P::Subpixel>
+where
+    P: Pixel<Subpixel: Sample>,
+    C: DerefMut<Target = [P::Subpixel]>,
+{
+    fn from(image: &'a mut ImageBuffer<P, C>) -> Self {
+        let shape = shape(image);
+        let samples: &mut [P::Subpixel] = image;
+        let pixels = ArrayViewMut3::from_shape(shape, samples);
+        Self::new(pixels.unwrap_or(ArrayViewMut1::from(&mut []).insert_axis(Axis(1)).insert_axis(Axis(2))))
+    }
+}
+
+impl<P, C> AsPicture for ImageBuffer<P, C>
+where
+    P: Pixel<Subpixel: Sample>,
+    C: Deref<Target = [P::Subpixel]>,
+{
+    type Resized = ImageBuffer<P, Vec<P::Subpixel>>;
+
+    fn resized(&self, resize: &PictureResize, target: Target<2>) -> Result<Self::Resized, Error> {
+        let [height, width] = resize.output_size([self.height() as usize, self.width() as usize], target)?;
+        let too_large = || Error::TooLarge { argument: "output", shape: vec![height, width, usize::from(P::CHANNEL_COUNT)] };
+        let (Ok(height), Ok(width)) = (u32::try_from(height), u32::try_from(width)) else { return Err(too_large()) };
+        let pixels: Array3<P::Subpixel> = View::from(self).resized(resize, target)?;
+        ImageBuffer::from_raw(width, height, pixels.into_raw_vec_and_offset().0).ok_or_else(too_large)
+    }
+}
+
+impl AsPicture for DynamicImage {
+    type Resized = Self;
+
+    fn resized(&self, resize: &PictureResize, target: Target<2>) -> Result<Self, Error> {
+        Ok(match self {
+            Self::ImageLuma8(image) => Self::ImageLuma8(image.resized(resize, target)?),
+            Self::ImageLumaA8(image) => Self::ImageLumaA8(image.resized(resize, target)?),
+            Self::ImageRgb8(image) => Self::ImageRgb8(image.resized(resize, target)?),
+            Self::ImageRgba8(image) => Self::ImageRgba8(image.resized(resize, target)?),
+            Self::ImageLuma16(image) => Self::ImageLuma16(image.resized(resize, target)?),
+            Self::ImageLumaA16(image) => Self::ImageLumaA16(image.resized(resize, target)?),
+            Self::ImageRgb16(image) => Self::ImageRgb16(image.resized(resize, target)?),
+            Self::ImageRgba16(image) => Self::ImageRgba16(image.resized(resize, target)?),
+            Self::ImageRgb32F(image) => Self::ImageRgb32F(image.resized(resize, target)?),
+            Self::ImageRgba32F(image) => Self::ImageRgba32F(image.resized(resize, target)?),
+            other => {
+                let what = format!("a picture of {:?}", other.color());
+                return Err(Error::Unsupported { what, why: "channels are of 8 or 16 bits or f32; convert it first" });
+            }
+        })
+    }
+}

@@ -1,0 +1,366 @@
+//! `PictureResize`: how a picture is resized, and the plan of it.
+
+use std::mem::MaybeUninit;
+
+use ndarray::{Array3, ArrayViewMut3, Axis as NdAxis, s};
+
+use crate::error::{Axis, Error};
+use crate::kernels::Backend;
+use crate::memory::uninit;
+use crate::resize::coordinates::Target;
+use crate::resize::{Filter, Profile, Resize, ResizePlan};
+
+use super::convert::Converted;
+use super::fit::{Fit, Layout, check_part, layout, reduction};
+use super::light::{Alpha, Colours, Light};
+use super::reduce::Reduction;
+use super::sample::Sample;
+use super::view::{AsPicture, View, ViewMut, check_channels};
+
+/// The description of a picture's resize.
+///
+/// Unless said otherwise the numbers are Pillow's: filters are stretched when shrinking, so that fine patterns do not turn into coarse ones,
+/// and colours count by their opacity. Bytes with and without alpha are Pillow's to the last bit. 16-bit and `f32` pictures with alpha, which
+/// Pillow lacks, are summed in `f32` and rounded once.
+///
+/// ```
+/// use ndarray::array;
+/// use upsample::picture::PictureResize;
+///
+/// // An opaque red pixel beside a transparent green one: H×W×RGBA.
+/// let x = array![[[255, 0, 0, 255], [0, 255, 0, 0_u8]]];
+/// let y = PictureResize::bilinear().resize(&x, [1, 1])?;
+/// assert_eq!(y, array![[[255, 0, 0, 128]]]); // half as opaque, and as red as before
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureResize {
+    resize: Resize,
+    /// Set by name; the support of others is not needed.
+    filter: Option<Filter>,
+    antialias: Option<bool>,
+    premultiply: bool,
+    light: Light,
+    part: Option<[[f64; 2]; 2]>,
+    fit: Fit,
+    reducing_gap: Option<f64>,
+}
+
+/// The constructors, one a filter.
+impl PictureResize {
+    /// Resizes as `resize` describes, with every option of its own.
+    #[must_use]
+    pub fn new(resize: Resize) -> Self {
+        Self {
+            resize,
+            filter: None,
+            antialias: None,
+            premultiply: true,
+            light: Light::Stored,
+            part: None,
+            fit: Fit::Stretch,
+            reducing_gap: None,
+        }
+    }
+
+    /// Any filter.
+    #[must_use]
+    pub fn filter(filter: Filter) -> Self {
+        Self { filter: Some(filter.clone()), ..Self::new(Resize::filter(filter).profile(Profile::Pillow)) }
+    }
+
+    /// Copies pixels: for pixel art and labels. Colours then do not mix, so alpha and light have no say.
+    #[must_use]
+    pub fn nearest() -> Self {
+        Self::new(Resize::nearest().profile(Profile::Pillow))
+    }
+
+    /// Linear: soft, never overshoots.
+    #[must_use]
+    pub fn bilinear() -> Self {
+        Self::filter(Filter::Linear)
+    }
+
+    /// Cubic with a = -0.5: sharper, overshoots a little.
+    #[must_use]
+    pub fn bicubic() -> Self {
+        Self::filter(Filter::Cubic { a: -0.5 })
+    }
+
+    /// Lanczos with 3 lobes: the sharpest, overshoots and rings most.
+    #[must_use]
+    pub fn lanczos3() -> Self {
+        Self::filter(Filter::Lanczos { lobes: 3 })
+    }
+}
+
+/// The options.
+impl PictureResize {
+    /// Takes the numbers of another framework. Its filter is stretched only where [`antialias`](Self::antialias) says so.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.resize = self.resize.profile(profile);
+        self
+    }
+
+    /// Whether the filter is stretched when shrinking.
+    #[must_use]
+    pub fn antialias(mut self, antialias: bool) -> Self {
+        self.antialias = Some(antialias);
+        self
+    }
+
+    /// Whether colours count by their opacity, which is so unless it is switched off here. Pictures without alpha do not change.
+    #[must_use]
+    #[doc(alias = "alpha")]
+    pub fn premultiply(mut self, premultiply: bool) -> Self {
+        self.premultiply = premultiply;
+        self
+    }
+
+    /// What is averaged: numbers as they are stored, or light.
+    #[must_use]
+    #[doc(alias = "gamma")]
+    pub fn light(mut self, light: Light) -> Self {
+        self.light = light;
+        self
+    }
+
+    /// [`light`](Self::light) of sRGB pictures, which nearly all are.
+    #[must_use]
+    pub fn linear_light(self) -> Self {
+        self.light(Light::Srgb)
+    }
+
+    /// Resizes only the part between two corners, `[y, x]` in pixels from the top left, fractions allowed. Filters read pixels beside the part
+    /// where the picture has some. Pillow's `box`, fast_image_resize's `crop`.
+    ///
+    /// ```
+    /// use upsample::picture::PictureResize;
+    /// let x = ndarray::array![[[0_u8], [100], [200]]];
+    /// let y = PictureResize::bilinear().crop([0.0, 0.5], [1.0, 2.5]).resize(&x, [1, 2])?;
+    /// assert_eq!(y, ndarray::array![[[50], [150]]]);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias = "box")]
+    pub fn crop(mut self, top_left: [f64; 2], bottom_right: [f64; 2]) -> Self {
+        self.part = Some([top_left, bottom_right]);
+        self
+    }
+
+    /// How a picture of other proportions goes into the size that is asked for.
+    #[must_use]
+    pub fn fit(mut self, fit: Fit) -> Self {
+        self.fit = fit;
+        self
+    }
+
+    /// Shrinks in two stages: whole blocks of pixels are averaged first, as many as leave a picture at least `gap` times the size asked for. That
+    /// is faster for large factors, and hardly different from 3 on. Pillow's `reducing_gap`. Nearest has one stage.
+    #[must_use]
+    pub fn reducing_gap(mut self, gap: f64) -> Self {
+        self.reducing_gap = Some(gap);
+        self
+    }
+
+    /// Runs under this instruction set instead of the best one.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.resize = self.resize.backend(backend);
+        self
+    }
+}
+
+/// From description to plan.
+impl PictureResize {
+    /// Resizes `picture` to `target`, `[height, width]` or a scale, into a new picture of the same kind.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan) and [`PicturePlan::run`].
+    pub fn resize<P: AsPicture>(&self, picture: &P, target: impl Into<Target<2>>) -> Result<P::Resized, Error> {
+        picture.resized(self, target.into())
+    }
+
+    /// Resizes `x` to the size of `y`, into `y`.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan) and [`PicturePlan::run_into`]; `y` is then untouched.
+    pub fn resize_into<'a, 'b, A: Sample>(&self, x: impl Into<View<'a, A>>, y: impl Into<ViewMut<'b, A>>) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into());
+        self.plan(x.size(), [y.pixels.dim().0, y.pixels.dim().1])?.run_into(x, y)
+    }
+
+    /// The size of the output for a picture of `input` pixels, height and width.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn output_size(&self, input: [usize; 2], target: impl Into<Target<2>>) -> Result<[usize; 2], Error> {
+        Ok(self.layout(input, target.into())?.output)
+    }
+
+    /// Computes the weights for pictures of `input` pixels, height and width, with any number of channels.
+    ///
+    /// # Errors
+    /// As [`Resize::plan`]; [`Error::InvalidParameter`] for a crop outside the picture, a gamma or a gap without meaning.
+    pub fn plan(&self, input: [usize; 2], target: impl Into<Target<2>>) -> Result<PicturePlan, Error> {
+        self.light.check()?;
+        let layout = self.layout(input, target.into())?;
+        let mut resize = self.resize.clone();
+        let shrinks = (0..2).any(|axis| self.part_of(&layout, input, axis) > layout.resized[axis] as f64);
+        match self.antialias {
+            Some(antialias) => resize = resize.antialias(antialias),
+            // Pillow's filters are stretched anyhow.
+            None if self.filter.is_some() && shrinks => resize = resize.antialias(true),
+            None => {}
+        }
+        let (mut size, mut part) = (input, layout.part);
+        let reduction = self.reduction(input, &layout)?;
+        if let Some((reduction, rest)) = reduction {
+            (size, part) = (reduction.output(), Some(rest));
+        }
+        if let Some([begin, end]) = part {
+            resize = resize.crop(begin, end);
+        }
+        let plan = resize.plan(size, layout.resized)?;
+        let reduction = reduction.map(|(reduction, _)| reduction);
+        Ok(PicturePlan { input, layout, fit: self.fit, light: self.light, premultiply: self.premultiply, reduction, plan })
+    }
+
+    /// The length of the part that is resized, along an axis.
+    fn part_of(&self, layout: &Layout, input: [usize; 2], axis: usize) -> f64 {
+        layout.part.map_or(input[axis] as f64, |[begin, end]| end[axis] - begin[axis])
+    }
+
+    fn layout(&self, input: [usize; 2], target: Target<2>) -> Result<Layout, Error> {
+        if let Some(part) = self.part {
+            check_part(input, part)?;
+        }
+        let described = match self.part {
+            Some([begin, end]) => self.resize.clone().crop(begin, end),
+            None => self.resize.clone(),
+        };
+        let asked = described.output_size(input, target)?;
+        let fit = if matches!(target, Target::Size(_)) { self.fit } else { Fit::Stretch };
+        Ok(layout(fit, input, self.part, asked))
+    }
+
+    fn reduction(&self, input: [usize; 2], layout: &Layout) -> Result<Option<(Reduction, [[f64; 2]; 2])>, Error> {
+        let Some(gap) = self.reducing_gap else { return Ok(None) };
+        if !(gap >= 1.0 && gap.is_finite()) {
+            return Err(Error::InvalidParameter { parameter: "reducing gap", value: gap, requirement: "a finite number, at least 1" });
+        }
+        let whole = [[0.0; 2], [input[0] as f64, input[1] as f64]];
+        let Some(filter) = &self.filter else { return Ok(None) };
+        Ok(reduction(input, layout.part.unwrap_or(whole), layout.resized, filter.support(), gap))
+    }
+}
+
+/// A picture's resize of given sizes: the weights are computed, any number of threads can run it any number of times, for any number of
+/// channels.
+///
+/// ```
+/// use ndarray::Array3;
+/// use upsample::picture::PictureResize;
+///
+/// let plan = PictureResize::lanczos3().plan([40, 60], [10, 15])?;
+/// assert_eq!(plan.run(&Array3::<u8>::zeros((40, 60, 3)))?.dim(), (10, 15, 3));
+/// assert_eq!(plan.run(&Array3::<f32>::zeros((40, 60, 4)))?.dim(), (10, 15, 4));
+/// # Ok::<(), upsample::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PicturePlan {
+    input: [usize; 2],
+    layout: Layout,
+    fit: Fit,
+    light: Light,
+    premultiply: bool,
+    reduction: Option<Reduction>,
+    plan: ResizePlan<2>,
+}
+
+impl PicturePlan {
+    /// Height and width of the pictures that the plan is for.
+    #[must_use]
+    pub fn input_size(&self) -> [usize; 2] {
+        self.input
+    }
+
+    /// Height and width of the output.
+    #[must_use]
+    pub fn output_size(&self) -> [usize; 2] {
+        self.layout.output
+    }
+
+    /// Resizes into a new H×W×C array.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if the picture has another size than the plan, [`Error::ZeroSize`] if it has no channels,
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`] if there is no memory for the output.
+    pub fn run<'a, A: Sample>(&self, x: impl Into<View<'a, A>>) -> Result<Array3<A>, Error> {
+        let x = x.into();
+        self.check("picture", self.input, x.size(), x.channels())?;
+        let [height, width] = self.layout.output;
+        let y = uninit::written("output", [1, x.channels(), 1, height, width], true, |y| {
+            self.write(x, y.index_axis_move(NdAxis(2), 0).index_axis_move(NdAxis(0), 0).permuted_axes([1, 2, 0]))
+        })?;
+        Ok(y.index_axis_move(NdAxis(2), 0).index_axis_move(NdAxis(0), 0).permuted_axes([1, 2, 0]))
+    }
+
+    /// Resizes into `y`, which has the plan's [`output_size`](Self::output_size) and as many channels as `x`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), also for `y`, which is then untouched.
+    pub fn run_into<'a, 'b, A: Sample>(&self, x: impl Into<View<'a, A>>, y: impl Into<ViewMut<'b, A>>) -> Result<(), Error> {
+        let (x, y) = (x.into(), y.into().pixels);
+        self.check("picture", self.input, x.size(), x.channels())?;
+        self.check("output", self.layout.output, [y.dim().0, y.dim().1], x.channels())?;
+        if y.dim().2 != x.channels() {
+            return Err(Error::ShapeMismatch { argument: "output", axis: Axis::Channel, expected: x.channels(), found: y.dim().2 });
+        }
+        let y = uninit::as_uninit(y.insert_axis(NdAxis(0)).insert_axis(NdAxis(0)));
+        self.write(x, y.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0))
+    }
+
+    fn check(&self, argument: &'static str, expected: [usize; 2], found: [usize; 2], channels: usize) -> Result<(), Error> {
+        check_channels(channels)?;
+        for (axis, (expected, found)) in [Axis::Height, Axis::Width].into_iter().zip(expected.into_iter().zip(found)) {
+            if expected != found {
+                return Err(Error::ShapeMismatch { argument, axis, expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of `y`. Shapes have been checked.
+    fn write<A: Sample>(&self, x: View<'_, A>, mut y: ArrayViewMut3<'_, MaybeUninit<A>>) -> Result<(), Error> {
+        let ([top, left], [height, width]) = (self.layout.at, self.layout.resized);
+        self.resized(x, y.slice_mut(s![top..top + height, left..left + width, ..]))?;
+        if let Fit::Pad(colour) = self.fit {
+            for (c, mut plane) in y.axis_iter_mut(NdAxis(2)).enumerate() {
+                let value = MaybeUninit::new(A::from_f64(colour[c.min(3)]));
+                plane.slice_mut(s![..top, ..]).fill(value);
+                plane.slice_mut(s![top + height.., ..]).fill(value);
+                plane.slice_mut(s![.., ..left]).fill(value);
+                plane.slice_mut(s![.., left + width..]).fill(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the resized picture, without a frame.
+    fn resized<A: Sample>(&self, x: View<'_, A>, y: ArrayViewMut3<'_, MaybeUninit<A>>) -> Result<(), Error> {
+        let alpha = match (x.alpha && matches!(x.channels(), 2 | 4), self.premultiply) {
+            (false, _) => Alpha::None,
+            (true, false) => Alpha::Independent,
+            (true, true) => Alpha::Weights,
+        };
+        let Some((passes, how)) = self.plan.filter_passes() else { return self.plan.forward_pixels(x.pixels, y) };
+        let mixes = alpha == Alpha::Weights || self.light != Light::Stored || (x.channels() > 1 && A::is_only_grey(passes));
+        if self.reduction.is_none() && (passes.is_identity() || !mixes) {
+            return self.plan.forward_pixels(x.pixels, y);
+        }
+        let colours = Colours::new(self.light, x.channels(), alpha, how.backend);
+        A::resize_converted(Converted { passes, how, colours, reduction: self.reduction, x: x.pixels, y })
+    }
+}
