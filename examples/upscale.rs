@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example upscale                       # a test card
-//! cargo run --release --example upscale -- photo.jpg --scale 3 --method bilinear
+//! cargo run --release --example upscale -- photo.jpg --scale 3 --filter lanczos3 --linear-light
 //! ```
 
 use std::io::{Write, stdout};
@@ -14,11 +14,12 @@ use upsample_examples::{command_line, picture, sheet, test_card};
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use ndarray::{Array3, Axis};
-use upsample::{Element, Resize, ResizePlan, Target, Tensor4, Tensor4Mut};
+use ndarray::Array3;
+use upsample::picture::{Fit, PicturePlan, PictureResize, Sample};
+use upsample::{Filter, Profile, Resize, Target};
 use upsample_examples::close_up::CloseUp;
 use upsample_examples::command_line::Failure;
-use upsample_examples::picture::{Picture, Pixels, Sample};
+use upsample_examples::picture::{Picture, Pixels};
 
 /// Enlarges a picture by every method: writes the result of one, and a sheet on which all of them stand side by side
 #[derive(Parser)]
@@ -31,9 +32,21 @@ struct Arguments {
     /// Output size in pixels, instead of a scale
     #[arg(long, value_name = "WxH", conflicts_with = "scale")]
     size: Option<Size>,
-    /// The method of the picture that is written
-    #[arg(long, value_enum, default_value_t = Method::Bicubic)]
-    method: Method,
+    /// The filter of the picture that is written
+    #[arg(long, alias = "method", value_enum, default_value_t = Method::Bicubic)]
+    filter: Method,
+    /// Whose numbers; Pillow's filters are stretched when shrinking, and so are the others' here
+    #[arg(long, value_enum, default_value_t = Numbers::Pillow)]
+    profile: Numbers,
+    /// Average the light of an sRGB picture instead of its stored numbers
+    #[arg(long)]
+    linear_light: bool,
+    /// Resize only this part: pixels from the left and from the top, width and height, fractions allowed
+    #[arg(long, value_name = "X,Y,W,H")]
+    crop: Option<Part>,
+    /// How a picture of other proportions goes into --size
+    #[arg(long, value_enum, default_value_t = Fitting::Stretch)]
+    fit: Fitting,
     /// Where it is written, as .png or .jpg [default: a name under out/]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -42,21 +55,99 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Method {
     Nearest,
+    Box,
     Bilinear,
+    Hamming,
     Bicubic,
+    Mitchell,
+    Lanczos3,
 }
 
 impl Method {
-    fn name(self) -> &'static str {
-        ["nearest", "bilinear", "bicubic"][self as usize]
+    /// Those that stand on the sheet.
+    const SHOWN: [Self; 4] = [Self::Nearest, Self::Bilinear, Self::Bicubic, Self::Lanczos3];
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     fn resize(self) -> Resize {
         match self {
             Self::Nearest => Resize::nearest(),
+            Self::Box => Resize::filter(Filter::Box),
             Self::Bilinear => Resize::bilinear(),
+            Self::Hamming => Resize::filter(Filter::Hamming),
             Self::Bicubic => Resize::bicubic(),
+            Self::Mitchell => Resize::filter(Filter::Mitchell),
+            Self::Lanczos3 => Resize::filter(Filter::Lanczos { lobes: 3 }),
         }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Numbers {
+    Pillow,
+    Torch,
+    Onnx,
+    Opencv,
+    Jax,
+    Tensorflow,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Fitting {
+    Stretch,
+    Cover,
+    Contain,
+    /// Contained, with a transparent or black frame
+    Pad,
+    Thumbnail,
+}
+
+/// Left, top, width and height in pixels.
+#[derive(Clone, Copy)]
+struct Part([f64; 4]);
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+        let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+        numbers.map(Self).ok_or_else(|| "a part is written as left, top, width, height, say 10,20,640,480".to_owned())
+    }
+}
+
+impl Arguments {
+    /// The resize by one filter, with all options.
+    fn described(&self, filter: Method, pixels: &Pixels, target: Target<2>) -> Result<PictureResize, Failure> {
+        let profile = match self.profile {
+            Numbers::Pillow => Profile::Pillow,
+            Numbers::Torch => Profile::Torch,
+            Numbers::Onnx => Profile::Onnx,
+            Numbers::Opencv => Profile::OpenCv,
+            Numbers::Jax => Profile::Jax,
+            Numbers::Tensorflow => Profile::TensorFlow,
+        };
+        let fit = match self.fit {
+            Fitting::Stretch => Fit::Stretch,
+            Fitting::Cover => Fit::Cover,
+            Fitting::Contain => Fit::Contain,
+            Fitting::Pad => Fit::Pad([0.0; 4]),
+            Fitting::Thumbnail => Fit::Thumbnail,
+        };
+        let mut resize = PictureResize::new(filter.resize().profile(profile)).fit(fit);
+        if self.linear_light {
+            resize = resize.linear_light();
+        }
+        if let Some(Part([left, top, width, height])) = self.crop {
+            resize = resize.crop([top, left], [top + height, left + width]);
+        }
+        // Other frameworks stretch a filter only if they are asked to.
+        let (input, output) = (pixels.size(), resize.output_size(pixels.size(), target)?);
+        let shrinks = output[0] < input[0] || output[1] < input[1];
+        let stretched = shrinks && filter != Method::Nearest && self.profile != Numbers::Pillow;
+        Ok(if stretched { resize.antialias(true) } else { resize })
     }
 }
 
@@ -84,34 +175,45 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
     };
     let target = arguments.size.map_or(Target::from(arguments.scale), |Size(size)| Target::from(size));
     let input = source.pixels.size();
-    let output = arguments.method.resize().output_size(input, target)?;
+    let output = arguments.described(arguments.filter, &source.pixels, target)?.output_size(input, target)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments, output));
     check_destination(&out, &arguments, &source.pixels)?;
 
     let mut console = stdout();
     writeln!(console, "{}: {} ({}) to {}", name(&arguments), in_words(input), source.pixels.kind(), in_words(output))?;
-    writeln!(console, "{:<10}{:>14}{:>16}", "method", "milliseconds", "megapixels/s")?;
+    writeln!(console, "{:<10}{:>14}{:>16}", "filter", "milliseconds", "megapixels/s")?;
     let progress = progress_bar(output);
     let details = arguments.picture.is_none().then(|| test_card::details(input[0], input[1]).to_vec());
-    let close_ups = CloseUp::of(&source.pixels, output, details);
+    // Details are looked for where the whole picture is shown.
+    let whole = arguments.crop.is_none() && arguments.fit == Fitting::Stretch;
+    let close_ups = if whole { CloseUp::of(&source.pixels, output, details) } else { Vec::new() };
     let mut rows = vec![Vec::new(); close_ups.len()];
-    for &method in Method::value_variants() {
-        progress.set_message(method.name());
-        let (pixels, time) = enlarged(&source.pixels, method, target)?;
-        for (row, close_up) in rows.iter_mut().zip(&close_ups) {
-            row.push(close_up.shown(&pixels));
+    let others = Method::SHOWN.into_iter().filter(|_| whole);
+    let alone = (!whole || !Method::SHOWN.contains(&arguments.filter)).then_some(arguments.filter);
+    for filter in others.chain(alone) {
+        progress.set_message(filter.name());
+        let (pixels, time) = enlarged(&source.pixels, &arguments.described(filter, &source.pixels, target)?, target)?;
+        if alone != Some(filter) {
+            for (row, close_up) in rows.iter_mut().zip(&close_ups) {
+                row.push(close_up.shown(&pixels));
+            }
         }
         let milliseconds = time.as_secs_f64() * 1e3;
         let rate = (output[0] * output[1]) as f64 / time.as_secs_f64() / 1e6;
-        progress.suspend(|| writeln!(console, "{:<10}{milliseconds:>14.3}{rate:>16.0}", method.name()))?;
+        progress.suspend(|| writeln!(console, "{:<10}{milliseconds:>14.3}{rate:>16.0}", filter.name()))?;
         progress.inc(1);
-        if method == arguments.method {
+        if filter == arguments.filter {
             progress.set_message(format!("writing {}", out.display()));
             picture::write(&out, &Picture { pixels, profile: source.profile.clone() })?;
             progress.inc(1);
         }
     }
-    let labels: Vec<_> = Method::value_variants().iter().map(|method| method.name()).collect();
+    if !whole {
+        progress.finish_and_clear();
+        return Ok(writeln!(console, "wrote {}", out.display())?);
+    }
+    let names = Method::SHOWN.map(Method::name);
+    let labels: Vec<_> = names.iter().map(String::as_str).collect();
     let footer = format!("{} to {}, details", in_words(input), in_words(output));
     let comparison = Pixels::U8(sheet::sheet(&labels, &rows, &footer));
     let comparison_out = out.with_file_name(format!("{}-comparison.png", stem(&out)));
@@ -135,7 +237,7 @@ fn name(arguments: &Arguments) -> String {
 }
 
 fn default_out(arguments: &Arguments, [height, width]: [usize; 2]) -> PathBuf {
-    Path::new("out").join(format!("{}-{}-{width}x{height}.png", name(arguments), arguments.method.name()))
+    Path::new("out").join(format!("{}-{}-{width}x{height}.png", name(arguments), arguments.filter.name()))
 }
 
 /// Whether the result can be written where it shall be, before any work is done.
@@ -152,38 +254,27 @@ fn progress_bar([height, width]: [usize; 2]) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let progress = ProgressBar::new(1 + Method::value_variants().len() as u64).with_style(style);
+    let progress = ProgressBar::new(2 + Method::SHOWN.len() as u64).with_style(style);
     progress.enable_steady_tick(Duration::from_millis(100));
     progress
 }
 
 /// The enlarged pixels, and how long it took.
-fn enlarged(pixels: &Pixels, method: Method, target: Target<2>) -> Result<(Pixels, Duration), Failure> {
-    let plan = method.resize().plan(pixels.size(), target)?;
-    let mixes = pixels.has_alpha() && method != Method::Nearest;
+fn enlarged(pixels: &Pixels, resize: &PictureResize, target: Target<2>) -> Result<(Pixels, Duration), Failure> {
+    let plan = resize.plan(pixels.size(), target)?;
     Ok(match pixels {
-        Pixels::U8(pixels) => filtered(pixels, &plan, mixes).map(|(pixels, time)| (Pixels::U8(pixels), time))?,
-        Pixels::U16(pixels) => filtered(pixels, &plan, mixes).map(|(pixels, time)| (Pixels::U16(pixels), time))?,
+        Pixels::U8(pixels) => timed(pixels, &plan).map(|(pixels, time)| (Pixels::U8(pixels), time))?,
+        Pixels::U16(pixels) => timed(pixels, &plan).map(|(pixels, time)| (Pixels::U16(pixels), time))?,
     })
 }
 
-/// Where pixels that have alpha are mixed, colours are multiplied by it before and divided after.
-fn filtered<A: Element + Sample>(pixels: &Array3<A>, plan: &ResizePlan<2>, premultiply: bool) -> Result<(Array3<A>, Duration), Failure> {
-    if !premultiply {
-        return timed(pixels, plan);
-    }
-    let (pixels, time) = timed(&picture::premultiplied(pixels), plan)?;
-    Ok((picture::unpremultiplied(pixels), time))
-}
-
 /// Runs the plan into an output that is there already, as a loop over many pictures would: the median of some runs.
-fn timed<A: Element>(pixels: &Array3<A>, plan: &ResizePlan<2>) -> Result<(Array3<A>, Duration), Failure> {
-    let x = Tensor4::from_hwc(pixels.view());
-    let mut y = plan.forward(x)?.index_axis_move(Axis(0), 0).permuted_axes([1, 2, 0]); // 1×C×H×W to H×W×C
+fn timed<A: Sample>(pixels: &Array3<A>, plan: &PicturePlan) -> Result<(Array3<A>, Duration), Failure> {
+    let mut y = plan.run(pixels)?;
     let mut times: Vec<Duration> = Vec::new();
     while times.len() < 9 && times.iter().sum::<Duration>() < Duration::from_millis(500) {
         let start = Instant::now();
-        plan.forward_into(x, Tensor4Mut::from_hwc(y.view_mut()))?;
+        plan.run_into(pixels, &mut y)?;
         times.push(start.elapsed());
     }
     times.sort_unstable();

@@ -8,6 +8,7 @@
 //! | cubic, bicubic, tricubic | [`bicubic`] | [`Resize::cubic`] |
 //! | Lanczos, Mitchell, box, Hamming, Gaussian, your own | | [`Resize::filter`] with a [`Filter`] |
 //! | adaptive average | | [`Resize::area`] |
+//! | pictures: bytes with alpha, linear light, crops, thumbnails, `image` types | [`picture::resize`], [`picture::thumbnail`] | [`picture::PictureResize`] |
 //! | any axes of any array | | [`Resize::resize_axes`] |
 //! | transposed convolution, convolution | | [`ConvTranspose`], [`Convolution`] |
 //! | resize, then convolution | | [`ResizeConv`] |
@@ -62,7 +63,6 @@
 // Without `conv`, parts of the code that convolutions share with resizing have no caller.
 #![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
-pub mod alpha;
 pub mod checkerboard;
 #[cfg(feature = "conv")]
 mod conv;
@@ -103,7 +103,7 @@ pub use tensor::{
 };
 pub use update::Update;
 
-#[cfg(all(doctest, feature = "conv"))]
+#[cfg(all(doctest, feature = "conv", feature = "image"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDocTests;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits};
-use ndarray::{Array3, Axis};
+use ndarray::Array3;
 
 type Failure = Box<dyn Error>;
 
@@ -175,28 +175,6 @@ macro_rules! sample {
 }
 sample!(u8);
 sample!(u16);
-
-/// Colour times alpha. Pixels can then be mixed: one that is transparent counts for nothing, whatever its colour.
-pub fn premultiplied<A: Sample>(pixels: &Array3<A>) -> Array3<f32> {
-    let mut pixels = pixels.mapv(Into::into);
-    for mut pixel in pixels.lanes_mut(Axis(2)) {
-        let alpha_channel = pixel.len() - 1;
-        let alpha = pixel[alpha_channel] / A::MAX;
-        pixel.iter_mut().take(alpha_channel).for_each(|colour| *colour *= alpha);
-    }
-    pixels
-}
-
-/// Back from [`premultiplied`], rounded. What a filter overshot is cut off; a transparent pixel is black.
-pub fn unpremultiplied<A: Sample>(mut pixels: Array3<f32>) -> Array3<A> {
-    for mut pixel in pixels.lanes_mut(Axis(2)) {
-        let alpha_channel = pixel.len() - 1;
-        let alpha = pixel[alpha_channel] / A::MAX;
-        let factor = if alpha > 0.0 { 1.0 / alpha } else { 0.0 };
-        pixel.iter_mut().take(alpha_channel).for_each(|colour| *colour *= factor);
-    }
-    pixels.mapv(A::from_f32)
-}
 
 /// As a screen shows it: 8-bit RGB, what is transparent over a checkered ground.
 pub fn shown(pixels: &Pixels) -> Array3<u8> {

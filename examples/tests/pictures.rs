@@ -48,16 +48,6 @@ fn jpeg_keeps_gray_and_rgb_and_refuses_the_rest() {
 }
 
 #[test]
-fn alpha_comes_back() {
-    let opaque_or_half = Array3::from_shape_fn((4, 4, 4), |(y, x, c)| if c == 3 { [255, 128][x % 2] } else { (16 * y + x + c) as u8 });
-    assert_eq!(picture::unpremultiplied::<u8>(picture::premultiplied(&opaque_or_half)), opaque_or_half);
-    let transparent = Array3::<u16>::from_shape_fn((1, 1, 2), |(_, _, c)| if c == 1 { 0 } else { 777 });
-    assert_eq!(picture::unpremultiplied::<u16>(picture::premultiplied(&transparent)), Array3::zeros((1, 1, 2)));
-    let overshot = Array3::from_shape_vec((1, 2, 2), vec![300.0, 260.0, -3.0, -2.0]).unwrap();
-    assert_eq!(picture::unpremultiplied::<u8>(overshot).into_raw_vec_and_offset().0, [255, 255, 0, 0]);
-}
-
-#[test]
 fn test_card_of_any_size() {
     for (height, width) in [(0, 0), (1, 1), (2, 3), (1, 40), (90, 17), (180, 240)] {
         let card = test_card::test_card(height, width);

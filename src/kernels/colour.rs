@@ -47,8 +47,10 @@ fn fused<I: InstructionSet>(a: f32, b: f32, c: f32) -> f32 {
 #[inline(always)]
 fn positive_power<I: InstructionSet>(x: f32, power: f32) -> f32 {
     // Polynomials of least largest error: log2(1 + s)/s on [√½ - 1, √2 - 1] within 6e-9, and 2^f on [-½, ½] within 2e-9 of itself.
+    #[allow(clippy::approx_constant)] // near the series, not the series
     const LOG2: [f32; 10] =
         [1.442_695, -0.721_347_4, 0.480_897_9, -0.360_696_4, 0.288_585_3, -0.239_636_6, 0.204_296, -0.190_612_7, 0.187_826_7, -0.112_974_8];
+    #[allow(clippy::approx_constant)]
     const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_5, 0.055_503_29, 0.009_618_489, 0.001_339_993, 0.000_153_458_1];
     const SQRT_HALF: i32 = 0x3F35_04F3;
     const MANTISSA: i32 = 0x7F_FFFF;

@@ -6,7 +6,7 @@ use ndarray::{ArrayView3, ArrayViewMut3};
 
 use crate::error::Error;
 use crate::kernels::How;
-use crate::resize::{IntegerSums, PixelRows, Separable};
+use crate::resize::{IntegerSums, PixelRows, Read, Separable, Write};
 
 use super::light::Colours;
 use super::reduce::{Average, Reduction};
@@ -29,11 +29,7 @@ impl<A: Sample> Converted<'_, A> {
         self.run::<f32>(&|from, to| colours.read(from, to), &|from, to| colours.write(from, to))
     }
 
-    fn run<T: Average + Default>(
-        self,
-        read: &(dyn Fn(&[A], &mut [T]) + Sync),
-        write: &(dyn Fn(&[T], &mut [MaybeUninit<A>]) + Sync),
-    ) -> Result<(), Error> {
+    fn run<T: Average + Default>(self, read: Read<'_, A, T>, write: Write<'_, T, A>) -> Result<(), Error> {
         let rows = PixelRows { pixels: self.x, read };
         let Some(reduction) = self.reduction else {
             return self.passes.run_pixels(&rows, self.y, write, self.how);

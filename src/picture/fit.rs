@@ -33,11 +33,14 @@ pub enum Fit {
     Thumbnail,
 }
 
+/// Top left and bottom right, in input pixels.
+pub(super) type Part = [[f64; 2]; 2];
+
 /// What is resized, to what size, and where it goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Layout {
-    /// Top left and bottom right of the part that is resized, in input pixels.
-    pub(super) part: Option<[[f64; 2]; 2]>,
+    /// What is resized, if it is not the whole picture.
+    pub(super) part: Option<Part>,
     pub(super) resized: [usize; 2],
     /// Where it begins in the output.
     pub(super) at: [usize; 2],
@@ -46,7 +49,7 @@ pub(super) struct Layout {
 
 /// The layout for a picture of `input` pixels, of which `part` is used, in a picture of `asked` pixels. No size is 0.
 #[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
-pub(super) fn layout(fit: Fit, input: [usize; 2], part: Option<[[f64; 2]; 2]>, asked: [usize; 2]) -> Layout {
+pub(super) fn layout(fit: Fit, input: [usize; 2], part: Option<Part>, asked: [usize; 2]) -> Layout {
     let [begin, end] = part.unwrap_or([[0.0; 2], [input[0] as f64, input[1] as f64]]);
     let length = [end[0] - begin[0], end[1] - begin[1]];
     let plain = Layout { part, resized: asked, at: [0; 2], output: asked };
@@ -134,11 +137,11 @@ fn thumbnail([height, width]: [f64; 2], asked: [usize; 2]) -> [usize; 2] {
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes are far below 2^53
 pub(super) fn reduction(
     input: [usize; 2],
-    part: [[f64; 2]; 2],
+    part: Part,
     resized: [usize; 2],
     support: f64,
     gap: f64,
-) -> Option<(super::reduce::Reduction, [[f64; 2]; 2])> {
+) -> Option<(super::reduce::Reduction, Part)> {
     let [begin, end] = part;
     let block = [0, 1].map(|axis| ((end[axis] - begin[axis]) / resized[axis] as f64 / gap).max(1.0) as usize);
     if block == [1, 1] {
@@ -153,7 +156,7 @@ pub(super) fn reduction(
 
 /// Refuses edges that are no part of a picture.
 #[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
-pub(super) fn check_part(input: [usize; 2], [begin, end]: [[f64; 2]; 2]) -> Result<(), Error> {
+pub(super) fn check_part(input: [usize; 2], [begin, end]: Part) -> Result<(), Error> {
     for axis in 0..2 {
         if !(begin[axis] >= 0.0 && begin[axis] < end[axis]) {
             let requirement = "at least 0 and before the end";

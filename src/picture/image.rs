@@ -81,3 +81,46 @@ impl AsPicture for DynamicImage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba, RgbaImage};
+
+    use super::*;
+    use crate::picture::{resize, thumbnail};
+
+    /// Every kind of `DynamicImage`, with the array that holds the same.
+    #[test]
+    fn every_kind_keeps_its_kind_and_has_the_numbers_of_its_array() {
+        macro_rules! check {
+            ($($variant:ident: $pixel:ident<$sample:ty>, $channels:literal);+ $(;)?) => {$({
+                let pixels: Vec<$sample> = (0..12 * 9 * $channels).map(|i| (i * 37 % 251) as $sample).collect();
+                let array = Array3::from_shape_vec((9, 12, $channels), pixels.clone()).unwrap();
+                let image = DynamicImage::$variant(ImageBuffer::<$pixel<$sample>, _>::from_raw(12, 9, pixels).unwrap());
+                let (found, expected) = (resize(&image, [5, 20]).unwrap(), resize(&array, [5, 20]).unwrap());
+                assert_eq!((found.color(), found.width(), found.height()), (image.color(), 20, 5));
+                let DynamicImage::$variant(found) = found else { panic!("another kind") };
+                assert_eq!(found.into_raw(), expected.into_raw_vec_and_offset().0, stringify!($variant));
+            })+};
+        }
+        check!(
+            ImageLuma8: Luma<u8>, 1; ImageLumaA8: LumaA<u8>, 2; ImageRgb8: Rgb<u8>, 3; ImageRgba8: Rgba<u8>, 4;
+            ImageLuma16: Luma<u16>, 1; ImageLumaA16: LumaA<u16>, 2; ImageRgb16: Rgb<u16>, 3; ImageRgba16: Rgba<u16>, 4;
+            ImageRgb32F: Rgb<f32>, 3; ImageRgba32F: Rgba<f32>, 4;
+        );
+    }
+
+    #[test]
+    fn buffers_are_read_and_written_in_place() {
+        // A container that is longer than the picture, as `from_raw` allows.
+        let x = ImageBuffer::<Rgba<u8>, _>::from_raw(4, 2, (0..40).collect::<Vec<u8>>()).unwrap();
+        let mut y = RgbaImage::new(8, 6);
+        PictureResize::bicubic().resize_into(&x, &mut y).unwrap();
+        assert_eq!(resize(&x, [6, 8]).unwrap(), y);
+        assert_eq!(thumbnail(&y, [3, 3]).unwrap().dimensions(), (3, 2));
+        let borrowed = ImageBuffer::<Luma<f32>, &[f32]>::from_raw(2, 1, &[0.0, 1.0]).unwrap();
+        assert_eq!(resize(&borrowed, 2.0).unwrap().dimensions(), (4, 2));
+        assert!(resize(&RgbaImage::new(0, 0), [2, 2]).is_err());
+        assert!(PictureResize::bicubic().resize_into(&x, &mut RgbaImage::new(0, 3)).is_err());
+    }
+}

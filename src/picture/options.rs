@@ -11,7 +11,7 @@ use crate::resize::coordinates::Target;
 use crate::resize::{Filter, Profile, Resize, ResizePlan};
 
 use super::convert::Converted;
-use super::fit::{Fit, Layout, check_part, layout, reduction};
+use super::fit::{Fit, Layout, Part, check_part, layout, reduction};
 use super::light::{Alpha, Colours, Light};
 use super::reduce::Reduction;
 use super::sample::Sample;
@@ -41,7 +41,7 @@ pub struct PictureResize {
     antialias: Option<bool>,
     premultiply: bool,
     light: Light,
-    part: Option<[[f64; 2]; 2]>,
+    part: Option<Part>,
     fit: Fit,
     reducing_gap: Option<f64>,
 }
@@ -245,7 +245,7 @@ impl PictureResize {
         Ok(layout(fit, input, self.part, asked))
     }
 
-    fn reduction(&self, input: [usize; 2], layout: &Layout) -> Result<Option<(Reduction, [[f64; 2]; 2])>, Error> {
+    fn reduction(&self, input: [usize; 2], layout: &Layout) -> Result<Option<(Reduction, Part)>, Error> {
         let Some(gap) = self.reducing_gap else { return Ok(None) };
         if !(gap >= 1.0 && gap.is_finite()) {
             return Err(Error::InvalidParameter { parameter: "reducing gap", value: gap, requirement: "a finite number, at least 1" });

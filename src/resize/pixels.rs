@@ -15,11 +15,16 @@ use super::rows::{Sink, Source};
 /// Elements that are gathered at a time where the channels of neighbouring pixels do not lie side by side.
 const GATHERED: usize = 256;
 
+/// Converts whole pixels to what is summed.
+pub(crate) type Read<'f, A, T> = &'f (dyn Fn(&[A], &mut [T]) + Sync);
+
+/// Converts the sums of whole pixels back.
+pub(crate) type Write<'f, T, A> = &'f (dyn Fn(&[T], &mut [MaybeUninit<A>]) + Sync);
+
 /// The rows of an H×W×C picture as they are summed.
 pub(crate) struct PixelRows<'a, A, T> {
     pub(crate) pixels: ArrayView3<'a, A>,
-    /// Converts whole pixels.
-    pub(crate) read: &'a (dyn Fn(&[A], &mut [T]) + Sync),
+    pub(crate) read: Read<'a, A, T>,
 }
 
 impl<A: Copy + Default, T> Source<T> for PixelRows<'_, A, T> {
@@ -57,8 +62,7 @@ impl<A: Copy + Default, T> Source<T> for PixelRows<'_, A, T> {
 /// Where the rows of a picture are put.
 struct PixelSink<'a, 'f, T, A> {
     pixels: ArrayViewMut3<'a, MaybeUninit<A>>,
-    /// Converts whole pixels.
-    write: &'f (dyn Fn(&[T], &mut [MaybeUninit<A>]) + Sync),
+    write: Write<'f, T, A>,
 }
 
 impl<T: Arithmetic, A: Copy> Sink<T> for PixelSink<'_, '_, T, A> {
@@ -105,7 +109,7 @@ impl Separable {
         &self,
         x: &(dyn Source<T> + Sync),
         y: ArrayViewMut3<'_, MaybeUninit<A>>,
-        write: &(dyn Fn(&[T], &mut [MaybeUninit<A>]) + Sync),
+        write: Write<'_, T, A>,
         how: How,
     ) -> Result<(), Error> {
         self.ready::<T>(x.inner(), how.backend)?;
@@ -120,7 +124,7 @@ impl Separable {
         x: &(dyn Source<T> + Sync),
         y: ArrayViewMut3<'_, MaybeUninit<A>>,
         first: usize,
-        write: &(dyn Fn(&[T], &mut [MaybeUninit<A>]) + Sync),
+        write: Write<'_, T, A>,
         how: How,
     ) {
         let height = y.len_of(Axis(0));

@@ -6,7 +6,8 @@ use common::{Reference, numbers};
 use ndarray::{Array2, ArrayD, Ix2, Ix3, s};
 use ndarray_npy::ReadableElement;
 use serde_json::Value;
-use upsample::{Element, Filter, Profile, Resize, Target, alpha, ndarray};
+use upsample::picture::PictureResize;
+use upsample::{Element, Filter, Profile, Resize, Target, ndarray};
 
 fn description(filter: &str) -> Resize {
     match filter {
@@ -109,14 +110,9 @@ fn alpha_to_the_last_bit() {
         for case in reference.cases.clone().iter().filter(|case| with_alpha(case)) {
             let x: ArrayD<u8> = reference.read(&format!("in/{}", case["input"].as_str().unwrap()));
             let y: ArrayD<u8> = reference.read(&format!("{}/y", case["id"]));
-            let mut x = x.into_dimensionality::<Ix3>().unwrap();
-            if case["filter"] != "nearest" {
-                alpha::premultiply(&mut x).unwrap();
-            }
-            let mut found = resize_picture(&described(case), &x.into_dyn(), Target::Size(size(case))).into_dimensionality::<Ix3>().unwrap();
-            if case["filter"] != "nearest" {
-                alpha::unpremultiply(&mut found).unwrap();
-            }
+            let x = x.into_dimensionality::<Ix3>().unwrap();
+            let [height, width] = size(case);
+            let found = PictureResize::new(described(case)).resize(&x, [height, width]).unwrap();
             let differing = found.iter().zip(&y).filter(|(a, b)| a != b).count();
             if found.shape() != y.shape() || differing > 0 {
                 failures.push(format!("{differing} bytes: {case}"));
