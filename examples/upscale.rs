@@ -16,7 +16,7 @@ use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array3;
 use upsample::picture::{Fit, PicturePlan, PictureResize, Sample};
-use upsample::{Filter, Profile, Resize, Target};
+use upsample::{Filter, Profile, Target};
 use upsample_examples::close_up::CloseUp;
 use upsample_examples::command_line::Failure;
 use upsample_examples::picture::{Picture, Pixels};
@@ -35,7 +35,7 @@ struct Arguments {
     /// The filter of the picture that is written
     #[arg(long, alias = "method", value_enum, default_value_t = Method::Bicubic)]
     filter: Method,
-    /// Whose numbers; Pillow's filters are stretched when shrinking, and so are the others' here
+    /// Whose numbers. Filters are stretched when shrinking, whosever they are
     #[arg(long, value_enum, default_value_t = Numbers::Pillow)]
     profile: Numbers,
     /// Average the light of an sRGB picture instead of its stored numbers
@@ -71,15 +71,15 @@ impl Method {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    fn resize(self) -> Resize {
+    fn resize(self) -> PictureResize {
         match self {
-            Self::Nearest => Resize::nearest(),
-            Self::Box => Resize::filter(Filter::Box),
-            Self::Bilinear => Resize::bilinear(),
-            Self::Hamming => Resize::filter(Filter::Hamming),
-            Self::Bicubic => Resize::bicubic(),
-            Self::Mitchell => Resize::filter(Filter::Mitchell),
-            Self::Lanczos3 => Resize::filter(Filter::Lanczos { lobes: 3 }),
+            Self::Nearest => PictureResize::nearest(),
+            Self::Box => PictureResize::filter(Filter::Box),
+            Self::Bilinear => PictureResize::bilinear(),
+            Self::Hamming => PictureResize::filter(Filter::Hamming),
+            Self::Bicubic => PictureResize::bicubic(),
+            Self::Mitchell => PictureResize::filter(Filter::Mitchell),
+            Self::Lanczos3 => PictureResize::lanczos3(),
         }
     }
 }
@@ -120,7 +120,7 @@ impl FromStr for Part {
 
 impl Arguments {
     /// The resize by one filter, with all options.
-    fn described(&self, filter: Method, pixels: &Pixels, target: Target<2>) -> Result<PictureResize, Failure> {
+    fn described(&self, filter: Method) -> PictureResize {
         let profile = match self.profile {
             Numbers::Pillow => Profile::Pillow,
             Numbers::Torch => Profile::Torch,
@@ -136,18 +136,14 @@ impl Arguments {
             Fitting::Pad => Fit::Pad([0.0; 4]),
             Fitting::Thumbnail => Fit::Thumbnail,
         };
-        let mut resize = PictureResize::new(filter.resize().profile(profile)).fit(fit);
+        let mut resize = filter.resize().profile(profile).fit(fit);
         if self.linear_light {
             resize = resize.linear_light();
         }
         if let Some(Part([left, top, width, height])) = self.crop {
             resize = resize.crop([top, left], [top + height, left + width]);
         }
-        // Other frameworks stretch a filter only if they are asked to.
-        let (input, output) = (pixels.size(), resize.output_size(pixels.size(), target)?);
-        let shrinks = output[0] < input[0] || output[1] < input[1];
-        let stretched = shrinks && filter != Method::Nearest && self.profile != Numbers::Pillow;
-        Ok(if stretched { resize.antialias(true) } else { resize })
+        resize
     }
 }
 
@@ -175,7 +171,7 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
     };
     let target = arguments.size.map_or(Target::from(arguments.scale), |Size(size)| Target::from(size));
     let input = source.pixels.size();
-    let output = arguments.described(arguments.filter, &source.pixels, target)?.output_size(input, target)?;
+    let output = arguments.described(arguments.filter).output_size(input, target)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments, output));
     check_destination(&out, &arguments, &source.pixels)?;
 
@@ -192,7 +188,7 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
     let alone = (!whole || !Method::SHOWN.contains(&arguments.filter)).then_some(arguments.filter);
     for filter in others.chain(alone) {
         progress.set_message(filter.name());
-        let (pixels, time) = enlarged(&source.pixels, &arguments.described(filter, &source.pixels, target)?, target)?;
+        let (pixels, time) = enlarged(&source.pixels, &arguments.described(filter), target)?;
         if alone != Some(filter) {
             for (row, close_up) in rows.iter_mut().zip(&close_ups) {
                 row.push(close_up.shown(&pixels));

@@ -82,6 +82,44 @@ impl AsPicture for DynamicImage {
     }
 }
 
+impl PictureResize {
+    /// Resizes `x` to the size of `y`, into `y`, which is of the same kind.
+    ///
+    /// ```
+    /// use image::DynamicImage;
+    /// use upsample::picture::PictureResize;
+    ///
+    /// let mut y = DynamicImage::new_rgb8(20, 10);
+    /// PictureResize::bicubic().resize_dynamic_into(&DynamicImage::new_rgb8(64, 48), &mut y)?;
+    /// assert!(PictureResize::bicubic().resize_dynamic_into(&DynamicImage::new_luma8(64, 48), &mut y).is_err());
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`resize_into`](Self::resize_into); [`Error::Unsupported`] for pictures of two kinds.
+    pub fn resize_dynamic_into(&self, x: &DynamicImage, y: &mut DynamicImage) -> Result<(), Error> {
+        use DynamicImage::{
+            ImageLuma8, ImageLuma16, ImageLumaA8, ImageLumaA16, ImageRgb8, ImageRgb16, ImageRgb32F, ImageRgba8, ImageRgba16, ImageRgba32F,
+        };
+        match (x, y) {
+            (ImageLuma8(x), ImageLuma8(y)) => self.resize_into(x, y),
+            (ImageLumaA8(x), ImageLumaA8(y)) => self.resize_into(x, y),
+            (ImageRgb8(x), ImageRgb8(y)) => self.resize_into(x, y),
+            (ImageRgba8(x), ImageRgba8(y)) => self.resize_into(x, y),
+            (ImageLuma16(x), ImageLuma16(y)) => self.resize_into(x, y),
+            (ImageLumaA16(x), ImageLumaA16(y)) => self.resize_into(x, y),
+            (ImageRgb16(x), ImageRgb16(y)) => self.resize_into(x, y),
+            (ImageRgba16(x), ImageRgba16(y)) => self.resize_into(x, y),
+            (ImageRgb32F(x), ImageRgb32F(y)) => self.resize_into(x, y),
+            (ImageRgba32F(x), ImageRgba32F(y)) => self.resize_into(x, y),
+            (x, y) => {
+                let what = format!("a picture of {:?} into one of {:?}", x.color(), y.color());
+                Err(Error::Unsupported { what, why: "both must be of one kind, with channels of 8 or 16 bits or f32" })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use image::{ImageBuffer, Luma, LumaA, Rgb, Rgba, RgbaImage};
@@ -99,6 +137,9 @@ mod tests {
                 let image = DynamicImage::$variant(ImageBuffer::<$pixel<$sample>, _>::from_raw(12, 9, pixels).unwrap());
                 let (found, expected) = (resize(&image, [5, 20]).unwrap(), resize(&array, [5, 20]).unwrap());
                 assert_eq!((found.color(), found.width(), found.height()), (image.color(), 20, 5));
+                let mut reused = DynamicImage::new(20, 5, image.color());
+                PictureResize::bicubic().resize_dynamic_into(&image, &mut reused).unwrap();
+                assert_eq!(reused, found);
                 let DynamicImage::$variant(found) = found else { panic!("another kind") };
                 assert_eq!(found.into_raw(), expected.into_raw_vec_and_offset().0, stringify!($variant));
             })+};

@@ -36,9 +36,7 @@ use super::view::{AsPicture, View, ViewMut, check_channels};
 #[derive(Debug, Clone, PartialEq)]
 pub struct PictureResize {
     resize: Resize,
-    /// Set by name; the support of others is not needed.
-    filter: Option<Filter>,
-    antialias: Option<bool>,
+    antialias: Antialias,
     premultiply: bool,
     light: Light,
     part: Option<Part>,
@@ -46,15 +44,26 @@ pub struct PictureResize {
     reducing_gap: Option<f64>,
 }
 
+/// Whether a filter is stretched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Antialias {
+    /// As the description of the resize has it.
+    AsDescribed,
+    /// Where a picture is shrunk along any axis.
+    WhenShrinking,
+    Always,
+    Never,
+}
+
 /// The constructors, one a filter.
 impl PictureResize {
-    /// Resizes as `resize` describes, with every option of its own.
+    /// Resizes as `resize` describes, with every option of its own: its filters are stretched only where it says so. Parts of a picture are
+    /// asked for by [`crop`](Self::crop) here.
     #[must_use]
     pub fn new(resize: Resize) -> Self {
         Self {
             resize,
-            filter: None,
-            antialias: None,
+            antialias: Antialias::AsDescribed,
             premultiply: true,
             light: Light::Stored,
             part: None,
@@ -63,10 +72,14 @@ impl PictureResize {
         }
     }
 
+    fn stretched(resize: Resize) -> Self {
+        Self { antialias: Antialias::WhenShrinking, ..Self::new(resize.profile(Profile::Pillow)) }
+    }
+
     /// Any filter.
     #[must_use]
     pub fn filter(filter: Filter) -> Self {
-        Self { filter: Some(filter.clone()), ..Self::new(Resize::filter(filter).profile(Profile::Pillow)) }
+        Self::stretched(Resize::filter(filter))
     }
 
     /// Copies pixels: for pixel art and labels. Colours then do not mix, so alpha and light have no say.
@@ -81,10 +94,10 @@ impl PictureResize {
         Self::filter(Filter::Linear)
     }
 
-    /// Cubic with a = -0.5: sharper, overshoots a little.
+    /// Cubic: sharper, overshoots a little. Pillow's coefficient is -0.5.
     #[must_use]
     pub fn bicubic() -> Self {
-        Self::filter(Filter::Cubic { a: -0.5 })
+        Self::stretched(Resize::bicubic())
     }
 
     /// Lanczos with 3 lobes: the sharpest, overshoots and rings most.
@@ -96,7 +109,16 @@ impl PictureResize {
 
 /// The options.
 impl PictureResize {
-    /// Takes the numbers of another framework. Its filter is stretched only where [`antialias`](Self::antialias) says so.
+    /// Takes the numbers of another framework than Pillow. Filters are stretched when shrinking all the same, unless
+    /// [`antialias`](Self::antialias) is set.
+    ///
+    /// ```
+    /// use upsample::{Profile, Resize, picture::PictureResize};
+    /// let x = ndarray::Array3::from_shape_fn((8, 8, 3), |(y, x, c)| (y * x * 5 + c) as f32);
+    /// let y = PictureResize::bicubic().profile(Profile::Torch).resize(&x, [4, 4])?;
+    /// assert_eq!(y, PictureResize::new(Resize::bicubic().antialias(true)).resize(&x, [4, 4])?);
+    /// # Ok::<(), upsample::Error>(())
+    /// ```
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.resize = self.resize.profile(profile);
@@ -106,7 +128,7 @@ impl PictureResize {
     /// Whether the filter is stretched when shrinking.
     #[must_use]
     pub fn antialias(mut self, antialias: bool) -> Self {
-        self.antialias = Some(antialias);
+        self.antialias = if antialias { Antialias::Always } else { Antialias::Never };
         self
     }
 
@@ -207,12 +229,11 @@ impl PictureResize {
         self.light.check()?;
         let layout = self.layout(input, target.into())?;
         let mut resize = self.resize.clone();
-        let shrinks = (0..2).any(|axis| self.part_of(&layout, input, axis) > layout.resized[axis] as f64);
+        let shrinks = (0..2).any(|axis| length_of_part(&layout, input, axis) > layout.resized[axis] as f64);
         match self.antialias {
-            Some(antialias) => resize = resize.antialias(antialias),
-            // Pillow's filters are stretched anyhow.
-            None if self.filter.is_some() && shrinks => resize = resize.antialias(true),
-            None => {}
+            Antialias::WhenShrinking if shrinks => resize = resize.antialias(true),
+            Antialias::AsDescribed | Antialias::WhenShrinking => {}
+            set => resize = resize.antialias(set == Antialias::Always),
         }
         let (mut size, mut part) = (input, layout.part);
         let reduction = self.reduction(input, &layout)?;
@@ -227,12 +248,11 @@ impl PictureResize {
         Ok(PicturePlan { input, layout, fit: self.fit, light: self.light, premultiply: self.premultiply, reduction, plan })
     }
 
-    /// The length of the part that is resized, along an axis.
-    fn part_of(&self, layout: &Layout, input: [usize; 2], axis: usize) -> f64 {
-        layout.part.map_or(input[axis] as f64, |[begin, end]| end[axis] - begin[axis])
-    }
-
     fn layout(&self, input: [usize; 2], target: Target<2>) -> Result<Layout, Error> {
+        if self.resize.has_crop() {
+            let why = "ask for a part of a picture by `PictureResize::crop`";
+            return Err(Error::Unsupported { what: "a picture's resize made of one that has a crop".to_owned(), why });
+        }
         if let Some(part) = self.part {
             check_part(input, part)?;
         }
@@ -251,9 +271,14 @@ impl PictureResize {
             return Err(Error::InvalidParameter { parameter: "reducing gap", value: gap, requirement: "a finite number, at least 1" });
         }
         let whole = [[0.0; 2], [input[0] as f64, input[1] as f64]];
-        let Some(filter) = &self.filter else { return Ok(None) };
-        Ok(reduction(input, layout.part.unwrap_or(whole), layout.resized, filter.support(), gap))
+        let Some(support) = self.resize.filter_support() else { return Ok(None) };
+        Ok(reduction(input, layout.part.unwrap_or(whole), layout.resized, support, gap))
     }
+}
+
+/// Pixels of the part that is resized, along an axis.
+fn length_of_part(layout: &Layout, input: [usize; 2], axis: usize) -> f64 {
+    layout.part.map_or(input[axis] as f64, |[begin, end]| end[axis] - begin[axis])
 }
 
 /// A picture's resize of given sizes: the weights are computed, any number of threads can run it any number of times, for any number of

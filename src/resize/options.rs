@@ -439,6 +439,19 @@ impl Resize {
         Ok(Self { coordinates, crop, ..self.clone() })
     }
 
+    /// The distance beyond which the filter is 0, in pixels; `None` where there is no filter.
+    pub(crate) fn filter_support(&self) -> Option<f64> {
+        match &self.method {
+            Method::Cubic => Some(2.0),
+            Method::Filter(filter) => Some(filter.support()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn has_crop(&self) -> bool {
+        self.crop.is_some()
+    }
+
     fn is_nearest(&self) -> bool {
         matches!(self.method, Method::Nearest | Method::NearestExact | Method::NearestBy(_))
     }

@@ -256,6 +256,7 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
         PictureResize::bilinear().crop([-0.5, 0.0], [4.0, 6.0]).resize(&x, [2, 3]).err().map(|error| error.to_string()),
         PictureResize::bilinear().crop([2.0, 0.0], [2.0, 6.0]).fit(Fit::Cover).resize(&x, [2, 3]).err().map(|error| error.to_string()),
         PictureResize::bilinear().light(Light::Gamma(0.0)).resize(&x, [2, 3]).err().map(|error| error.to_string()),
+        PictureResize::new(Resize::bilinear().crop(0.0, 2.0)).resize(&x, [2, 3]).err().map(|error| error.to_string()),
         PictureResize::bilinear().reducing_gap(0.5).resize(&x, [2, 3]).err().map(|error| error.to_string()),
     ];
     let expected = [
@@ -271,6 +272,7 @@ fn what_cannot_be_done_is_said_before_anything_is_written() {
         "crop begin is -0.5; it must be at least 0 and before the end",
         "crop begin is 2; it must be at least 0 and before the end",
         "gamma is 0; it must be from 0.1 to 10",
+        "a picture's resize made of one that has a crop: ask for a part of a picture by `PictureResize::crop`",
         "reducing gap is 0.5; it must be a finite number, at least 1",
     ];
     for (found, expected) in messages.iter().zip(expected) {
