@@ -3,173 +3,43 @@
 //! ```text
 //! cargo run --release --example upscale                       # a test card
 //! cargo run --release --example upscale -- photo.jpg --scale 3 --filter lanczos3 --linear-light
+//! cargo run --release --example upscale -- photos/ --size 256x256 --fit thumbnail --out thumbnails
 //! ```
+
+#[path = "upscale/options.rs"]
+mod options;
+#[path = "upscale/several.rs"]
+mod several;
 
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 use upsample_examples::{command_line, picture, sheet, test_card};
 
-use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ndarray::Array3;
-use upsample::picture::{Fit, PicturePlan, PictureResize, Sample};
-use upsample::{Filter, Profile, Target};
+use upsample::Target;
+use upsample::picture::{PicturePlan, PictureResize, Sample};
 use upsample_examples::close_up::CloseUp;
 use upsample_examples::command_line::Failure;
 use upsample_examples::picture::{Picture, Pixels};
 
-/// Enlarges a picture by every method: writes the result of one, and a sheet on which all of them stand side by side
-#[derive(Parser)]
-struct Arguments {
-    /// PNG or JPEG; without one a test card is drawn
-    picture: Option<PathBuf>,
-    /// Output pixels per input pixel
-    #[arg(long, default_value_t = 4.0, allow_negative_numbers = true)]
-    scale: f64,
-    /// Output size in pixels, instead of a scale
-    #[arg(long, value_name = "WxH", conflicts_with = "scale")]
-    size: Option<Size>,
-    /// The filter of the picture that is written
-    #[arg(long, alias = "method", value_enum, default_value_t = Method::Bicubic)]
-    filter: Method,
-    /// Whose numbers. Filters are stretched when shrinking, whosever they are
-    #[arg(long, value_enum, default_value_t = Numbers::Pillow)]
-    profile: Numbers,
-    /// Average the light of an sRGB picture instead of its stored numbers
-    #[arg(long)]
-    linear_light: bool,
-    /// Resize only this part: pixels from the left and from the top, width and height, fractions allowed
-    #[arg(long, value_name = "X,Y,W,H")]
-    crop: Option<Part>,
-    /// How a picture of other proportions goes into --size
-    #[arg(long, value_enum, default_value_t = Fitting::Stretch)]
-    fit: Fitting,
-    /// Where it is written, as .png or .jpg [default: a name under out/]
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Method {
-    Nearest,
-    Box,
-    Bilinear,
-    Hamming,
-    Bicubic,
-    Mitchell,
-    Lanczos3,
-}
-
-impl Method {
-    /// Those that stand on the sheet.
-    const SHOWN: [Self; 4] = [Self::Nearest, Self::Bilinear, Self::Bicubic, Self::Lanczos3];
-
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
-    }
-
-    fn resize(self) -> PictureResize {
-        match self {
-            Self::Nearest => PictureResize::nearest(),
-            Self::Box => PictureResize::filter(Filter::Box),
-            Self::Bilinear => PictureResize::bilinear(),
-            Self::Hamming => PictureResize::filter(Filter::Hamming),
-            Self::Bicubic => PictureResize::bicubic(),
-            Self::Mitchell => PictureResize::filter(Filter::Mitchell),
-            Self::Lanczos3 => PictureResize::lanczos3(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Numbers {
-    Pillow,
-    Torch,
-    Onnx,
-    Opencv,
-    Jax,
-    Tensorflow,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Fitting {
-    Stretch,
-    Cover,
-    Contain,
-    /// Contained, with a transparent or black frame
-    Pad,
-    Thumbnail,
-}
-
-/// Left, top, width and height in pixels.
-#[derive(Clone, Copy)]
-struct Part([f64; 4]);
-
-impl FromStr for Part {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
-        let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
-        numbers.map(Self).ok_or_else(|| "a part is written as left, top, width, height, say 10,20,640,480".to_owned())
-    }
-}
-
-impl Arguments {
-    /// The resize by one filter, with all options.
-    fn described(&self, filter: Method) -> PictureResize {
-        let profile = match self.profile {
-            Numbers::Pillow => Profile::Pillow,
-            Numbers::Torch => Profile::Torch,
-            Numbers::Onnx => Profile::Onnx,
-            Numbers::Opencv => Profile::OpenCv,
-            Numbers::Jax => Profile::Jax,
-            Numbers::Tensorflow => Profile::TensorFlow,
-        };
-        let fit = match self.fit {
-            Fitting::Stretch => Fit::Stretch,
-            Fitting::Cover => Fit::Cover,
-            Fitting::Contain => Fit::Contain,
-            Fitting::Pad => Fit::Pad([0.0; 4]),
-            Fitting::Thumbnail => Fit::Thumbnail,
-        };
-        let mut resize = filter.resize().profile(profile).fit(fit);
-        if self.linear_light {
-            resize = resize.linear_light();
-        }
-        if let Some(Part([left, top, width, height])) = self.crop {
-            resize = resize.crop([top, left], [top + height, left + width]);
-        }
-        resize
-    }
-}
-
-/// Width and height as people write them, `640x480`.
-#[derive(Clone, Copy)]
-struct Size([usize; 2]);
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let sizes = text.split_once(['x', 'X', '×']).and_then(|(width, height)| Some([height.parse().ok()?, width.parse().ok()?]));
-        sizes.map(Self).ok_or_else(|| "a size is written as width x height, say 640x480".to_owned())
-    }
-}
+use options::{Arguments, Fitting, Method};
 
 fn main() -> ExitCode {
     command_line::run(upscale)
 }
 
 fn upscale(arguments: Arguments) -> Result<(), Failure> {
-    let source = match &arguments.picture {
+    if let Some(files) = several::listed(&arguments.pictures)? {
+        return several::run(&files, &arguments);
+    }
+    let source = match arguments.pictures.first() {
         Some(path) => picture::read(path)?,
         None => Picture { pixels: Pixels::U8(test_card::test_card(180, 240)), profile: None },
     };
-    let target = arguments.size.map_or(Target::from(arguments.scale), |Size(size)| Target::from(size));
+    let target = arguments.target();
     let input = source.pixels.size();
     let output = arguments.described(arguments.filter).output_size(input, target)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments, output));
@@ -179,7 +49,7 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
     writeln!(console, "{}: {} ({}) to {}", name(&arguments), in_words(input), source.pixels.kind(), in_words(output))?;
     writeln!(console, "{:<10}{:>14}{:>16}", "filter", "milliseconds", "megapixels/s")?;
     let progress = progress_bar(output);
-    let details = arguments.picture.is_none().then(|| test_card::details(input[0], input[1]).to_vec());
+    let details = arguments.pictures.is_empty().then(|| test_card::details(input[0], input[1]).to_vec());
     // Details are looked for where the whole picture is shown.
     let whole = arguments.crop.is_none() && arguments.fit == Fitting::Stretch;
     let close_ups = if whole { CloseUp::of(&source.pixels, output, details) } else { Vec::new() };
@@ -229,7 +99,7 @@ fn stem(path: &Path) -> String {
 }
 
 fn name(arguments: &Arguments) -> String {
-    arguments.picture.as_deref().map_or("test-card".to_owned(), stem)
+    arguments.pictures.first().map_or("test-card".to_owned(), |path| stem(path))
 }
 
 fn default_out(arguments: &Arguments, [height, width]: [usize; 2]) -> PathBuf {
@@ -239,8 +109,7 @@ fn default_out(arguments: &Arguments, [height, width]: [usize; 2]) -> PathBuf {
 /// Whether the result can be written where it shall be, before any work is done.
 fn check_destination(out: &Path, arguments: &Arguments, pixels: &Pixels) -> Result<(), Failure> {
     picture::check_format(out, pixels)?;
-    let same =
-        arguments.picture.as_deref().is_some_and(|path| matches!((path.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b));
+    let same = arguments.pictures.first().is_some_and(|path| matches!((path.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b));
     if same { Err(format!("{}: this would overwrite the input", out.display()).into()) } else { Ok(()) }
 }
 

@@ -1,4 +1,4 @@
-//! PNG and JPEG files as H×W×C arrays, and back, keeping what they are: gray, RGB, with alpha, 8 or 16 bits, and their colour profile.
+//! PNG, JPEG, WebP, TIFF and QOI files as H×W×C arrays, and back, keeping what they are: gray, RGB, with alpha, 8 or 16 bits, and their colour profile.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 
-use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, qoi::QoiEncoder, tiff::TiffEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits};
 use ndarray::Array3;
 
@@ -59,15 +59,15 @@ impl Pixels {
 /// The format that a file name stands for.
 ///
 /// # Errors
-/// If it is neither PNG nor JPEG.
+/// If it is none of PNG, JPEG, WebP, TIFF and QOI.
 pub fn format_of(path: &Path) -> Result<ImageFormat, Failure> {
     match ImageFormat::from_path(path) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => Ok(format),
-        _ => Err(format!("{}: pictures are written as .png or .jpg", path.display()).into()),
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Tiff | ImageFormat::Qoi)) => Ok(format),
+        _ => Err(format!("{}: pictures are written as .png, .jpg, .webp, .tiff or .qoi", path.display()).into()),
     }
 }
 
-/// Reads a PNG or JPEG file, turned upright.
+/// Reads a picture, turned upright.
 ///
 /// # Errors
 /// One line that names the file.
@@ -100,7 +100,8 @@ fn decode(path: &Path) -> Result<Picture, Failure> {
 /// Writes a picture in the format that the file name stands for; folders that are missing are made.
 ///
 /// # Errors
-/// One line that names the file, also where the format cannot keep the picture: JPEG has neither alpha nor 16 bits.
+/// One line that names the file, also where the format cannot keep the picture: JPEG has neither alpha nor 16 bits, WebP and QOI
+/// neither 16 bits nor grey ones, TIFF no grey ones with alpha.
 pub fn write(path: &Path, picture: &Picture) -> Result<(), Failure> {
     encode(path, picture).map_err(|error| format!("{}: {error}", path.display()).into())
 }
@@ -110,11 +111,16 @@ pub fn write(path: &Path, picture: &Picture) -> Result<(), Failure> {
 /// # Errors
 /// If it cannot.
 pub fn check_format(path: &Path, pixels: &Pixels) -> Result<(), Failure> {
-    let lossy = format_of(path)? == ImageFormat::Jpeg;
-    if lossy && (pixels.has_alpha() || matches!(pixels, Pixels::U16(_))) {
-        return Err(format!("{}: JPEG cannot keep a picture of {}; write a .png", path.display(), pixels.kind()).into());
-    }
-    Ok(())
+    let (deep, channels) = (matches!(pixels, Pixels::U16(_)), pixels.channels());
+    let (name, keeps) = match format_of(path)? {
+        ImageFormat::Jpeg => ("JPEG", !deep && channels % 2 == 1),
+        ImageFormat::WebP => ("WebP", !deep && channels >= 3), // it would come back as RGB
+        ImageFormat::Qoi => ("QOI", !deep && channels >= 3),
+        ImageFormat::Tiff => ("TIFF", channels != 2),
+        _ => return Ok(()),
+    };
+    let refused = || format!("{}: {name} cannot keep a picture of {}; write a .png", path.display(), pixels.kind());
+    if keeps { Ok(()) } else { Err(refused().into()) }
 }
 
 fn encode(path: &Path, picture: &Picture) -> Result<(), Failure> {
@@ -135,6 +141,9 @@ fn encode(path: &Path, picture: &Picture) -> Result<(), Failure> {
     let file = BufWriter::new(File::create(path)?);
     match format_of(path)? {
         ImageFormat::Jpeg => finish(JpegEncoder::new_with_quality(file, 95), picture, &bytes, [width, height], colour),
+        ImageFormat::WebP => finish(WebPEncoder::new_lossless(file), picture, &bytes, [width, height], colour),
+        ImageFormat::Tiff => finish(TiffEncoder::new(file), picture, &bytes, [width, height], colour),
+        ImageFormat::Qoi => finish(QoiEncoder::new(file), picture, &bytes, [width, height], colour),
         _ => finish(PngEncoder::new(file), picture, &bytes, [width, height], colour),
     }
 }
@@ -147,7 +156,8 @@ fn finish(
     colour: ExtendedColorType,
 ) -> Result<(), Failure> {
     if let Some(profile) = &picture.profile {
-        encoder.set_icc_profile(profile.clone())?;
+        // QOI has no place for one.
+        let _ = encoder.set_icc_profile(profile.clone());
     }
     Ok(encoder.write_image(bytes, width, height, colour)?)
 }

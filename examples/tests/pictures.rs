@@ -34,15 +34,26 @@ fn png_keeps_every_kind_of_picture() {
     }
 }
 
+/// What a format cannot keep is refused, and no file is left.
 #[test]
-fn jpeg_keeps_gray_and_rgb_and_refuses_the_rest() {
-    for (channels, bits, kept) in [(1, 8, true), (3, 8, true), (2, 8, false), (4, 8, false), (1, 16, false), (3, 16, false)] {
-        let path = file(&format!("{channels}-channels-{bits}-bits.jpg"));
-        let written = Picture { pixels: pixels(channels, bits), profile: None };
-        assert_eq!(picture::write(&path, &written).is_ok(), kept, "{}", path.display());
-        assert_eq!(path.exists(), kept, "{}", path.display());
-        if kept {
-            assert_eq!(picture::read(&path).unwrap().pixels.kind(), written.pixels.kind());
+fn formats_keep_pictures_or_refuse_them() {
+    let kinds = [(1, 8), (2, 8), (3, 8), (4, 8), (1, 16), (2, 16), (3, 16), (4, 16)];
+    for (extension, lossless, kept) in [
+        ("jpg", false, &[(1, 8), (3, 8)][..]),
+        ("webp", true, &[(3, 8), (4, 8)]),
+        ("tiff", true, &[(1, 8), (3, 8), (4, 8), (1, 16), (3, 16), (4, 16)]),
+        ("qoi", true, &[(3, 8), (4, 8)]),
+    ] {
+        for kind @ (channels, bits) in kinds {
+            let path = file(&format!("{channels}-channels-{bits}-bits.{extension}"));
+            let written = Picture { pixels: pixels(channels, bits), profile: None };
+            assert_eq!(picture::write(&path, &written).is_ok(), kept.contains(&kind), "{}", path.display());
+            assert_eq!(path.exists(), kept.contains(&kind), "{}", path.display());
+            if kept.contains(&kind) {
+                let read = picture::read(&path).unwrap();
+                assert_eq!(read.pixels.kind(), written.pixels.kind(), "{}", path.display());
+                assert!(!lossless || read.pixels == written.pixels, "{}", path.display());
+            }
         }
     }
 }
