@@ -1,10 +1,12 @@
 //! Averages of whole blocks of pixels: the first of the two stages of a strong reduction, Pillow's `reduce`.
 
+use std::ops::AddAssign;
+
 use ndarray::{Array3, Axis};
 
 use crate::error::Error;
 use crate::kernels::Arithmetic;
-use crate::memory::uninit;
+use crate::memory::{list_of, uninit};
 use crate::resize::Source;
 use crate::tasks::each_piece;
 
@@ -19,50 +21,38 @@ pub(super) struct Reduction {
 }
 
 /// Types of which averages of blocks are made.
-pub(super) trait Average: Arithmetic {
-    type Total: Copy + Default + Send;
+pub(super) trait Average: Arithmetic + Into<Self::Total> {
+    /// The sum of values of one column.
+    type Total: Copy + Default + AddAssign + Send;
 
-    fn plus(total: Self::Total, value: Self) -> Self::Total;
-
-    fn sum(left: Self::Total, right: Self::Total) -> Self::Total;
-
-    /// The average of `count` values.
-    fn mean(total: Self::Total, count: usize) -> Self;
+    /// The average of a block of `count` values, from the sums of its columns.
+    fn mean(columns: impl Iterator<Item = Self::Total>, count: usize) -> Self;
 }
 
 impl Average for u8 {
-    type Total = u32;
+    type Total = u64;
 
-    fn plus(total: u32, value: u8) -> u32 {
-        total.wrapping_add(u32::from(value))
-    }
-
-    fn sum(left: u32, right: u32) -> u32 {
-        left.wrapping_add(right)
-    }
-
-    /// As Pillow rounds it: half a step is added, and the factor is a quotient of `f32`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // counts below 2^24
-    fn mean(total: u32, count: usize) -> u8 {
-        let factor = (4_294_967_296.0_f32 / (256 * count as u32) as f32) as u32;
-        (total.wrapping_add(count as u32 / 2).wrapping_mul(factor) >> 24) as u8
+    /// As Pillow rounds it: half a step is added, and the factor is a quotient of `f32`. Blocks of 2^24 values and more, for which Pillow's 32
+    /// bits are too few, are divided exactly.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // counts below 2^24, means below 2^8
+    fn mean(columns: impl Iterator<Item = u64>, count: usize) -> u8 {
+        let count = count as u64;
+        let total = columns.sum::<u64>() + count / 2;
+        if count >= 1 << 24 {
+            return (total / count) as u8;
+        }
+        let factor = (4_294_967_296.0_f32 / (256 * count) as f32) as u64;
+        (total * factor >> 24) as u8
     }
 }
 
 impl Average for f32 {
     type Total = f64;
 
-    fn plus(total: f64, value: f32) -> f64 {
-        total + f64::from(value)
-    }
-
-    fn sum(left: f64, right: f64) -> f64 {
-        left + right
-    }
-
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // rounding to f32 is meant
-    fn mean(total: f64, count: usize) -> f32 {
-        (total / count as f64) as f32
+    fn mean(columns: impl Iterator<Item = f64>, count: usize) -> f32 {
+        // From 0, not from -0 as `sum` begins.
+        (columns.fold(0.0, |total, column| total + column) / count as f64) as f32
     }
 }
 
@@ -77,9 +67,8 @@ impl Reduction {
         let ([height, width], channels) = (self.output(), x.inner());
         let made = uninit::filled("reduced picture", [1, 1, height, width, channels], T::default())?;
         let mut made = made.index_axis_move(Axis(0), 0).index_axis_move(Axis(0), 0);
-        // A row of the input and the sums of a row of blocks, for each thread: checked once, here.
-        let row_len = x.len();
-        drop(crate::memory::list_of(T::default(), row_len)?);
+        // Each thread allocates an input row and its sums. Memory that cannot be had is noticed here, before the threads start.
+        drop(list_of(T::Total::default(), x.len())?);
         if let Some(rows) = made.as_slice_mut() {
             each_piece(rows, width * channels, 0, true, &|h, row| self.row(x, h, row));
         }
@@ -95,15 +84,31 @@ impl Reduction {
         let mut totals = vec![T::Total::default(); x.len()];
         for h in rows.clone() {
             x.load(0, h, &mut row);
-            totals.iter_mut().zip(&row).for_each(|(total, &value)| *total = T::plus(*total, value));
+            totals.iter_mut().zip(&row).for_each(|(total, &value)| *total += value.into());
         }
         for (w, out) in out.chunks_exact_mut(channels).enumerate() {
             let first = self.begin[1] + w * self.block[1];
             let columns = first..self.end[1].min(first + self.block[1]);
             for (channel, out) in out.iter_mut().enumerate() {
                 let totals = columns.clone().map(|column| totals[column * channels + channel]);
-                *out = T::mean(totals.fold(T::Total::default(), T::sum), rows.len() * columns.len());
+                *out = T::mean(totals, rows.len() * columns.len());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_of_any_number_of_bytes() {
+        for count in [1_usize, 2, 3, 255, 4096 * 4095, 4096 * 4096, 5000 * 5000, 1 << 33] {
+            for value in [0_u64, 1, 127, 128, 254, 255] {
+                let columns = [count as u64 / 2, count as u64 - count as u64 / 2].map(|rows| rows * value);
+                assert_eq!(u64::from(u8::mean(columns.into_iter(), count)), value, "{count}");
+            }
+        }
+        assert_eq!(u8::mean([255 * (1_u64 << 24), 0].into_iter(), 1 << 25), 128);
     }
 }
