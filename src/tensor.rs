@@ -132,7 +132,7 @@ pub(crate) fn first_axes<T: Copy, const RANK: usize>(axes: [T; 3]) -> [T; RANK] 
 }
 
 /// Checks the spatial sizes of `argument`.
-fn expect_sizes(argument: &'static str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
+pub(crate) fn expect_sizes(argument: &'static str, expected: &[usize], found: &[usize]) -> Result<(), Error> {
     let rank = expected.len();
     for (index, (&expected, &found)) in expected.iter().zip(found).enumerate() {
         if found != expected {

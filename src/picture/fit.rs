@@ -1,8 +1,6 @@
 //! Which part of a picture goes where: cropping, covering, containing, thumbnails. The arithmetic is that of Pillow's `ImageOps` and
 //! `Image.thumbnail`.
 
-use crate::error::Error;
-
 /// How a picture of other proportions goes into the size that is asked for. A scale keeps the proportions by itself.
 ///
 /// ```
@@ -152,19 +150,4 @@ pub(super) fn reduction(
     let last = [0, 1].map(|axis| ((end[axis] + reach[axis]).ceil() as usize).min(input[axis]));
     let within = |edges: [f64; 2]| [0, 1].map(|axis| (edges[axis] - first[axis] as f64) / block[axis] as f64);
     Some((super::reduce::Reduction { block, begin: first, end: last }, [within(begin), within(end)]))
-}
-
-/// Refuses edges that are no part of a picture.
-#[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
-pub(super) fn check_part(input: [usize; 2], [begin, end]: Part) -> Result<(), Error> {
-    for axis in 0..2 {
-        if !(begin[axis] >= 0.0 && begin[axis] < end[axis]) {
-            let requirement = "at least 0 and before the end";
-            return Err(Error::InvalidParameter { parameter: "crop begin", value: begin[axis], requirement });
-        }
-        if !(end[axis] <= input[axis] as f64) {
-            return Err(Error::InvalidParameter { parameter: "crop end", value: end[axis], requirement: "at most the picture's size" });
-        }
-    }
-    Ok(())
 }

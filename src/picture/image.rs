@@ -26,7 +26,8 @@ where
         // Through `Deref` a buffer is exactly its pixels.
         let samples: &[P::Subpixel] = image;
         let pixels = ArrayView3::from_shape(shape(image), samples).unwrap_or(aview1(&[]).insert_axis(Axis(1)).insert_axis(Axis(2)));
-        Self { alpha: P::COLOR_MODEL.ends_with('A'), ..Self::new(pixels) }
+        let view = Self::new(pixels);
+        if P::COLOR_MODEL.ends_with('A') { view } else { view.without_alpha() }
     }
 }
 

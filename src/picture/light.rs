@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::error::Error;
 use crate::kernels::{ApplyCurve, Backend, Curve, PremultiplyBytes, UnpremultiplyBytes, as_maybe_uninit};
+use crate::resize::{PIECE, piece_of_pixels};
 
 use super::sample::Sample;
 
@@ -81,9 +82,6 @@ pub(super) enum Alpha {
     Weights,
 }
 
-/// Elements that are converted at a time.
-const CHUNK: usize = 256;
-
 impl Colours {
     pub(super) fn new(light: Light, channels: usize, alpha: Alpha, backend: Backend) -> Self {
         Self { curves: light.curves(), channels, alpha, backend }
@@ -96,14 +94,7 @@ impl Colours {
         }
         let to = &mut to[..from.len()];
         if let Some([curve, _]) = self.curves {
-            // The opacity, which is none of the colours, is put back.
-            self.backend.run(ApplyCurve { row: to, curve });
-            if self.alpha != Alpha::None {
-                let last = self.channels - 1;
-                for (to, from) in to.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels)) {
-                    to[last] = from[last].to_unit();
-                }
-            }
+            self.curve_colours(curve, to, |element| from[element].to_unit());
         }
         if self.alpha == Alpha::Weights {
             each_pixel(to, self.channels, |colour, alpha| colour * alpha);
@@ -112,9 +103,8 @@ impl Colours {
 
     /// Whole pixels of sums, rounded and saturated.
     pub(super) fn write<A: Sample>(&self, from: &[f32], to: &mut [MaybeUninit<A>]) {
-        let most = if self.channels > 4 { CHUNK } else { CHUNK / self.channels * self.channels };
-        let mut row = [0.0; CHUNK];
-        for (from, to) in from.chunks(most).zip(to.chunks_mut(most)) {
+        let (mut row, len) = ([0.0; PIECE], piece_of_pixels(self.channels));
+        for (from, to) in from.chunks(len).zip(to.chunks_mut(len)) {
             let row = &mut row[..from.len()];
             row.copy_from_slice(from);
             if self.alpha == Alpha::Weights {
@@ -125,17 +115,19 @@ impl Colours {
                 row.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
             }
             if let Some([_, curve]) = self.curves {
-                self.backend.run(ApplyCurve { row, curve });
-                if self.alpha != Alpha::None {
-                    let last = self.channels - 1;
-                    for (row, from) in row.chunks_exact_mut(self.channels).zip(from.chunks_exact(self.channels)) {
-                        row[last] = from[last];
-                    }
-                }
+                self.curve_colours(curve, row, |element| from[element]);
             }
             for (to, &value) in to.iter_mut().zip(&*row) {
                 to.write(A::of_unit(value));
             }
+        }
+    }
+
+    /// Applies a curve to the colours of a row of whole pixels. `alpha` has the opacities, by the number of their element.
+    fn curve_colours(&self, curve: Curve, row: &mut [f32], alpha: impl Fn(usize) -> f32) {
+        self.backend.run(ApplyCurve { row, curve });
+        if self.alpha != Alpha::None {
+            (self.channels - 1..row.len()).step_by(self.channels).for_each(|element| row[element] = alpha(element));
         }
     }
 
@@ -156,8 +148,8 @@ impl Colours {
 
     /// Back, with Pillow's roundings.
     pub(super) fn write_bytes(&self, from: &[u8], to: &mut [MaybeUninit<u8>]) {
-        let mut row = [0; CHUNK];
-        for (from, to) in from.chunks(CHUNK).zip(to.chunks_mut(CHUNK)) {
+        let (mut row, len) = ([0; PIECE], piece_of_pixels(self.channels));
+        for (from, to) in from.chunks(len).zip(to.chunks_mut(len)) {
             let row = &mut row[..from.len()];
             row.copy_from_slice(from);
             if self.alpha == Alpha::Weights {

@@ -7,11 +7,12 @@ use ndarray::{Array3, ArrayViewMut3, Axis as NdAxis, s};
 use crate::error::{Axis, Error};
 use crate::kernels::Backend;
 use crate::memory::uninit;
-use crate::resize::coordinates::Target;
-use crate::resize::{Filter, Profile, Resize, ResizePlan};
+use crate::resize::coordinates::{Target, check_edges};
+use crate::resize::{Filter, IntegerSums, Profile, Resize, ResizePlan};
+use crate::tensor::expect_sizes;
 
 use super::convert::Converted;
-use super::fit::{Fit, Layout, Part, check_part, layout, reduction};
+use super::fit::{Fit, Layout, Part, layout, reduction};
 use super::light::{Alpha, Colours, Light};
 use super::reduce::Reduction;
 use super::sample::Sample;
@@ -253,13 +254,13 @@ impl PictureResize {
             let why = "ask for a part of a picture by `PictureResize::crop`";
             return Err(Error::Unsupported { what: "a picture's resize made of one that has a crop".to_owned(), why });
         }
-        if let Some(part) = self.part {
-            check_part(input, part)?;
+        let mut described = self.resize.clone();
+        if let Some([begin, end]) = self.part {
+            for axis in 0..2 {
+                check_edges([begin[axis], end[axis]], input[axis], "at most the picture's size")?;
+            }
+            described = described.crop(begin, end);
         }
-        let described = match self.part {
-            Some([begin, end]) => self.resize.clone().crop(begin, end),
-            None => self.resize.clone(),
-        };
         let asked = described.output_size(input, target)?;
         let fit = if matches!(target, Target::Size(_)) { self.fit } else { Fit::Stretch };
         Ok(layout(fit, input, self.part, asked))
@@ -324,7 +325,8 @@ impl PicturePlan {
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`] if there is no memory for the output.
     pub fn run<'a, A: Sample>(&self, x: impl Into<View<'a, A>>) -> Result<Array3<A>, Error> {
         let x = x.into();
-        self.check("picture", self.input, x.size(), x.channels())?;
+        check_channels(x.channels())?;
+        expect_sizes("picture", &self.input, &x.size())?;
         let [height, width] = self.layout.output;
         let y = uninit::written("output", [1, x.channels(), 1, height, width], true, |y| {
             self.write(x, y.index_axis_move(NdAxis(2), 0).index_axis_move(NdAxis(0), 0).permuted_axes([1, 2, 0]))
@@ -338,23 +340,14 @@ impl PicturePlan {
     /// As [`run`](Self::run), also for `y`, which is then untouched.
     pub fn run_into<'a, 'b, A: Sample>(&self, x: impl Into<View<'a, A>>, y: impl Into<ViewMut<'b, A>>) -> Result<(), Error> {
         let (x, y) = (x.into(), y.into().pixels);
-        self.check("picture", self.input, x.size(), x.channels())?;
-        self.check("output", self.layout.output, [y.dim().0, y.dim().1], x.channels())?;
+        check_channels(x.channels())?;
+        expect_sizes("picture", &self.input, &x.size())?;
+        expect_sizes("output", &self.layout.output, &[y.dim().0, y.dim().1])?;
         if y.dim().2 != x.channels() {
             return Err(Error::ShapeMismatch { argument: "output", axis: Axis::Channel, expected: x.channels(), found: y.dim().2 });
         }
         let y = uninit::as_uninit(y.insert_axis(NdAxis(0)).insert_axis(NdAxis(0)));
         self.write(x, y.index_axis_move(NdAxis(0), 0).index_axis_move(NdAxis(0), 0))
-    }
-
-    fn check(&self, argument: &'static str, expected: [usize; 2], found: [usize; 2], channels: usize) -> Result<(), Error> {
-        check_channels(channels)?;
-        for (axis, (expected, found)) in [Axis::Height, Axis::Width].into_iter().zip(expected.into_iter().zip(found)) {
-            if expected != found {
-                return Err(Error::ShapeMismatch { argument, axis, expected, found });
-            }
-        }
-        Ok(())
     }
 
     /// Writes all of `y`. Shapes have been checked.
@@ -375,13 +368,15 @@ impl PicturePlan {
 
     /// Writes the resized picture, without a frame.
     fn resized<A: Sample>(&self, x: View<'_, A>, y: ArrayViewMut3<'_, MaybeUninit<A>>) -> Result<(), Error> {
-        let alpha = match (x.alpha && matches!(x.channels(), 2 | 4), self.premultiply) {
+        let alpha = match (x.alpha, self.premultiply) {
             (false, _) => Alpha::None,
             (true, false) => Alpha::Independent,
             (true, true) => Alpha::Weights,
         };
         let Some((passes, how)) = self.plan.filter_passes() else { return self.plan.forward_pixels(x.pixels, y) };
-        let mixes = alpha == Alpha::Weights || self.light != Light::Stored || (x.channels() > 1 && A::is_only_grey(passes));
+        let mixes = alpha == Alpha::Weights
+            || self.light != Light::Stored
+            || (x.channels() > 1 && A::PILLOW_HAS_ONLY_GREY && passes.integers == IntegerSums::Pillow);
         if self.reduction.is_none() && (passes.is_identity() || !mixes) {
             return self.plan.forward_pixels(x.pixels, y);
         }

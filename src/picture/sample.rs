@@ -2,7 +2,6 @@
 
 use crate::element::Element;
 use crate::error::Error;
-use crate::resize::{IntegerSums, Separable};
 
 use super::convert::Converted;
 
@@ -37,11 +36,9 @@ pub trait Sample: Element {
     #[doc(hidden)]
     fn of_unit(value: f32) -> Self;
 
-    /// Whether `passes` sum this type as Pillow sums grey pictures, which it has no other pictures of.
+    /// Whether Pillow has grey pictures of this type only, whose sums others do not follow.
     #[doc(hidden)]
-    fn is_only_grey(_passes: &Separable) -> bool {
-        false
-    }
+    const PILLOW_HAS_ONLY_GREY: bool = false;
 
     /// Resizes a picture whose rows are converted, in the arithmetic of the type itself where it has one.
     #[doc(hidden)]
@@ -51,7 +48,7 @@ pub trait Sample: Element {
 }
 
 macro_rules! integer_sample {
-    ($integer:ident, $is_only_grey:expr, $resize_converted:expr) => {
+    ($integer:ident, $($own:item)*) => {
         impl Sample for $integer {
             const HAS_MORE: bool = false;
             const INVISIBLE: f32 = 0.5 / $integer::MAX as f32;
@@ -65,22 +62,17 @@ macro_rules! integer_sample {
                 (value * $integer::MAX as f32 + 0.5) as $integer
             }
 
-            fn is_only_grey(passes: &Separable) -> bool {
-                $is_only_grey(passes)
-            }
-
-            fn resize_converted(resize: Converted<'_, Self>) -> Result<(), Error> {
-                $resize_converted(resize)
-            }
+            $($own)*
         }
     };
 }
-integer_sample!(u8, |_: &Separable| false, |resize: Converted<'_, u8>| if resize.sums_bytes() {
-    resize.in_bytes()
-} else {
-    resize.in_floats()
-});
-integer_sample!(u16, |passes: &Separable| passes.integers == IntegerSums::Pillow, |resize: Converted<'_, u16>| resize.in_floats());
+integer_sample!(
+    u8,
+    fn resize_converted(resize: Converted<'_, Self>) -> Result<(), Error> {
+        if resize.sums_bytes() { resize.in_bytes() } else { resize.in_floats() }
+    }
+);
+integer_sample!(u16, const PILLOW_HAS_ONLY_GREY: bool = true;);
 
 impl Sample for f32 {
     const HAS_MORE: bool = true;

@@ -4,7 +4,9 @@ use ndarray::{Array3, ArrayBase, ArrayView3, ArrayViewMut3, Data, DataMut, Ix3};
 
 use crate::error::{Axis, Error};
 use crate::output_size::element_count;
+use crate::resize::coordinates::Target;
 
+use super::PictureResize;
 use super::sample::Sample;
 
 /// A picture to read, H×W×C. With 2 or 4 channels the last one is the opacity, unless [`without_alpha`](Self::without_alpha) says otherwise.
@@ -22,6 +24,7 @@ use super::sample::Sample;
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a, A> {
     pub(super) pixels: ArrayView3<'a, A>,
+    /// The last channel is the opacity: of 2 or 4 channels only.
     pub(super) alpha: bool,
 }
 
@@ -41,10 +44,15 @@ pub struct ViewMut<'a, A> {
     pub(super) pixels: ArrayViewMut3<'a, A>,
 }
 
-/// Whether a slice holds a picture exactly.
-fn check_length<A>(found: usize, [height, width]: [usize; 2], channels: usize) -> Result<(), Error> {
+/// The shape of a slice that holds a picture exactly.
+fn shape_of<A>(found: usize, [height, width]: [usize; 2], channels: usize) -> Result<(usize, usize, usize), Error> {
     let expected = element_count::<A>("picture", &[height, width, channels])?;
-    if found == expected { Ok(()) } else { Err(Error::LengthMismatch { argument: "picture", expected, found }) }
+    if found == expected { Ok((height, width, channels)) } else { Err(Error::LengthMismatch { argument: "picture", expected, found }) }
+}
+
+/// The error of a shape that `ndarray` refuses.
+fn too_large(size: [usize; 2], channels: usize) -> Error {
+    Error::TooLarge { argument: "picture", shape: vec![size[0], size[1], channels] }
 }
 
 impl<'a, A: Sample> View<'a, A> {
@@ -59,14 +67,11 @@ impl<'a, A: Sample> View<'a, A> {
     /// # Errors
     /// [`Error::LengthMismatch`] if the slice is not as long as height × width × channels, [`Error::TooLarge`] if that overflows.
     pub fn from_slice(samples: &'a [A], size: [usize; 2], channels: usize) -> Result<Self, Error> {
-        check_length::<A>(samples.len(), size, channels)?;
-        let shape = (size[0], size[1], channels);
-        ArrayView3::from_shape(shape, samples)
-            .map(Self::new)
-            .map_err(|_| Error::TooLarge { argument: "picture", shape: vec![size[0], size[1], channels] })
+        let shape = shape_of::<A>(samples.len(), size, channels)?;
+        ArrayView3::from_shape(shape, samples).map(Self::new).map_err(|_| too_large(size, channels))
     }
 
-    /// The same with colours only: the fourth channel of CMYK is none of opacity.
+    /// Treats every channel as a colour, for CMYK for example.
     #[must_use]
     pub fn without_alpha(self) -> Self {
         Self { alpha: false, ..self }
@@ -97,11 +102,8 @@ impl<'a, A: Sample> ViewMut<'a, A> {
     /// # Errors
     /// As [`View::from_slice`].
     pub fn from_slice(samples: &'a mut [A], size: [usize; 2], channels: usize) -> Result<Self, Error> {
-        check_length::<A>(samples.len(), size, channels)?;
-        let shape = (size[0], size[1], channels);
-        ArrayViewMut3::from_shape(shape, samples)
-            .map(Self::new)
-            .map_err(|_| Error::TooLarge { argument: "picture", shape: vec![size[0], size[1], channels] })
+        let shape = shape_of::<A>(samples.len(), size, channels)?;
+        ArrayViewMut3::from_shape(shape, samples).map(Self::new).map_err(|_| too_large(size, channels))
     }
 }
 
@@ -126,14 +128,14 @@ pub trait AsPicture {
     /// A new picture, resized.
     ///
     /// # Errors
-    /// As [`PictureResize::resize`](super::PictureResize::resize).
-    fn resized(&self, resize: &super::PictureResize, target: crate::Target<2>) -> Result<Self::Resized, Error>;
+    /// As [`PictureResize::resize`].
+    fn resized(&self, resize: &PictureResize, target: Target<2>) -> Result<Self::Resized, Error>;
 }
 
 impl<A: Sample> AsPicture for View<'_, A> {
     type Resized = Array3<A>;
 
-    fn resized(&self, resize: &super::PictureResize, target: crate::Target<2>) -> Result<Array3<A>, Error> {
+    fn resized(&self, resize: &PictureResize, target: Target<2>) -> Result<Array3<A>, Error> {
         resize.plan(self.size(), target)?.run(*self)
     }
 }
@@ -141,7 +143,7 @@ impl<A: Sample> AsPicture for View<'_, A> {
 impl<A: Sample, S: Data<Elem = A>> AsPicture for ArrayBase<S, Ix3> {
     type Resized = Array3<A>;
 
-    fn resized(&self, resize: &super::PictureResize, target: crate::Target<2>) -> Result<Array3<A>, Error> {
+    fn resized(&self, resize: &PictureResize, target: Target<2>) -> Result<Array3<A>, Error> {
         View::from(self).resized(resize, target)
     }
 }

@@ -297,6 +297,18 @@ impl Coordinates {
     }
 }
 
+/// Refuses edges that are no part of an axis of `input` pixels; `most` says what the end must be.
+#[allow(clippy::cast_precision_loss)] // sizes are far below 2^53
+pub(crate) fn check_edges([begin, end]: [f64; 2], input: usize, most: &'static str) -> Result<(), Error> {
+    if !(begin >= 0.0 && begin < end) {
+        return Err(Error::InvalidParameter { parameter: "crop begin", value: begin, requirement: "at least 0 and before the end" });
+    }
+    if !(end <= input as f64) {
+        return Err(Error::InvalidParameter { parameter: "crop end", value: end, requirement: most });
+    }
+    Ok(())
+}
+
 /// How a position becomes the pixel that nearest interpolation copies. ONNX `nearest_mode`.
 ///
 /// ```

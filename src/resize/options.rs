@@ -4,7 +4,7 @@ use crate::error::{Axis, Error};
 use crate::kernels::{Backend, How, StreamingStores};
 use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
 use crate::resize::coordinates::{
-    Asked, AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_sizes, common_axis, scaled_by_ratio,
+    Asked, AspectRatio, Coordinates, Geometry, PerAxis, Rounding, Target, check_edges, check_sizes, common_axis, scaled_by_ratio,
 };
 use crate::resize::nearest::{NearestRule, TorchArithmetic, index_list};
 use crate::tensor::{Spatial, SpatialRank, first_axes};
@@ -501,16 +501,7 @@ impl Resize {
             let edges = [begin[index], end[index]].map(rounded);
             let [begin, end] = edges;
             let length = rounded(end - begin);
-            if !(begin >= 0.0 && begin < end) {
-                return Err(Error::InvalidParameter {
-                    parameter: "crop begin",
-                    value: begin,
-                    requirement: "at least 0 and before the end",
-                });
-            }
-            if !(end <= input[index] as f64) {
-                return Err(Error::InvalidParameter { parameter: "crop end", value: end, requirement: "at most the input's size" });
-            }
+            check_edges(edges, input[index], "at most the input's size")?;
             let output = match asked {
                 Asked::Size(sizes) => {
                     check_sizes("output", sizes)?;

@@ -12,8 +12,8 @@ use crate::tasks;
 use super::passes::{Separable, TASK};
 use super::rows::{Sink, Source};
 
-/// Elements that are gathered at a time where the channels of neighbouring pixels do not lie side by side.
-const GATHERED: usize = 256;
+/// The most elements of a row that are gathered or converted at a time.
+pub(crate) const PIECE: usize = 256;
 
 /// Converts whole pixels to what is summed.
 pub(crate) type Read<'f, A, T> = &'f (dyn Fn(&[A], &mut [T]) + Sync);
@@ -50,8 +50,8 @@ impl<A: Copy + Default, T> Source<T> for PixelRows<'_, A, T> {
         if let Some(row) = row.to_slice() {
             return (self.read)(row, &mut out[..len]);
         }
-        let (mut gathered, mut values) = ([A::default(); GATHERED], row.iter().copied());
-        for out in out[..len].chunks_mut(gathered_at_a_time(self.inner())) {
+        let (mut gathered, mut values) = ([A::default(); PIECE], row.iter().copied());
+        for out in out[..len].chunks_mut(piece_of_pixels(self.inner())) {
             let piece = &mut gathered[..out.len()];
             piece.iter_mut().zip(&mut values).for_each(|(slot, value)| *slot = value);
             (self.read)(piece, out);
@@ -87,8 +87,8 @@ impl<T: Arithmetic, A: Copy> Sink<T> for PixelSink<'_, '_, T, A> {
                 continue;
             }
             let channels = row.len_of(Axis(1));
-            let (mut gathered, mut slots) = ([MaybeUninit::uninit(); GATHERED], row.iter_mut());
-            for values in values.chunks(gathered_at_a_time(channels)) {
+            let (mut gathered, mut slots) = ([MaybeUninit::uninit(); PIECE], row.iter_mut());
+            for values in values.chunks(piece_of_pixels(channels)) {
                 let piece = &mut gathered[..values.len()];
                 (self.write)(values, piece);
                 piece.iter().zip(&mut slots).for_each(|(&value, slot)| *slot = value);
@@ -97,9 +97,9 @@ impl<T: Arithmetic, A: Copy> Sink<T> for PixelSink<'_, '_, T, A> {
     }
 }
 
-/// Whole pixels, or of those of very many channels, which have no alpha, parts.
-fn gathered_at_a_time(channels: usize) -> usize {
-    if channels > GATHERED { GATHERED } else { GATHERED / channels * channels }
+/// Elements of as many whole pixels as make a piece. Pixels of very many channels, which have no alpha, are taken in parts.
+pub(crate) fn piece_of_pixels(channels: usize) -> usize {
+    if channels > PIECE { PIECE } else { PIECE / channels * channels }
 }
 
 impl Separable {

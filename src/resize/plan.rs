@@ -224,9 +224,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
 
     /// Resizes one H×W×C picture into `y`. Sizes have been checked.
     pub(crate) fn forward_pixels<A: Element>(&self, x: ArrayView3<'_, A>, y: ArrayViewMut3<'_, MaybeUninit<A>>) -> Result<(), Error> {
-        const ORDER: [usize; 5] = [3, 2, 4, 0, 1]; // from H×W×C×1×1 to N×C×D×H×W
-        let x = x.insert_axis(NdAxis(3)).insert_axis(NdAxis(4)).permuted_axes(ORDER);
-        self.planned.forward_into(x, y.insert_axis(NdAxis(3)).insert_axis(NdAxis(4)).permuted_axes(ORDER))
+        self.planned.forward_into(Tensor::from_hwc(x).view5(), TensorMut::from_hwc(y).into_view5())
     }
 
     /// The same with three spatial axes, missing ones of size 1.
