@@ -43,23 +43,25 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
     let input = source.pixels.size();
     let output = arguments.described(arguments.filter).output_size(input, target)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_out(&arguments, output));
-    check_destination(&out, &arguments, &source.pixels)?;
+    check_destination(&out, arguments.pictures.first().map(PathBuf::as_path), &source.pixels)?;
 
     let mut console = stdout();
     writeln!(console, "{}: {} ({}) to {}", name(&arguments), in_words(input), source.pixels.kind(), in_words(output))?;
     writeln!(console, "{:<10}{:>14}{:>16}", "filter", "milliseconds", "megapixels/s")?;
-    let progress = progress_bar(output);
     let details = arguments.pictures.is_empty().then(|| test_card::details(input[0], input[1]).to_vec());
     // Details are looked for where the whole picture is shown.
     let whole = arguments.crop.is_none() && arguments.fit == Fitting::Stretch;
     let close_ups = if whole { CloseUp::of(&source.pixels, output, details) } else { Vec::new() };
     let mut rows = vec![Vec::new(); close_ups.len()];
-    let others = Method::SHOWN.into_iter().filter(|_| whole);
-    let alone = (!whole || !Method::SHOWN.contains(&arguments.filter)).then_some(arguments.filter);
-    for filter in others.chain(alone) {
+    let mut filters = if whole { Method::SHOWN.to_vec() } else { Vec::new() };
+    if !filters.contains(&arguments.filter) {
+        filters.push(arguments.filter);
+    }
+    let progress = progress_bar(output, filters.len() + 1);
+    for filter in filters {
         progress.set_message(filter.name());
         let (pixels, time) = enlarged(&source.pixels, &arguments.described(filter), target)?;
-        if alone != Some(filter) {
+        if Method::SHOWN.contains(&filter) {
             for (row, close_up) in rows.iter_mut().zip(&close_ups) {
                 row.push(close_up.shown(&pixels));
             }
@@ -74,19 +76,24 @@ fn upscale(arguments: Arguments) -> Result<(), Failure> {
             progress.inc(1);
         }
     }
-    if !whole {
-        progress.finish_and_clear();
-        return Ok(writeln!(console, "wrote {}", out.display())?);
-    }
-    let names = Method::SHOWN.map(Method::name);
-    let labels: Vec<_> = names.iter().map(String::as_str).collect();
-    let footer = format!("{} to {}, details", in_words(input), in_words(output));
-    let comparison = Pixels::U8(sheet::sheet(&labels, &rows, &footer));
-    let comparison_out = out.with_file_name(format!("{}-comparison.png", stem(&out)));
-    let profile = source.profile.filter(|_| source.pixels.channels() >= 3);
-    picture::write(&comparison_out, &Picture { pixels: comparison, profile })?;
     progress.finish_and_clear();
-    Ok(writeln!(console, "wrote {}\nwrote {}", out.display(), comparison_out.display())?)
+    writeln!(console, "wrote {}", out.display())?;
+    if whole {
+        let footer = format!("{} to {}, details", in_words(input), in_words(output));
+        let comparison = write_comparison(&out, &rows, &footer, source)?;
+        writeln!(console, "wrote {}", comparison.display())?;
+    }
+    Ok(())
+}
+
+/// Writes the sheet of all filters beside `out`, in the colours of the source.
+fn write_comparison(out: &Path, rows: &[Vec<Array3<u8>>], footer: &str, source: Picture) -> Result<PathBuf, Failure> {
+    let names = Method::SHOWN.map(Method::name);
+    let pixels = Pixels::U8(sheet::sheet(&names.each_ref().map(String::as_str), rows, footer));
+    let profile = source.profile.filter(|_| source.pixels.channels() >= 3);
+    let comparison = out.with_file_name(format!("{}-comparison.png", stem(out)));
+    picture::write(&comparison, &Picture { pixels, profile })?;
+    Ok(comparison)
 }
 
 /// `width x height`.
@@ -106,20 +113,23 @@ fn default_out(arguments: &Arguments, [height, width]: [usize; 2]) -> PathBuf {
     Path::new("out").join(format!("{}-{}-{width}x{height}.png", name(arguments), arguments.filter.name()))
 }
 
-/// Whether the result can be written where it shall be, before any work is done.
-fn check_destination(out: &Path, arguments: &Arguments, pixels: &Pixels) -> Result<(), Failure> {
+/// Refuses a file that cannot keep the picture, or that is its input.
+fn check_destination(out: &Path, input: Option<&Path>, pixels: &Pixels) -> Result<(), Failure> {
     picture::check_format(out, pixels)?;
-    let same = arguments.pictures.first().is_some_and(|path| matches!((path.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b));
+    let same = input.is_some_and(|path| matches!((path.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b));
     if same { Err(format!("{}: this would overwrite the input", out.display()).into()) } else { Ok(()) }
 }
 
-/// One step a method, one for writing; shown where the work is long enough to wait for.
-fn progress_bar([height, width]: [usize; 2]) -> ProgressBar {
+fn progress_style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Shown where the work is long enough to wait for.
+fn progress_bar([height, width]: [usize; 2], steps: usize) -> ProgressBar {
     if height.saturating_mul(width) < 8_000_000 {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let progress = ProgressBar::new(2 + Method::SHOWN.len() as u64).with_style(style);
+    let progress = ProgressBar::new(steps as u64).with_style(progress_style());
     progress.enable_steady_tick(Duration::from_millis(100));
     progress
 }

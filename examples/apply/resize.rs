@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use half::f16;
 use upsample::{AxesTarget, Axis, Element, Error, FloatElement, Resize};
+use upsample_examples::profile_name::ProfileName;
 
 use super::npy::{self, Kind, Number};
 use super::{refuse_broken, with_files};
@@ -128,16 +129,6 @@ enum KeepAspect {
     Stretch,
     NotLarger,
     NotSmaller,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum ProfileName {
-    Torch,
-    Onnx,
-    Opencv,
-    Pillow,
-    Jax,
-    Tensorflow,
 }
 
 /// Runs the command.

@@ -6,5 +6,6 @@ mod font;
 pub mod label;
 pub mod picture;
 pub mod plot;
+pub mod profile_name;
 pub mod sheet;
 pub mod test_card;

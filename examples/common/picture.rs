@@ -1,4 +1,5 @@
-//! PNG, JPEG, WebP, TIFF and QOI files as H×W×C arrays, and back, keeping what they are: gray, RGB, with alpha, 8 or 16 bits, and their colour profile.
+//! PNG, JPEG, WebP, TIFF and QOI files as H×W×C arrays, and back, keeping what they are: gray, RGB, with alpha, 8 or 16 bits, and their
+//! colour profile, which QOI alone has no place for.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -143,7 +144,7 @@ fn encode(path: &Path, picture: &Picture) -> Result<(), Failure> {
         ImageFormat::Jpeg => finish(JpegEncoder::new_with_quality(file, 95), picture, &bytes, [width, height], colour),
         ImageFormat::WebP => finish(WebPEncoder::new_lossless(file), picture, &bytes, [width, height], colour),
         ImageFormat::Tiff => finish(TiffEncoder::new(file), picture, &bytes, [width, height], colour),
-        ImageFormat::Qoi => finish(QoiEncoder::new(file), picture, &bytes, [width, height], colour),
+        ImageFormat::Qoi => Ok(QoiEncoder::new(file).write_image(&bytes, width, height, colour)?), // has no place for a colour profile
         _ => finish(PngEncoder::new(file), picture, &bytes, [width, height], colour),
     }
 }
@@ -156,8 +157,7 @@ fn finish(
     colour: ExtendedColorType,
 ) -> Result<(), Failure> {
     if let Some(profile) = &picture.profile {
-        // QOI has no place for one.
-        let _ = encoder.set_icc_profile(profile.clone());
+        encoder.set_icc_profile(profile.clone())?;
     }
     Ok(encoder.write_image(bytes, width, height, colour)?)
 }

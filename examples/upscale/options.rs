@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 use upsample::picture::{Fit, PictureResize};
-use upsample::{Filter, Profile, Target};
+use upsample::{Filter, Target};
+use upsample_examples::profile_name::ProfileName;
 
 /// Enlarges a picture by every method: writes the result of one, and a sheet on which all of them stand side by side
 ///
-/// Of several pictures, or of a folder, only the results are written.
+/// For several pictures or a folder, only the results are written.
 #[derive(Parser)]
 pub struct Arguments {
     /// Pictures, or folders of them: PNG, JPEG, WebP, TIFF or QOI; without one a test card is drawn
@@ -23,19 +24,19 @@ pub struct Arguments {
     /// The filter of the picture that is written
     #[arg(long, alias = "method", value_enum, default_value_t = Method::Bicubic)]
     pub filter: Method,
-    /// Whose numbers. Filters are stretched when shrinking, whosever they are
-    #[arg(long, value_enum, default_value_t = Numbers::Pillow)]
-    pub profile: Numbers,
+    /// The framework whose numbers are computed; filters are antialiased when shrinking, whichever it is
+    #[arg(long, value_enum, default_value_t = ProfileName::Pillow)]
+    pub profile: ProfileName,
     /// Average the light of an sRGB picture instead of its stored numbers
     #[arg(long)]
     pub linear_light: bool,
     /// Resize only this part: pixels from the left and from the top, width and height, fractions allowed
     #[arg(long, value_name = "X,Y,W,H")]
     pub crop: Option<Part>,
-    /// How a picture of other proportions goes into --size
+    /// How to fit a picture whose proportions differ from those of --size
     #[arg(long, value_enum, default_value_t = Fitting::Stretch)]
     pub fit: Fitting,
-    /// The file that is written, or of several pictures the folder [default: a name under out/]
+    /// The file to write, or the folder for several pictures [default: a name under out/]
     #[arg(long, value_name = "PATH")]
     pub out: Option<PathBuf>,
 }
@@ -52,7 +53,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Those that stand on the sheet.
+    /// The filters on the comparison sheet.
     pub const SHOWN: [Self; 4] = [Self::Nearest, Self::Bilinear, Self::Bicubic, Self::Lanczos3];
 
     pub fn name(self) -> String {
@@ -70,16 +71,6 @@ impl Method {
             Self::Lanczos3 => PictureResize::lanczos3(),
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Numbers {
-    Pillow,
-    Torch,
-    Onnx,
-    Opencv,
-    Jax,
-    Tensorflow,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -109,14 +100,6 @@ impl FromStr for Part {
 impl Arguments {
     /// The resize by one filter, with all options.
     pub fn described(&self, filter: Method) -> PictureResize {
-        let profile = match self.profile {
-            Numbers::Pillow => Profile::Pillow,
-            Numbers::Torch => Profile::Torch,
-            Numbers::Onnx => Profile::Onnx,
-            Numbers::Opencv => Profile::OpenCv,
-            Numbers::Jax => Profile::Jax,
-            Numbers::Tensorflow => Profile::TensorFlow,
-        };
         let fit = match self.fit {
             Fitting::Stretch => Fit::Stretch,
             Fitting::Cover => Fit::Cover,
@@ -124,7 +107,7 @@ impl Arguments {
             Fitting::Pad => Fit::Pad([0.0; 4]),
             Fitting::Thumbnail => Fit::Thumbnail,
         };
-        let mut resize = filter.resize().profile(profile).fit(fit);
+        let mut resize = filter.resize().profile(self.profile.into()).fit(fit);
         if self.linear_light {
             resize = resize.linear_light();
         }
@@ -135,7 +118,7 @@ impl Arguments {
         if self.fit == Fitting::Thumbnail { resize.reducing_gap(2.0) } else { resize }
     }
 
-    /// What the output's size is asked by.
+    /// The requested size or scale.
     pub fn target(&self) -> Target<2> {
         self.size.map_or(Target::from(self.scale), |Size(size)| Target::from(size))
     }

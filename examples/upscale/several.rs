@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use rayon_crate::prelude::*;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
 use upsample_examples::command_line::Failure;
 use upsample_examples::picture::{self, Picture, Pixels};
 
 use crate::options::Arguments;
+use crate::{check_destination, progress_style};
 
-/// The files that are meant, those of a folder in the order of their names; `None` where one file is, which is treated apart.
+/// The files to resize, those of a folder in the order of their names; `None` for at most one file, which also gets a comparison sheet.
 pub fn listed(given: &[PathBuf]) -> Result<Option<Vec<PathBuf>>, Failure> {
     if given.len() <= 1 && !given.iter().any(|path| path.is_dir()) {
         return Ok(None);
@@ -41,10 +42,9 @@ pub fn run(files: &[PathBuf], arguments: &Arguments) -> Result<(), Failure> {
     let mut names: Vec<_> = files.iter().map(|file| file.file_name()).collect();
     names.sort();
     if names.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err("two of the pictures have the same name; results are told apart by it".into());
+        return Err("two of the pictures have the same file name, so that one result would overwrite the other".into());
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    let progress = ProgressBar::new(files.len() as u64).with_style(style);
+    let progress = ProgressBar::new(files.len() as u64).with_style(progress_style());
     let failures = Mutex::new(Vec::new());
     files.par_iter().for_each(|file| {
         if let Err(failure) = one(file, &folder, arguments)
@@ -68,12 +68,8 @@ pub fn run(files: &[PathBuf], arguments: &Arguments) -> Result<(), Failure> {
 
 fn one(file: &Path, folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let out = folder.join(file.file_name().unwrap_or_default());
-    let same = matches!((file.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if same {
-        return Err(format!("{}: this would overwrite the input", out.display()).into());
-    }
     let Picture { pixels, profile } = picture::read(file)?;
-    picture::check_format(&out, &pixels)?;
+    check_destination(&out, Some(file), &pixels)?;
     let (resize, target) = (arguments.described(arguments.filter), arguments.target());
     let named = |error: upsample::Error| format!("{}: {error}", file.display());
     let pixels = match pixels {

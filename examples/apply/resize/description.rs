@@ -1,22 +1,15 @@
 //! From the options to the crate's description of a resize.
 
 use upsample::output_size::ScaleRule;
-use upsample::{AspectRatio, Coordinates, Filter, NearestRule, PerAxis, Profile, Resize, Rounding};
+use upsample::{AspectRatio, Coordinates, Filter, NearestRule, PerAxis, Resize, Rounding};
 
-use super::{Args, CoordinatesName, KeepAspect, Method, ProfileName, RoundingName, ScaleRuleName};
+use super::{Args, CoordinatesName, KeepAspect, Method, RoundingName, ScaleRuleName};
 
 /// The description that the options stand for.
 pub fn of(args: &Args, axes: usize) -> Result<Resize, String> {
     let mut resize = method(args);
     if let Some(profile) = args.profile {
-        resize = resize.profile(match profile {
-            ProfileName::Torch => Profile::Torch,
-            ProfileName::Onnx => Profile::Onnx,
-            ProfileName::Opencv => Profile::OpenCv,
-            ProfileName::Pillow => Profile::Pillow,
-            ProfileName::Jax => Profile::Jax,
-            ProfileName::Tensorflow => Profile::TensorFlow,
-        });
+        resize = resize.profile(profile.into());
     }
     if let Some(coordinates) = coordinates(args, axes)? {
         resize = resize.coordinates(coordinates);
