@@ -4,7 +4,7 @@ use super::{InstructionSet, Kernel};
 
 /// A transfer curve or its inverse: `slope·x` up to `knee`, `scale·(x + shift)^power + offset` beyond, both mirrored at 0.
 ///
-/// Every curve in use has these five numbers: sRGB's two, and `x^γ` without a linear part.
+/// sRGB's curve and its inverse have this form, and so has `x^γ`, without the linear part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Curve {
     pub(crate) knee: f32,
@@ -47,20 +47,20 @@ fn fused<I: InstructionSet>(a: f32, b: f32, c: f32) -> f32 {
 #[inline(always)]
 fn positive_power<I: InstructionSet>(x: f32, power: f32) -> f32 {
     // Polynomials of least largest error: log2(1 + s)/s on [√½ - 1, √2 - 1] within 6e-9, and 2^f on [-½, ½] within 2e-9 of itself.
-    #[allow(clippy::approx_constant)] // near the series, not the series
+    #[allow(clippy::approx_constant)] // fitted: close to the coefficients of the series, but others
     const LOG2: [f32; 10] =
         [1.442_695, -0.721_347_4, 0.480_897_9, -0.360_696_4, 0.288_585_3, -0.239_636_6, 0.204_296, -0.190_612_7, 0.187_826_7, -0.112_974_8];
     #[allow(clippy::approx_constant)]
     const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_5, 0.055_503_29, 0.009_618_489, 0.001_339_993, 0.000_153_458_1];
     const SQRT_HALF: i32 = 0x3F35_04F3;
     const MANTISSA: i32 = 0x7F_FFFF;
-    // Adding it rounds to a whole number, which the lowest bits then hold.
+    // Adding this number rounds to a whole number, which the lowest bits of the sum then hold.
     const WHOLE: f32 = 12_582_912.0;
     let bits = x.to_bits().cast_signed();
     let exponent = (bits - SQRT_HALF) >> 23;
     let s = f32::from_bits(((bits - SQRT_HALF) & MANTISSA).wrapping_add(SQRT_HALF).cast_unsigned()) - 1.0;
     let log = s * LOG2.iter().rev().fold(0.0, |sum, &coefficient| fused::<I>(sum, s, coefficient));
-    // The whole part of the logarithm is multiplied apart, so that the fraction keeps its digits.
+    // The exponent is multiplied separately, so that the fraction keeps its digits.
     let whole = power * exponent as f32;
     let rounded = (fused::<I>(power, log, whole) + WHOLE) - WHOLE;
     let fraction = fused::<I>(power, log, whole - rounded);
@@ -110,7 +110,8 @@ impl Kernel for UnpremultiplyBytes<'_> {
         for row in self.row.chunks_mut(CHUNK) {
             let divisors = alphas(row, self.channels);
             for (colour, divisor) in row.iter_mut().zip(divisors) {
-                // A quotient below a whole number lies at least 1/255 below it, more than the rounding of `f32` up to 2^16.
+                // A quotient that is not whole is at least 1/255 away from a whole number. Up to 2^16 an `f32` is off by half of that at most, so
+                // that cutting off the fraction gives the exact floor.
                 let divisor = if divisor == 0 { 255 } else { divisor };
                 let quotient = (255.0 * f32::from(*colour)) / f32::from(divisor);
                 *colour = (quotient as i32).min(255) as u8;

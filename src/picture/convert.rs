@@ -1,4 +1,4 @@
-//! Pictures whose rows are converted on their way in and out: by opacity, to light, or after a first stage of averages.
+//! Runs a resize whose rows are converted before and after the passes: weighted by opacity, to light, or after blocks have been averaged.
 
 use std::mem::MaybeUninit;
 

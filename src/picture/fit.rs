@@ -1,7 +1,7 @@
 //! Which part of a picture goes where: cropping, covering, containing, thumbnails. The arithmetic is that of Pillow's `ImageOps` and
 //! `Image.thumbnail`.
 
-/// How a picture of other proportions goes into the size that is asked for. A scale keeps the proportions by itself.
+/// How to fit a picture whose proportions differ from those of the requested size. A scale needs none of this.
 ///
 /// ```
 /// use upsample::picture::{Fit, PictureResize};
@@ -17,17 +17,17 @@
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Fit {
-    /// The proportions change.
+    /// Changes the proportions.
     #[default]
     Stretch,
-    /// Fills the size; what is too long is cut off on both sides. Pillow's `ImageOps.fit`.
+    /// Fills the size and cuts off what is too long, equally on both sides. Pillow's `ImageOps.fit`.
     Cover,
-    /// The largest that fits in. Pillow's `ImageOps.contain`.
+    /// The largest size that fits. Pillow's `ImageOps.contain`.
     Contain,
-    /// The same in the middle of a picture of the size asked for. The colour around it, one number a channel, is in the units of the picture: 255
-    /// is white for bytes. Pillow's `ImageOps.pad`.
+    /// The largest size that fits, in the middle of a picture of the requested size. The colour of the frame has one number for each channel,
+    /// in the units of the picture: 255 is white for bytes. Pillow's `ImageOps.pad`.
     Pad([f64; 4]),
-    /// The largest that fits in, but never larger than the picture is. Pillow's `Image.thumbnail`.
+    /// The largest size that fits, but never larger than the picture. Pillow's `Image.thumbnail`.
     Thumbnail,
 }
 

@@ -8,10 +8,10 @@ use crate::resize::{PIECE, piece_of_pixels};
 
 use super::sample::Sample;
 
-/// What is averaged: the numbers as they are stored, or the light that they stand for.
+/// What is averaged: the stored numbers, or the light that they stand for.
 ///
-/// Files store numbers that are spaced for the eye: half the light of white is 188 of 255, not 128. Averages of the stored numbers are what
-/// nearly every program computes; they make fine bright detail too dark. Averages of light are what a lens would show.
+/// Files store more numbers for dark tones than for bright ones: half the light of white is 188 of 255, not 128. Most programs average the
+/// stored numbers, which makes fine bright detail too dark. Averages of light are correct.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -62,7 +62,7 @@ impl Light {
     }
 }
 
-/// How the rows of a picture are converted to what is summed, numbers of which 1 is white, and back.
+/// Converts the rows of a picture to the values that are summed, where 1 is white, and back.
 #[derive(Clone, Copy)]
 pub(super) struct Colours {
     curves: Option<[Curve; 2]>,
@@ -111,7 +111,7 @@ impl Colours {
                 each_pixel(row, self.channels, |colour, alpha| if alpha > A::INVISIBLE { colour / alpha } else { 0.0 });
             }
             if !A::HAS_MORE {
-                // What a filter overshot has no light that could be stored.
+                // Integers cannot store what a filter overshoots.
                 row.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
             }
             if let Some([_, curve]) = self.curves {

@@ -60,8 +60,8 @@ pub fn resize<P: AsPicture>(picture: &P, target: impl Into<Target<2>>) -> Result
     PictureResize::bicubic().resize(picture, target)
 }
 
-/// Shrinks a picture so that it fits into `[height, width]`, with its proportions, in two stages where that pays. Smaller pictures keep their
-/// size. The numbers are those of Pillow's `Image.thumbnail`.
+/// Shrinks a picture so that it fits into `[height, width]`, with its proportions, in two stages where the factor is large. Smaller pictures
+/// keep their size. The numbers are those of Pillow's `Image.thumbnail`.
 ///
 /// ```
 /// let picture = ndarray::Array3::<u8>::from_elem((600, 800, 3), 7); // H×W×RGB

@@ -21,7 +21,7 @@ use super::view::{AsPicture, View, ViewMut, check_channels};
 /// The description of a picture's resize.
 ///
 /// Unless said otherwise the numbers are Pillow's: filters are stretched when shrinking, so that fine patterns do not turn into coarse ones,
-/// and colours count by their opacity. Bytes with and without alpha are Pillow's to the last bit. 16-bit and `f32` pictures with alpha, which
+/// and colours are weighted by their opacity. Bytes with and without alpha are Pillow's to the last bit. 16-bit and `f32` pictures with alpha, which
 /// Pillow lacks, are summed in `f32` and rounded once.
 ///
 /// ```
@@ -83,7 +83,7 @@ impl PictureResize {
         Self::stretched(Resize::filter(filter))
     }
 
-    /// Copies pixels: for pixel art and labels. Colours then do not mix, so alpha and light have no say.
+    /// Copies pixels: for pixel art and labels. No colours are mixed, so that options for alpha and light have no effect.
     #[must_use]
     pub fn nearest() -> Self {
         Self::new(Resize::nearest().profile(Profile::Pillow))
@@ -110,8 +110,8 @@ impl PictureResize {
 
 /// The options.
 impl PictureResize {
-    /// Takes the numbers of another framework than Pillow. Filters are stretched when shrinking all the same, unless
-    /// [`antialias`](Self::antialias) is set.
+    /// Computes the numbers of another framework than Pillow. Filters are still stretched when shrinking, unless
+    /// [`antialias`](Self::antialias) says otherwise.
     ///
     /// ```
     /// use upsample::{Profile, Resize, picture::PictureResize};
@@ -133,7 +133,7 @@ impl PictureResize {
         self
     }
 
-    /// Whether colours count by their opacity, which is so unless it is switched off here. Pictures without alpha do not change.
+    /// Whether colours are weighted by their opacity. True unless set; pictures without alpha are not affected.
     #[must_use]
     #[doc(alias = "alpha")]
     pub fn premultiply(mut self, premultiply: bool) -> Self {
@@ -172,15 +172,16 @@ impl PictureResize {
         self
     }
 
-    /// How a picture of other proportions goes into the size that is asked for.
+    /// How to fit a picture whose proportions differ from those of the requested size.
     #[must_use]
     pub fn fit(mut self, fit: Fit) -> Self {
         self.fit = fit;
         self
     }
 
-    /// Shrinks in two stages: whole blocks of pixels are averaged first, as many as leave a picture at least `gap` times the size asked for. That
-    /// is faster for large factors, and hardly different from 3 on. Pillow's `reducing_gap`. Nearest has one stage.
+    /// Shrinks in two stages. The first averages whole blocks of pixels and leaves a picture at least `gap` times as large as the requested
+    /// size; the second applies the filter to it. The difference is hardly visible from a gap of 3 on. Pillow's `reducing_gap`. It has no
+    /// effect on nearest and area.
     #[must_use]
     pub fn reducing_gap(mut self, gap: f64) -> Self {
         self.reducing_gap = Some(gap);

@@ -42,7 +42,7 @@ impl Average for u8 {
             return (total / count) as u8;
         }
         let factor = (4_294_967_296.0_f32 / (256 * count) as f32) as u64;
-        (total * factor >> 24) as u8
+        ((total * factor) >> 24) as u8
     }
 }
 

@@ -20,7 +20,7 @@ use super::convert::Converted;
 /// # Ok::<(), upsample::Error>(())
 /// ```
 pub trait Sample: Element {
-    /// Whether numbers beyond 0 and white are kept.
+    /// Whether values below 0 and above white can be stored.
     #[doc(hidden)]
     const HAS_MORE: bool;
 
@@ -28,7 +28,7 @@ pub trait Sample: Element {
     #[doc(hidden)]
     const INVISIBLE: f32;
 
-    /// A number of which 1 is white.
+    /// This value as a number from 0 to 1, where 1 is white.
     #[doc(hidden)]
     fn to_unit(self) -> f32;
 
@@ -36,7 +36,7 @@ pub trait Sample: Element {
     #[doc(hidden)]
     fn of_unit(value: f32) -> Self;
 
-    /// Whether Pillow has grey pictures of this type only, whose sums others do not follow.
+    /// Whether Pillow has only grey pictures of this type. Its arithmetic is then used for these alone.
     #[doc(hidden)]
     const PILLOW_HAS_ONLY_GREY: bool = false;
 

@@ -1,4 +1,4 @@
-//! Resizing one picture of interleaved channels whose rows are converted on their way in and out.
+//! Resizes one picture of interleaved channels, whose rows are converted before and after the passes.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
