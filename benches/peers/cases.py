@@ -4,7 +4,7 @@ import dataclasses
 
 PYTORCH, ONNX, OPENCV, PILLOW = "PyTorch", "ONNX Runtime", "OpenCV", "Pillow"
 FAST_IMAGE_RESIZE, PIC_SCALE, CANDLE, BURN = "fast_image_resize", "pic-scale", "candle", "burn-flex"
-OURS, PREPARED = "upsample", "upsample prepared"
+OURS, PREPARED, PLANNING, AVX2 = "upsample", "upsample prepared", "upsample with plan", "upsample AVX2"
 PRODUCTS = ("gemm", "matrixmultiply")
 
 # Where a peer follows another convention than the case, its numbers are compared with this crate's under that convention.
@@ -38,6 +38,8 @@ class Case:
     lobes: int = 3
     align_corners: bool = False
     antialias: bool = False
+    picture: bool = False  # H×W×C with Pillow's numbers; colours are weighted by alpha where there are 4 channels
+    linear_light: bool = False
     # conv_transpose, the same along every axis
     kernel: int = 0
     stride: int = 0
@@ -48,6 +50,8 @@ class Case:
     @property
     def engines(self):
         """Everything that could run it, this crate first."""
+        if self.picture:
+            return (OURS, PLANNING, AVX2, *self.peers)
         if self.operator == "resize":
             return (OURS, *self.peers)
         own = (OURS, PREPARED) if self.operation == "forward" else (OURS,)
@@ -64,7 +68,7 @@ class Case:
         for axis, sizes in enumerate((self.input, self.output)):
             for size in sizes:
                 elements[axis] *= size
-        return sum(elements) * {"f32": 4, "u8": 1}[self.dtype]
+        return sum(elements) * {"f32": 4, "u16": 2, "u8": 1}[self.dtype]
 
     @property
     def operations(self):
@@ -130,14 +134,40 @@ def pictures():
         yield make(f"rgb32-{name}", 3, method, "f32", 1.3, rivals)
 
 
-def thumbnails():
-    """1920×1080 → 640×360. OpenCV, whose bicubic does not antialias, computes something else."""
-    for name, method in [("bilinear", "linear"), ("bicubic", "cubic"), ("lanczos3", "lanczos")]:
-        yield Case(
-            name=f"rgb8-shrink-{name}", group="Pictures, 1920×1080 → 640×360", operator="resize", input=(1, 3, 1080, 1920),
-            output=(1, 3, 360, 640), method=method, dtype="u8", layout="channels_last", profile="pillow",
-            peers=(FAST_IMAGE_RESIZE, PIC_SCALE, PILLOW),
-        )  # fmt: skip
+# Name, and [height, width] of input and output.
+SIZES = [
+    ("1080p-360p", (1080, 1920), (360, 640)),
+    ("1080p-224", (1080, 1920), (224, 224)),
+    ("480p-224", (480, 640), (224, 224)),
+    ("100-37x41", (100, 100), (37, 41)),
+    ("32-64", (32, 32), (64, 64)),
+    ("4k-1080p", (2160, 3840), (1080, 1920)),
+    ("1080p-4k", (1080, 1920), (2160, 3840)),
+]
+# Name, type, channels, linear light.
+PIXELS = [
+    ("rgb8", "u8", 3, False),
+    ("rgba8", "u8", 4, False),
+    ("rgb8-light", "u8", 3, True),
+    ("rgba8-light", "u8", 4, True),
+    ("rgb16", "u16", 3, False),
+    ("rgba16", "u16", 4, False),
+    ("rgb32", "f32", 3, False),
+    ("rgba32", "f32", 4, False),
+]
+
+
+def photographs():
+    """Pictures with Pillow's numbers. OpenCV, which does not antialias bilinear and bicubic, computes something else when shrinking."""
+    rivals = (FAST_IMAGE_RESIZE, PIC_SCALE, PYTORCH, PILLOW)
+    for pixels, dtype, channels, light in PIXELS:
+        for size, small, large in SIZES:
+            for name, method in [("bilinear", "linear"), ("bicubic", "cubic"), ("lanczos3", "lanczos")]:
+                yield Case(
+                    name=f"{pixels}-{size}-{name}", group=f"Photographs, {pixels}", operator="resize", input=(1, channels, *small),
+                    output=(1, channels, *large), method=method, dtype=dtype, layout="channels_last", profile="pillow", antialias=True,
+                    picture=True, linear_light=light, peers=rivals, must=((rivals, 1.2),),
+                )  # fmt: skip
 
 
 # name, input, output channels, kernel, stride, padding, output padding, groups, ratios of forward, dX, dW
@@ -187,4 +217,4 @@ def convolutions():
             )  # fmt: skip
 
 
-CASES = [*tensors(), *pictures(), *thumbnails(), *convolutions()]
+CASES = [*tensors(), *pictures(), *photographs(), *convolutions()]

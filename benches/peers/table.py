@@ -2,7 +2,7 @@
 
 import itertools
 
-from cases import OURS, PREPARED, PRODUCTS
+from cases import AVX2, OURS, PLANNING, PREPARED, PRODUCTS
 from measure import own_result, ratio, verdicts
 
 
@@ -78,10 +78,12 @@ def header(columns):
 
 def resize_table(rows, hardware):
     peers = peers_of(rows)
-    yield from header(["case", "threads", f"{OURS}, ms", "of the bus", *peers, "at least"])
+    own = [name for name in (PLANNING, AVX2) if name in rows[0][0].engines]
+    yield from header(["case", "threads", f"{OURS}, ms", "of the bus", *own, *peers, "at least"])
     for case, threads, results in rows:
         share = bus_share(case, results, hardware[threads])
         cells = [case.name, str(threads), own_cell(results[OURS]), f"{share:.0%}" if share else "–"]
+        cells += [own_cell(results[name]) if name in results else "–" for name in own]
         cells += [peer_cell(case, results, peer) for peer in peers]
         yield "| " + " | ".join([*cells, must_cell(case, results, share)]) + " |"
 

@@ -9,7 +9,7 @@ pub struct Case {
     pub operator: String,
     /// `forward`, `input_gradient` or `weight_gradient`.
     pub pass: String,
-    /// `f32` or `u8`.
+    /// `f32`, `u16` or `u8`.
     pub dtype: String,
     /// `channels_first` or `channels_last`.
     pub layout: String,
@@ -36,6 +36,12 @@ pub struct Case {
     pub align_corners: bool,
     #[serde(default)]
     pub antialias: bool,
+    /// Resize: an H×W×C picture with the numbers of Pillow: antialiased, colours weighted by alpha where there are 4 channels.
+    #[serde(default)]
+    pub picture: bool,
+    /// Pictures: averages light instead of sRGB numbers.
+    #[serde(default)]
+    pub linear_light: bool,
 
     /// Transposed convolution: the same along every axis.
     #[serde(default)]

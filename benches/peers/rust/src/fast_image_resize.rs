@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use fast_image_resize::images::Image;
-use fast_image_resize::pixels::{F32, F32x3, InnerPixel, U8x3};
+use fast_image_resize::pixels::{F32, F32x3, F32x4, InnerPixel, U8x3, U8x4, U16x3, U16x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::case::Case;
@@ -15,7 +15,12 @@ pub fn engine(case: &Case) -> Result<Engine, String> {
         return Err("resizes pictures only".to_owned());
     }
     match (case.dtype.as_str(), case.channels()) {
+        _ if case.linear_light => Err("has no linear light".to_owned()),
         ("u8", 3) => of_pixels::<U8x3>(case),
+        ("u8", 4) => of_pixels::<U8x4>(case),
+        ("u16", 3) => of_pixels::<U16x3>(case),
+        ("u16", 4) => of_pixels::<U16x4>(case),
+        ("f32", 4) if case.is_channels_last() => of_pixels::<F32x4>(case),
         ("f32", 1) => of_pixels::<F32>(case),
         ("f32", 3) if case.is_channels_last() => of_pixels::<F32x3>(case),
         _ => Err("no such pixel type".to_owned()),

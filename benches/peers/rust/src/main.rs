@@ -21,6 +21,7 @@ mod hardware;
 mod pic_scale;
 mod products;
 mod upsample_convolution;
+mod upsample_picture;
 mod upsample_resize;
 
 use std::collections::BTreeMap;
@@ -34,9 +35,11 @@ use engine::Engine;
 type Make = fn(&Case) -> Result<Engine, String>;
 
 /// Every engine, by the name that the tables show.
-const ENGINES: [(&str, Make); 8] = [
+const ENGINES: [(&str, Make); 10] = [
     ("upsample", upsample_engine),
     ("upsample prepared", upsample_convolution::prepared),
+    ("upsample with plan", upsample_picture::planning),
+    ("upsample AVX2", upsample_picture::avx2),
     ("fast_image_resize", fast_image_resize::engine),
     ("pic-scale", pic_scale::engine),
     ("candle", candle::engine),
@@ -46,7 +49,11 @@ const ENGINES: [(&str, Make); 8] = [
 ];
 
 fn upsample_engine(case: &Case) -> Result<Engine, String> {
-    if case.is_resize() { upsample_resize::engine(case) } else { upsample_convolution::engine(case) }
+    match case {
+        _ if case.picture => upsample_picture::planned(case),
+        _ if case.is_resize() => upsample_resize::engine(case),
+        _ => upsample_convolution::engine(case),
+    }
 }
 
 /// The engines of the case that was prepared last.

@@ -21,7 +21,7 @@ pub fn engine(case: &Case) -> Result<Engine, String> {
 }
 
 /// The description that the case means.
-fn describe(case: &Case) -> Resize {
+pub fn describe(case: &Case) -> Resize {
     let profile = match case.profile.as_str() {
         "opencv" => Profile::OpenCv,
         "pillow" => Profile::Pillow,
