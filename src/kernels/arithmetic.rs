@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use super::group::{Group, RowGroup};
@@ -140,17 +141,18 @@ pub(crate) fn cut_pair([first, second]: [i32; 2]) -> [i32; 2] {
     [first & LOW | (second & LOW) << 16, (first >> LOW_BITS) & 0xFFFF | second >> LOW_BITS << 16]
 }
 
-/// The lowest bytes of four weights in one number, then the middle and the highest ones: signed, so that
-/// `low + (middle << 8) + (high << 16)` is the weight. `None` where one has more bits.
-pub(crate) fn cut_four(weights: [i32; 4]) -> Option<[i32; 3]> {
-    let mut bytes = [[0_i8; 4]; 3];
+/// Weights that are the sum of three signed bytes: `low + (middle << 8) + (high << 16)`.
+pub(crate) const THREE_BYTES: RangeInclusive<i32> = -128 * 0x1_01_01..=127 * 0x1_01_01;
+
+/// The lowest bytes of four weights in one number, then the middle and the highest ones. The weights are of [`THREE_BYTES`].
+pub(crate) fn cut_four(weights: [i32; 4]) -> [i32; 3] {
+    let mut bytes = [[0_u8; 4]; 3];
     for (tap, &weight) in weights.iter().enumerate() {
-        let low = weight as i8;
-        let middle = (weight.checked_sub(i32::from(low))? >> 8) as i8;
-        let rest = (weight.checked_sub(i32::from(low))? >> 8).checked_sub(i32::from(middle))? >> 8;
-        (bytes[0][tap], bytes[1][tap], bytes[2][tap]) = (low, middle, i8::try_from(rest).ok()?);
+        // Adding half of every byte beforehand turns the signed bytes into those of the sum.
+        let [low, middle, high, _] = weight.wrapping_add(0x80_80_80).to_le_bytes();
+        (bytes[0][tap], bytes[1][tap], bytes[2][tap]) = (low ^ 0x80, middle ^ 0x80, high ^ 0x80);
     }
-    Some(bytes.map(|bytes| i32::from_le_bytes(bytes.map(|byte| byte.cast_unsigned()))))
+    bytes.map(i32::from_le_bytes)
 }
 
 /// Weights by lane, `TAPS` each, as `PARTS` numbers of each lane, all the first ones first.
@@ -187,12 +189,12 @@ impl Arithmetic for u8 {
 
     /// The low bits of all lanes, then the high ones; of each the taps in one number.
     fn fold(weights: &mut [i32], taps: usize) {
-        if taps == 4 { fold_lanes(weights, |four| cut_four(four).unwrap_or_default()) } else { fold_lanes(weights, cut_pair) }
+        if taps == 4 { fold_lanes(weights, cut_four) } else { fold_lanes(weights, cut_pair) }
     }
 
     /// Three bytes.
     fn is_usual(weight: i32) -> bool {
-        cut_four([weight; 4]).is_some()
+        THREE_BYTES.contains(&weight)
     }
 
     const BYTES: bool = true;
@@ -203,7 +205,9 @@ impl Arithmetic for u8 {
     #[allow(clippy::cast_possible_truncation)] // cut off
     fn weight(exact: f64) -> i32 {
         const MOST: f64 = ((1 << (LOW_BITS + 15)) - 1) as f64;
-        (exact * f64::from(1 << FRACTION_BITS)).round().clamp(-MOST, MOST) as i32
+        let scaled = exact * f64::from(1 << FRACTION_BITS);
+        // As Pillow rounds; `f64::round` is a call on older processors.
+        (scaled + 0.5_f64.copysign(scaled)).clamp(-MOST, MOST) as i32
     }
 
     const START: i32 = 1 << (FRACTION_BITS - 1);
@@ -358,11 +362,11 @@ mod tests {
         let most = 127 * (1 + 256 + 65_536);
         for weight in (-8_421_504..=most).step_by(997).chain([-8_421_504, most, 0, -1, 127, 128, -129, 1 << FRACTION_BITS]) {
             let weights = [weight, 5, 0, -weight.min(most).max(-most)];
-            let parts = cut_four(weights).unwrap_or_else(|| panic!("{weight} fits"));
-            assert_eq!([0, 1, 2, 3].map(|tap| sum(parts, tap)), weights);
+            assert_eq!([0, 1, 2, 3].map(|tap| sum(cut_four(weights), tap)), weights);
+            assert!(weights.into_iter().all(u8::is_usual));
         }
         for weight in [most + 1, -8_421_505, i32::MAX, i32::MIN] {
-            assert_eq!(cut_four([0, weight, 0, 0]), None, "{weight}");
+            assert!(!u8::is_usual(weight), "{weight}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Rows of pixels between the form in which pictures store them and the one in which they are summed.
 
+use std::mem::MaybeUninit;
+
 use super::{InstructionSet, Kernel};
 
 /// A transfer curve or its inverse: `slope·x` up to `knee`, `scale·(x + shift)^power + offset` beyond, both mirrored at 0.
@@ -15,23 +17,205 @@ pub(crate) struct Curve {
     pub(crate) offset: f32,
 }
 
-/// Applies a curve to every element. Infinities and NaN stay as they are.
-pub(crate) struct ApplyCurve<'a> {
-    pub(crate) row: &'a mut [f32],
-    pub(crate) curve: Curve,
+impl Curve {
+    /// From numbers of sRGB to light, and back.
+    #[allow(clippy::excessive_precision)] // 1.055^-2.4
+    pub(crate) const SRGB: [Self; 2] = [
+        Self { knee: SRGB_KNEE, slope: 1.0 / 12.92, shift: 0.055, power: 2.4, scale: 0.879_415_46, offset: 0.0 },
+        Self { knee: 0.003_130_8, slope: 12.92, shift: 0.0, power: 1.0 / 2.4, scale: 1.055, offset: -0.055 },
+    ];
+
+    fn is_srgb(&self) -> bool {
+        *self == Self::SRGB[0]
+    }
+
+    /// The curve at `x`. Infinities and NaN stay as they are.
+    #[inline(always)]
+    fn at<I: InstructionSet>(&self, value: f32) -> f32 {
+        let Self { knee, slope, shift, power, scale, offset } = *self;
+        let x = value.abs();
+        let curved = fused::<I>(scale, positive_power::<I>(x + shift, power), offset);
+        let y = if x <= knee { slope * x } else { curved };
+        if x < f32::INFINITY { y.copysign(value) } else { value }
+    }
 }
 
-impl Kernel for ApplyCurve<'_> {
+/// From numbers of sRGB between 0 and 1 to light: `x/12.92` up to the knee, beyond it a polynomial instead of `((x + 0.055)/1.055)^2.4`.
+/// In numbers of sRGB it is off by less than 5e-6.
+#[inline(always)]
+fn light_of_srgb<I: InstructionSet>(x: f32) -> f32 {
+    // Of least largest error on [0.04045, 1], measured in numbers of sRGB.
+    const LIGHT: [f32; 8] =
+        [0.000_852_759_46, 0.035_329_103, 0.485_911_07, 0.851_095_8, -0.794_230_7, 0.737_976_43, -0.420_852, 0.103_927_47];
+    let curved = LIGHT.iter().rev().fold(0.0, |sum, &coefficient| fused::<I>(sum, x, coefficient));
+    if x <= SRGB_KNEE { x * (1.0 / 12.92) } else { curved }
+}
+
+/// Where the linear part of the curve from sRGB to light ends.
+pub(crate) const SRGB_KNEE: f32 = 0.04045;
+
+/// How the values of a channel are numbers from 0 to 1, where 1 is white.
+pub trait Unit: Copy {
+    /// Whether values below 0 and above white can be stored.
+    const HAS_MORE: bool;
+    /// The largest opacity that is stored as 0.
+    const INVISIBLE: f32;
+
+    /// This value as a number from 0 to 1.
+    fn to_unit(self) -> f32;
+
+    /// Rounds and saturates.
+    fn of_unit(value: f32) -> Self;
+}
+
+macro_rules! integer_unit {
+    ($integer:ident) => {
+        impl Unit for $integer {
+            const HAS_MORE: bool = false;
+            const INVISIBLE: f32 = 0.5 / $integer::MAX as f32;
+
+            #[inline(always)]
+            fn to_unit(self) -> f32 {
+                f32::from(self) * (1.0 / $integer::MAX as f32)
+            }
+
+            #[inline(always)]
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
+            fn of_unit(value: f32) -> Self {
+                (value * $integer::MAX as f32 + 0.5) as $integer
+            }
+        }
+    };
+}
+integer_unit!(u8);
+integer_unit!(u16);
+
+impl Unit for f32 {
+    const HAS_MORE: bool = true;
+    const INVISIBLE: f32 = 0.0;
+
+    #[inline(always)]
+    fn to_unit(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn of_unit(value: f32) -> Self {
+        value
+    }
+}
+
+/// What the last channel of a pixel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alpha {
+    /// A colour like the others.
+    None,
+    /// The opacity, averaged like the colours.
+    Independent,
+    /// The opacity, by which colours are multiplied before they are averaged and divided afterwards.
+    Weights,
+}
+
+/// Elements that are converted at a time.
+const CHUNK: usize = 64;
+
+/// Elements of as many whole pixels as make a chunk. Only pixels with alpha, of 2 or 4 channels, have to be whole.
+const fn chunk(alpha: Alpha, channels: usize) -> usize {
+    if matches!(alpha, Alpha::None) { CHUNK } else { CHUNK / channels * channels }
+}
+
+/// Whole pixels to what is summed: numbers from 0 to 1, or the light that they stand for, weighted by opacity.
+pub(crate) struct ReadPixels<'a, A> {
+    pub(crate) from: &'a [A],
+    pub(crate) to: &'a mut [f32],
+    pub(crate) curve: Option<Curve>,
+    pub(crate) channels: usize,
+    pub(crate) alpha: Alpha,
+}
+
+impl<A: Unit> Kernel for ReadPixels<'_, A> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        let Curve { knee, slope, shift, power, scale, offset } = self.curve;
-        for value in self.row {
-            let x = value.abs();
-            let curved = fused::<I>(scale, positive_power::<I>(x + shift, power), offset);
-            let y = if x <= knee { slope * x } else { curved };
-            *value = if x < f32::INFINITY { y.copysign(*value) } else { *value };
+        let Self { from, to, curve, channels, alpha } = self;
+        let chunk = chunk(alpha, channels);
+        for (from, to) in from.chunks(chunk).zip(to.chunks_mut(chunk)) {
+            match curve {
+                None => from.iter().zip(&mut *to).for_each(|(&value, to)| *to = value.to_unit()),
+                // The polynomial would be wrong beyond white.
+                Some(curve) if !A::HAS_MORE && curve.is_srgb() => {
+                    from.iter().zip(&mut *to).for_each(|(&value, to)| *to = light_of_srgb::<I>(value.to_unit()));
+                }
+                Some(curve) => from.iter().zip(&mut *to).for_each(|(&value, to)| *to = curve.at::<I>(value.to_unit())),
+            }
+            let weigh = |colour: f32, opacity: f32| if alpha == Alpha::Weights { colour * opacity } else { colour };
+            match (alpha, channels) {
+                (Alpha::None, _) => {}
+                (_, 4) => {
+                    for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<4>().0) {
+                        let opacity = from[3].to_unit();
+                        *to = [weigh(to[0], opacity), weigh(to[1], opacity), weigh(to[2], opacity), opacity];
+                    }
+                }
+                _ => {
+                    for (from, to) in from.as_chunks::<2>().0.iter().zip(to.as_chunks_mut::<2>().0) {
+                        let opacity = from[1].to_unit();
+                        *to = [weigh(to[0], opacity), opacity];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whole pixels of sums, rounded and saturated: what [`ReadPixels`] does, undone.
+pub(crate) struct WritePixels<'a, A> {
+    pub(crate) from: &'a [f32],
+    pub(crate) to: &'a mut [MaybeUninit<A>],
+    pub(crate) curve: Option<Curve>,
+    pub(crate) channels: usize,
+    pub(crate) alpha: Alpha,
+}
+
+impl<A: Unit> Kernel for WritePixels<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { from, to, curve, channels, alpha } = self;
+        let chunk = chunk(alpha, channels);
+        let mut values = [0.0; CHUNK];
+        for (from, to) in from.chunks(chunk).zip(to.chunks_mut(chunk)) {
+            let values = &mut values[..from.len()];
+            let divide = |colour: f32, opacity: f32| if opacity > A::INVISIBLE { colour / opacity } else { 0.0 };
+            match (alpha, channels) {
+                (Alpha::Weights, 4) => {
+                    for (from, to) in from.as_chunks::<4>().0.iter().zip(values.as_chunks_mut::<4>().0) {
+                        *to = [divide(from[0], from[3]), divide(from[1], from[3]), divide(from[2], from[3]), from[3]];
+                    }
+                }
+                (Alpha::Weights, _) => {
+                    for (from, to) in from.as_chunks::<2>().0.iter().zip(values.as_chunks_mut::<2>().0) {
+                        *to = [divide(from[0], from[1]), from[1]];
+                    }
+                }
+                _ => values.copy_from_slice(from),
+            }
+            if !A::HAS_MORE {
+                // Integers cannot store what a filter overshoots.
+                values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+            }
+            if let Some(curve) = curve {
+                values.iter_mut().for_each(|value| *value = curve.at::<I>(*value));
+                if alpha != Alpha::None {
+                    let opacities = || (channels - 1..from.len()).step_by(channels);
+                    opacities().for_each(|at| values[at] = if A::HAS_MORE { from[at] } else { from[at].clamp(0.0, 1.0) });
+                }
+            }
+            for (to, &value) in to.iter_mut().zip(&*values) {
+                to.write(A::of_unit(value));
+            }
         }
     }
 }
@@ -77,19 +261,31 @@ pub(crate) struct PremultiplyBytes<'a> {
     pub(crate) channels: usize,
 }
 
-/// Elements that are converted at a time.
-const CHUNK: usize = 64;
-
 impl Kernel for PremultiplyBytes<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        for (from, to) in self.from.chunks(CHUNK).zip(self.to.chunks_mut(CHUNK)) {
-            let factors = alphas(from, self.channels);
-            for ((to, &colour), factor) in to.iter_mut().zip(from).zip(factors) {
-                let product = u16::from(colour) * u16::from(factor) + 128;
-                *to = ((product + (product >> 8)) >> 8) as u8;
+        // Two products in the halves of a number, each of at most 255².
+        const LOW: u32 = 0x00FF_00FF;
+        let divided = |products: u32| {
+            let sum = products + 0x0080_0080;
+            sum + ((sum >> 8) & LOW)
+        };
+        if self.channels == 4 {
+            for (from, to) in self.from.as_chunks::<4>().0.iter().zip(self.to.as_chunks_mut::<4>().0) {
+                let pixel = u32::from_le_bytes(*from);
+                let alpha = pixel >> 24;
+                let red_blue = divided((pixel & LOW) * alpha) >> 8;
+                // The opacity itself is multiplied by 255/255.
+                let green_alpha = divided((pixel >> 8 & 0xFF | 0x00FF_0000) * alpha);
+                *to = (red_blue & LOW | green_alpha & !LOW).to_le_bytes();
+            }
+        } else {
+            for (from, to) in self.from.as_chunks::<2>().0.iter().zip(self.to.as_chunks_mut::<2>().0) {
+                let pixel = u32::from(u16::from_le_bytes(*from));
+                let (grey, alpha) = (pixel & 0xFF, pixel >> 8);
+                *to = [(divided(grey * alpha) >> 8) as u8, alpha as u8];
             }
         }
     }
@@ -98,7 +294,8 @@ impl Kernel for PremultiplyBytes<'_> {
 /// Divides the colours of pixels of bytes by their last channel: `255·c/a`, rounded down and saturated, as Pillow does. The colours of
 /// wholly transparent pixels stay as they are. Pixels have 2 or 4 channels.
 pub(crate) struct UnpremultiplyBytes<'a> {
-    pub(crate) row: &'a mut [u8],
+    pub(crate) from: &'a [u8],
+    pub(crate) to: &'a mut [MaybeUninit<u8>],
     pub(crate) channels: usize,
 }
 
@@ -107,39 +304,67 @@ impl Kernel for UnpremultiplyBytes<'_> {
 
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
-        for row in self.row.chunks_mut(CHUNK) {
-            let divisors = alphas(row, self.channels);
-            for (colour, divisor) in row.iter_mut().zip(divisors) {
-                // A quotient that is not whole is at least 1/255 away from a whole number. Up to 2^16 an `f32` is off by half of that at most, so
-                // that cutting off the fraction gives the exact floor.
-                let divisor = if divisor == 0 { 255 } else { divisor };
-                let quotient = (255.0 * f32::from(*colour)) / f32::from(divisor);
-                *colour = (quotient as i32).min(255) as u8;
+        if self.channels == 4 {
+            for (from, to) in self.from.as_chunks::<4>().0.iter().zip(self.to.as_chunks_mut::<4>().0) {
+                let pixel = u32::from_le_bytes(*from);
+                let factor = inverse_opacity(pixel >> 24);
+                let colour = |shift: u32| divided_colour(pixel >> shift & 0xFF, factor) << shift;
+                let divided = colour(0) | colour(8) | colour(16) | pixel & 0xFF00_0000;
+                *to = divided.to_le_bytes().map(MaybeUninit::new);
+            }
+        } else {
+            for (&[colour, alpha], to) in self.from.as_chunks::<2>().0.iter().zip(self.to.as_chunks_mut::<2>().0) {
+                let colour = divided_colour(colour.into(), inverse_opacity(alpha.into()));
+                *to = [colour as u8, alpha].map(MaybeUninit::new);
             }
         }
     }
 }
 
-/// The opacity of each element's pixel, and 255 for the opacities themselves.
+/// `255/alpha`, and 1 for 0.
 #[inline(always)]
-fn alphas(row: &[u8], channels: usize) -> [u8; CHUNK] {
-    let mut alphas = [255; CHUNK];
-    if channels == 4 {
-        for (alphas, pixel) in alphas.as_chunks_mut::<4>().0.iter_mut().zip(row.as_chunks::<4>().0) {
-            *alphas = [pixel[3], pixel[3], pixel[3], 255];
-        }
-    } else {
-        for (alphas, pixel) in alphas.as_chunks_mut::<2>().0.iter_mut().zip(row.as_chunks::<2>().0) {
-            *alphas = [pixel[1], 255];
-        }
-    }
-    alphas
+fn inverse_opacity(alpha: u32) -> f32 {
+    if alpha == 0 { 1.0 } else { 255.0 / alpha as f32 }
+}
+
+/// `colour·factor`, rounded down and saturated.
+///
+/// A quotient that is not whole is at least 1/255 away from a whole number, and the product off by less than 1e-4. Rounding the product less
+/// 0.498 to nearest therefore rounds the exact quotient down.
+#[inline(always)]
+fn divided_colour(colour: u32, factor: f32) -> u32 {
+    // Adding this number rounds to a whole number, which the lowest bits of the sum then hold.
+    const WHOLE: f32 = 12_582_912.0;
+    let quotient = (colour as f32 * factor).min(255.0);
+    (quotient - 0.498 + WHOLE).to_bits() & 0xFF
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Backend;
+    use crate::kernels::{Backend, as_maybe_uninit_mut};
+
+    fn read<'a>(from: &'a [f32], to: &'a mut [f32], curve: Curve) -> ReadPixels<'a, f32> {
+        ReadPixels { from, to, curve: Some(curve), channels: 1, alpha: Alpha::None }
+    }
+
+    #[test]
+    fn light_of_integers_is_that_of_the_standard() {
+        for backend in Backend::available() {
+            let (x, mut light) = ((0..=u16::MAX).collect::<Vec<_>>(), vec![0.0; 1 << 16]);
+            backend.run(ReadPixels { from: &x, to: &mut light, curve: Some(Curve::SRGB[0]), channels: 1, alpha: Alpha::None });
+            for (x, light) in x.into_iter().zip(light) {
+                let x = f64::from(x) / 65_535.0;
+                let (exact, slope) = if x <= 0.04045 {
+                    (x / 12.92, 1.0 / 12.92)
+                } else {
+                    let base = (x + 0.055) / 1.055;
+                    (base.powf(2.4), 2.4 / 1.055 * base.powf(1.4))
+                };
+                assert!((f64::from(light) - exact).abs() < 5e-6 * slope, "{x}: {light} instead of {exact}, {backend:?}");
+            }
+        }
+    }
 
     #[test]
     fn powers_are_those_of_f64() {
@@ -148,13 +373,13 @@ mod tests {
                 let curve = Curve { knee: 0.0, slope: 0.0, shift: 0.0, power, scale: 1.0, offset: 0.0 };
                 let x: Vec<f32> = (1..100_000).map(|i| i as f32 / 65_536.0).chain([1.0, 2.0, 1000.0, 65_000.0]).collect();
                 let mut y = x.clone();
-                backend.run(ApplyCurve { row: &mut y, curve });
+                backend.run(read(&x, &mut y, curve));
                 for (x, y) in x.iter().zip(y) {
                     let exact = f64::from(*x).powf(f64::from(power));
                     assert!((f64::from(y) - exact).abs() <= 1e-6 * exact, "{x}^{power}: {y}, {backend:?}");
                 }
-                let mut special = [0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -1.0];
-                backend.run(ApplyCurve { row: &mut special, curve });
+                let mut special = [0.0; 5];
+                backend.run(read(&[0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -1.0], &mut special, curve));
                 assert_eq!(special[..3], [0.0, f32::INFINITY, f32::NEG_INFINITY]);
                 assert!(special[3].is_nan() && (special[4] + 1.0).abs() < 1e-6);
             }
@@ -170,8 +395,8 @@ mod tests {
         {
             let mut product = vec![0; x.len()];
             backend.run(PremultiplyBytes { from: x, to: &mut product, channels });
-            let mut quotient = x.clone();
-            backend.run(UnpremultiplyBytes { row: &mut quotient, channels });
+            let mut quotient = vec![0; x.len()];
+            backend.run(UnpremultiplyBytes { from: x, to: as_maybe_uninit_mut(&mut quotient), channels });
             for (i, &colour) in x.iter().enumerate() {
                 let alpha = u32::from(x[i / channels * channels + channels - 1]);
                 let is_alpha = i % channels == channels - 1;

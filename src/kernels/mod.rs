@@ -42,7 +42,8 @@ mod winograd;
 pub(crate) use crate::memory::LINE;
 pub use arithmetic::{Arithmetic, FewBits};
 pub(crate) use arithmetic::{as_few_bits, as_few_bits_mut};
-pub(crate) use colour::{ApplyCurve, Curve, PremultiplyBytes, UnpremultiplyBytes};
+pub use colour::Unit;
+pub(crate) use colour::{Alpha, Curve, PremultiplyBytes, ReadPixels, UnpremultiplyBytes, WritePixels};
 pub(crate) use copy::{CopyPixels, CopyRow, CopyRows};
 #[cfg(feature = "conv")]
 pub(crate) use gemm::{Layout, MOST_ROWS, Positions, StripProduct, lanes, panel_heights, tile_positions};

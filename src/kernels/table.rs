@@ -266,21 +266,18 @@ impl<T: Arithmetic> Table<T> {
         Ok(Some(lanes))
     }
 
-    /// Input element and weight of tap `t` of output element `e`. Taps that fill a step up repeat the last one and weigh nothing.
-    fn tap(&self, inner: usize, e: usize, t: usize) -> (usize, T::Weight) {
-        let (index, weight) = self.row(e / inner);
-        let weight = weight.get(t).copied().unwrap_or_default();
-        (index[t.min(self.width - 1)] as usize * inner + e % inner, weight)
-    }
-
-    /// The first and last input element of some taps of the group that begins with output element `first`.
+    /// The first and last input element of taps `taps` of some output elements.
     fn extent(&self, inner: usize, elements: Range<usize>, taps: &Range<usize>) -> (usize, usize) {
         let (mut low, mut high) = (usize::MAX, 0);
-        for e in elements {
-            for t in taps.clone() {
-                let element = self.tap(inner, e, t).0;
-                (low, high) = (low.min(element), high.max(element));
-            }
+        let (first, last) = (elements.start / inner, (elements.end - 1) / inner);
+        // A row that ends before the taps do repeats its last one.
+        let taps = taps.start.min(self.width - 1)..taps.end.min(self.width);
+        for o in first..=last {
+            let index = &self.index[o * self.width..][..self.width][taps.clone()];
+            let (lowest, highest) = index.iter().fold((u32::MAX, 0), |(low, high), &i| (low.min(i), high.max(i)));
+            let begin = if o == first { elements.start % inner } else { 0 };
+            let end = if o == last { (elements.end - 1) % inner } else { inner - 1 };
+            (low, high) = (low.min(lowest as usize * inner + begin), high.max(highest as usize * inner + end));
         }
         (low, high)
     }
@@ -314,10 +311,12 @@ impl<T: Arithmetic> Table<T> {
             lanes.begin.push(begin as u32);
             let before = lanes.weight.len();
             for e in elements.clone() {
-                for t in taps.clone() {
-                    let (element, weight) = self.tap(inner, e, t);
-                    lanes.pick.push((element - begin) as u8);
-                    lanes.weight.push(weight);
+                let ((index, weight), channel) = (self.row(e / inner), e % inner);
+                // Taps that fill a step up repeat the last one and weigh nothing.
+                for tap in taps.clone() {
+                    let index = index[tap.min(self.width - 1)] as usize;
+                    lanes.pick.push((index * inner + channel - begin) as u8);
+                    lanes.weight.push(weight.get(tap).copied().unwrap_or_default());
                 }
             }
             if fold > 1 {

@@ -3,8 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::error::Error;
-use crate::kernels::{ApplyCurve, Backend, Curve, PremultiplyBytes, UnpremultiplyBytes, as_maybe_uninit};
-use crate::resize::{PIECE, piece_of_pixels};
+use crate::kernels::{Alpha, Backend, Curve, PremultiplyBytes, ReadPixels, UnpremultiplyBytes, WritePixels, as_maybe_uninit};
 
 use super::sample::Sample;
 
@@ -53,11 +52,7 @@ impl Light {
         match self {
             Self::Stored => None,
             Self::Gamma(gamma) => Some([power(gamma), power(1.0 / gamma)]),
-            Self::Srgb => Some([
-                // ((x + 0.055)/1.055)^2.4, with the division as a factor.
-                Curve { knee: 0.04045, slope: 1.0 / 12.92, shift: 0.055, power: 2.4, scale: 1.055_f64.powf(-2.4) as f32, offset: 0.0 },
-                Curve { knee: 0.003_130_8, slope: 12.92, shift: 0.0, power: 1.0 / 2.4, scale: 1.055, offset: -0.055 },
-            ]),
+            Self::Srgb => Some(Curve::SRGB),
         }
     }
 }
@@ -71,17 +66,6 @@ pub(super) struct Colours {
     backend: Backend,
 }
 
-/// What the last channel is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alpha {
-    /// A colour like the others.
-    None,
-    /// The opacity, averaged like the colours.
-    Independent,
-    /// The opacity, by which colours are multiplied before they are averaged and divided afterwards.
-    Weights,
-}
-
 impl Colours {
     pub(super) fn new(light: Light, channels: usize, alpha: Alpha, backend: Backend) -> Self {
         Self { curves: light.curves(), channels, alpha, backend }
@@ -89,46 +73,15 @@ impl Colours {
 
     /// Whole pixels to what is summed.
     pub(super) fn read<A: Sample>(&self, from: &[A], to: &mut [f32]) {
-        for (to, &value) in to.iter_mut().zip(from) {
-            *to = value.to_unit();
-        }
+        let &Self { curves, channels, alpha, backend } = self;
         let to = &mut to[..from.len()];
-        if let Some([curve, _]) = self.curves {
-            self.curve_colours(curve, to, |element| from[element].to_unit());
-        }
-        if self.alpha == Alpha::Weights {
-            each_pixel(to, self.channels, |colour, alpha| colour * alpha);
-        }
+        backend.run(ReadPixels { from, to, curve: curves.map(|[curve, _]| curve), channels, alpha });
     }
 
     /// Whole pixels of sums, rounded and saturated.
     pub(super) fn write<A: Sample>(&self, from: &[f32], to: &mut [MaybeUninit<A>]) {
-        let (mut row, len) = ([0.0; PIECE], piece_of_pixels(self.channels));
-        for (from, to) in from.chunks(len).zip(to.chunks_mut(len)) {
-            let row = &mut row[..from.len()];
-            row.copy_from_slice(from);
-            if self.alpha == Alpha::Weights {
-                each_pixel(row, self.channels, |colour, alpha| if alpha > A::INVISIBLE { colour / alpha } else { 0.0 });
-            }
-            if !A::HAS_MORE {
-                // Integers cannot store what a filter overshoots.
-                row.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-            }
-            if let Some([_, curve]) = self.curves {
-                self.curve_colours(curve, row, |element| from[element]);
-            }
-            for (to, &value) in to.iter_mut().zip(&*row) {
-                to.write(A::of_unit(value));
-            }
-        }
-    }
-
-    /// Applies a curve to the colours of a row of whole pixels. `alpha` has the opacities, by the number of their element.
-    fn curve_colours(&self, curve: Curve, row: &mut [f32], alpha: impl Fn(usize) -> f32) {
-        self.backend.run(ApplyCurve { row, curve });
-        if self.alpha != Alpha::None {
-            (self.channels - 1..row.len()).step_by(self.channels).for_each(|element| row[element] = alpha(element));
-        }
+        let &Self { curves, channels, alpha, backend } = self;
+        backend.run(WritePixels { from, to, curve: curves.map(|[_, curve]| curve), channels, alpha });
     }
 
     /// Whether rows of bytes are converted by [`read_bytes`](Self::read_bytes) and [`write_bytes`](Self::write_bytes).
@@ -148,28 +101,10 @@ impl Colours {
 
     /// Back, with Pillow's roundings.
     pub(super) fn write_bytes(&self, from: &[u8], to: &mut [MaybeUninit<u8>]) {
-        let (mut row, len) = ([0; PIECE], piece_of_pixels(self.channels));
-        for (from, to) in from.chunks(len).zip(to.chunks_mut(len)) {
-            let row = &mut row[..from.len()];
-            row.copy_from_slice(from);
-            if self.alpha == Alpha::Weights {
-                self.backend.run(UnpremultiplyBytes { row, channels: self.channels });
-            }
-            to.copy_from_slice(as_maybe_uninit(row));
-        }
-    }
-}
-
-/// Replaces each colour by what `change` makes of it and the pixel's opacity.
-fn each_pixel(row: &mut [f32], channels: usize, change: impl Fn(f32, f32) -> f32) {
-    if channels == 4 {
-        for pixel in row.as_chunks_mut::<4>().0 {
-            let [red, green, blue, alpha] = *pixel;
-            *pixel = [change(red, alpha), change(green, alpha), change(blue, alpha), alpha];
-        }
-    } else {
-        for pixel in row.as_chunks_mut::<2>().0 {
-            pixel[0] = change(pixel[0], pixel[1]);
+        if self.alpha == Alpha::Weights {
+            self.backend.run(UnpremultiplyBytes { from, to, channels: self.channels });
+        } else {
+            to.copy_from_slice(as_maybe_uninit(from));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use ndarray::{Array3, ArrayViewMut3, Axis as NdAxis, s};
 
 use crate::error::{Axis, Error};
-use crate::kernels::Backend;
+use crate::kernels::{Alpha, Backend};
 use crate::memory::uninit;
 use crate::resize::coordinates::{Target, check_edges};
 use crate::resize::{Filter, IntegerSums, Profile, Resize, ResizePlan};
@@ -13,7 +13,7 @@ use crate::tensor::expect_sizes;
 
 use super::convert::Converted;
 use super::fit::{Fit, Layout, Part, layout, reduction};
-use super::light::{Alpha, Colours, Light};
+use super::light::{Colours, Light};
 use super::reduce::Reduction;
 use super::sample::Sample;
 use super::view::{AsPicture, View, ViewMut, check_channels};

@@ -76,6 +76,11 @@ impl Position {
 
     /// The exact quotient. `denominator` is positive.
     fn of_fraction(numerator: i128, denominator: i128) -> Self {
+        // The usual sizes: divisions of 128 bits are slow.
+        if let (Ok(numerator), Ok(denominator)) = (i32::try_from(numerator), i32::try_from(denominator)) {
+            let (pixel, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
+            return Self { pixel: pixel.into(), rest: f64::from(rest) / f64::from(denominator) };
+        }
         let farthest = Self::FARTHEST as i128;
         let (pixel, rest) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
         Self { pixel: pixel.clamp(-farthest, farthest) as i64, rest: rest as f64 / denominator as f64 }

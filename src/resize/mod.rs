@@ -21,7 +21,7 @@ pub use filter::{CustomFilter, Filter};
 pub use functions::{bicubic, bilinear, linear, nearest, trilinear};
 pub use options::Resize;
 pub(crate) use passes::{IntegerSums, Separable};
-pub(crate) use pixels::{PIECE, PixelRows, Read, Write, piece_of_pixels};
+pub(crate) use pixels::{PixelRows, Read, Write};
 pub use plan::{PlannedResize, ResizePlan};
 pub use profile::Profile;
 pub(crate) use rows::Source;

@@ -1,5 +1,7 @@
 //! `Resize`: what a resize is, without sizes.
 
+use std::panic::AssertUnwindSafe;
+
 use crate::error::{Axis, Error};
 use crate::kernels::{Backend, How, StreamingStores};
 use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
@@ -11,7 +13,7 @@ use crate::tensor::{Spatial, SpatialRank, first_axes};
 
 use super::filter::Filter;
 use super::passes::IntegerSums;
-use super::plan::{AxisPlan, PlannedResize, ResizePlan, RunOptions};
+use super::plan::{MakeTaps, PlannedResize, ResizePlan, RunOptions};
 use super::profile::Profile;
 use super::taps::{PositionArithmetic, TapRule, Taps};
 
@@ -403,21 +405,43 @@ impl Resize {
     /// The sizes of the output, of which as many count as the input has axes, and the plan.
     fn plan_axes(&self, input: &[usize], asked: Asked<'_>) -> Result<([usize; 3], PlannedResize), Error> {
         let (geometry, rank) = (self.geometry(input, asked)?, input.len());
-        let output = geometry.map(|axis| axis.output);
-        let mut axes = [AxisPlan::identity()?, AxisPlan::identity()?, AxisPlan::identity()?];
+        let taps = self.taps(&geometry[..rank], false)?;
+        let double = self.has_double().then(|| -> MakeTaps {
+            let described = AssertUnwindSafe(self.clone());
+            Box::new(move || described.taps(&geometry[..rank], true))
+        });
+        Ok((geometry.map(|axis| axis.output), PlannedResize::new(taps, double, self.run_options())?))
+    }
+
+    /// Whether the taps for `f64` may differ from those for other types: PyTorch computes positions in `f32` for them, and Pillow has no
+    /// pictures of `f64`, for which positions are exact.
+    fn has_double(&self) -> bool {
+        match self.method {
+            Method::Area | Method::LinearFixed { .. } => false,
+            Method::Nearest | Method::NearestExact | Method::NearestBy(_) => true,
+            _ => matches!(self.profile, Profile::Torch | Profile::Pillow),
+        }
+    }
+
+    /// The taps of depth, height and width, those of `f64` or of all other types; of one pixel where the rank has no such axis.
+    fn taps(&self, geometry: &[Geometry], double: bool) -> Result<[Taps; 3], Error> {
+        let rank = geometry.len();
+        let identity = || Taps::of_indices(Axis::Depth, 1, &[Some(0)]);
+        let mut taps = [identity()?, identity()?, identity()?];
         let coordinates = self.axis_coordinates(rank)?;
-        let shrinks = geometry[..rank].iter().all(|axis| axis.opencv_ratio() >= 1.0);
-        for index in 0..rank {
+        let shrinks = geometry.iter().all(|axis| axis.opencv_ratio() >= 1.0);
+        let small_picture = matches!(geometry, [height, width] if height.output.saturating_add(width.output) <= 128);
+        for (index, geometry) in geometry.iter().enumerate() {
             let axis = Axis::spatial(rank, index);
-            axes[3 - rank + index] = match self.method {
+            taps[3 - rank + index] = match self.method {
                 Method::Nearest | Method::NearestExact | Method::NearestBy(_) => {
-                    self.nearest_axis(axis, coordinates[index], &geometry[index], output_sum(&output[..rank]))?
+                    self.nearest_axis(axis, coordinates[index], geometry, TorchArithmetic { double, small_picture })?
                 }
-                Method::Area => self.area_axis(axis, &geometry[index], shrinks)?,
-                _ => self.filter_axis(axis, coordinates[index], &geometry[index])?,
+                Method::Area => self.area_axis(axis, geometry, shrinks)?,
+                _ => self.filter_axis(axis, coordinates[index], geometry, double)?,
             };
         }
-        Ok((output, PlannedResize::new(axes, self.run_options())?))
+        Ok(taps)
     }
 
     fn run_options(&self) -> RunOptions {
@@ -568,23 +592,23 @@ impl Resize {
     }
 
     /// The taps of an axis by averaging; `shrinks` if no axis is enlarged.
-    fn area_axis(&self, axis: Axis, geometry: &Geometry, shrinks: bool) -> Result<AxisPlan, Error> {
+    fn area_axis(&self, axis: Axis, geometry: &Geometry, shrinks: bool) -> Result<Taps, Error> {
         self.refuse_filter_options("area")?;
-        AxisPlan::of_taps(match self.profile {
-            Profile::OpenCv if shrinks => Taps::of_coverage(axis, geometry)?,
-            Profile::OpenCv => Taps::of_enlarged_area(axis, geometry)?,
-            _ => Taps::of_area(axis, geometry.input, geometry.output)?,
-        })
+        match self.profile {
+            Profile::OpenCv if shrinks => Taps::of_coverage(axis, geometry),
+            Profile::OpenCv => Taps::of_enlarged_area(axis, geometry),
+            _ => Taps::of_area(axis, geometry.input, geometry.output),
+        }
     }
 
     /// The taps of an axis by a filter.
-    fn filter_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry) -> Result<AxisPlan, Error> {
+    fn filter_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, double: bool) -> Result<Taps, Error> {
         let antialias = self.antialias.unwrap_or(self.profile.antialias());
         let filter = match &self.method {
             Method::Cubic => &Filter::Cubic { a: self.profile.cubic_coefficient(antialias) },
             Method::Filter(filter) => filter,
             Method::LinearFixed { bits } => return self.linear_fixed_axis(axis, coordinates, geometry, *bits),
-            Method::Nearest | Method::NearestExact | Method::NearestBy(_) | Method::Area => return AxisPlan::identity(),
+            Method::Nearest | Method::NearestExact | Method::NearestBy(_) | Method::Area => return Taps::of_indices(axis, 1, &[Some(0)]),
         };
         if let Filter::Cubic { a } = *filter
             && !a.is_finite()
@@ -595,36 +619,35 @@ impl Resize {
         let table = |arithmetic| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, arithmetic }, geometry);
         match self.profile {
             // Pillow has no pictures of `f64`.
-            Profile::Pillow => return AxisPlan::of_both(table(PositionArithmetic::Pillow)?, table(PositionArithmetic::Exact)?),
+            Profile::Pillow => return table(if double { PositionArithmetic::Exact } else { PositionArithmetic::Pillow }),
             Profile::Torch if geometry.part.is_none() => {}
-            profile => return AxisPlan::of_taps(table(profile.position_arithmetic())?),
+            profile => return table(profile.position_arithmetic()),
         }
         // PyTorch copies an axis that keeps its size, whatever the scale, except in bicubic without antialias.
         let keeps = geometry.input == geometry.output && coordinates == Coordinates::HalfPixel;
         if keeps && (antialias || matches!(filter, Filter::Linear)) {
             let indices = index_list(axis, geometry, (0..geometry.input).map(|i| u32::try_from(i).ok()))?;
-            return AxisPlan::of_taps(Taps::of_indices(axis, geometry.input, &indices)?);
+            return Taps::of_indices(axis, geometry.input, &indices);
         }
         match filter {
-            Filter::Linear | Filter::Cubic { .. } | Filter::Lanczos { .. } => {
-                AxisPlan::of_both(table(PositionArithmetic::TorchSingle)?, table(PositionArithmetic::TorchDouble)?)
-            }
+            Filter::Linear | Filter::Cubic { .. } | Filter::Lanczos { .. } if double => table(PositionArithmetic::TorchDouble),
+            Filter::Linear | Filter::Cubic { .. } | Filter::Lanczos { .. } => table(PositionArithmetic::TorchSingle),
             // PyTorch has no others.
-            _ => AxisPlan::of_taps(table(PositionArithmetic::Exact)?),
+            _ => table(PositionArithmetic::Exact),
         }
     }
 
-    fn linear_fixed_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, bits: u32) -> Result<AxisPlan, Error> {
+    fn linear_fixed_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, bits: u32) -> Result<Taps, Error> {
         self.refuse_filter_options("linear with weights of few bits")?;
         if !(1..=24).contains(&bits) {
             return Err(Error::InvalidParameter { parameter: "bits of a weight", value: f64::from(bits), requirement: "from 1 to 24" });
         }
         let arithmetic = PositionArithmetic::Exact;
         let rule = TapRule { filter: &Filter::Linear, coordinates, antialias: false, exclude_outside: false, arithmetic };
-        AxisPlan::of_taps(Taps::of_filter(axis, rule, geometry)?.rounded_to(bits))
+        Ok(Taps::of_filter(axis, rule, geometry)?.rounded_to(bits))
     }
 
-    fn nearest_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, size_sum: Option<usize>) -> Result<AxisPlan, Error> {
+    fn nearest_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, arithmetic: TorchArithmetic) -> Result<Taps, Error> {
         self.refuse_filter_options("nearest")?;
         let rule = match self.method {
             Method::NearestBy(rule) => rule,
@@ -633,9 +656,7 @@ impl Resize {
             Method::NearestExact => self.profile.nearest_exact(),
             _ => self.profile.nearest().0,
         };
-        let small_picture = size_sum.is_some_and(|sum| sum <= 128);
-        let indices = |double| rule.indices(axis, coordinates, geometry, TorchArithmetic { double, small_picture });
-        AxisPlan::of_nearest(axis, geometry.input, &indices(false)?, &indices(true)?)
+        Taps::of_indices(axis, geometry.input, &rule.indices(axis, coordinates, geometry, arithmetic)?)
     }
 
     /// Options of filters, set where there is no filter.
@@ -650,7 +671,3 @@ impl Resize {
     }
 }
 
-/// Height plus width of a picture, by which PyTorch chooses its loop.
-fn output_sum(output: &[usize]) -> Option<usize> {
-    if let [height, width] = *output { Some(height.saturating_add(width)) } else { None }
-}

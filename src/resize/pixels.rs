@@ -13,7 +13,7 @@ use super::passes::{Separable, TASK};
 use super::rows::{Sink, Source};
 
 /// The most elements of a row that are gathered or converted at a time.
-pub(crate) const PIECE: usize = 256;
+const PIECE: usize = 256;
 
 /// Converts whole pixels to what is summed.
 pub(crate) type Read<'f, A, T> = &'f (dyn Fn(&[A], &mut [T]) + Sync);
@@ -98,7 +98,7 @@ impl<T: Arithmetic, A: Copy> Sink<T> for PixelSink<'_, '_, T, A> {
 }
 
 /// Elements of as many whole pixels as make a piece. Pixels of very many channels, which have no alpha, are taken in parts.
-pub(crate) fn piece_of_pixels(channels: usize) -> usize {
+fn piece_of_pixels(channels: usize) -> usize {
     if channels > PIECE { PIECE } else { PIECE / channels * channels }
 }
 

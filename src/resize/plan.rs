@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use ndarray::{Array5, ArrayView3, ArrayView5, ArrayViewMut3, ArrayViewMut5, Axis as NdAxis};
 
 use crate::element::{Element, FloatElement};
-use crate::error::{Axis, Error};
+use crate::error::Error;
 use crate::kernels::How;
 use crate::memory::uninit;
 use crate::memory::{MemoryUse, reserve_list};
@@ -83,12 +83,22 @@ impl<const RANK: usize> fmt::Debug for ResizePlan<RANK> {
     }
 }
 
-/// The plan's tables: `double` for `f64` where PyTorch's arithmetic makes them differ from those of all other types.
-#[derive(Debug)]
+/// The plan's tables.
 struct Operator {
+    /// For all types, or all but `f64`.
     single: Variant,
-    double: Option<Variant>,
+    double: Option<Double>,
 }
+
+/// The tables for `f64` where a framework's arithmetic makes them differ from those of other types. Few plans need them.
+struct Double {
+    taps: MakeTaps,
+    options: RunOptions,
+    made: OnceLock<Variant>,
+}
+
+/// Makes the taps of depth, height and width.
+pub(crate) type MakeTaps = Box<dyn Fn() -> Result<[Taps; 3], Error> + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// The tables in one direction, and in the other when they are first asked for.
 #[derive(Debug)]
@@ -113,36 +123,13 @@ pub(crate) struct RunOptions {
     pub(crate) how: How,
 }
 
-/// One axis on its way into a plan.
-pub(crate) struct AxisPlan {
-    taps: Taps,
-    /// For `f64`, where they differ.
-    double: Option<Taps>,
-    outside: Vec<u32>,
-}
-
-impl AxisPlan {
-    /// An axis of one pixel: one that the rank does not have.
-    pub(crate) fn identity() -> Result<Self, Error> {
-        Self::of_taps(Taps::of_indices(Axis::Depth, 1, &[Some(0)])?)
-    }
-
-    pub(crate) fn of_taps(taps: Taps) -> Result<Self, Error> {
-        let is_outside = |&o: &usize| taps.row(o).0.is_empty();
-        let mut outside = Vec::new();
-        reserve_list(&mut outside, (0..taps.output()).filter(is_outside).count())?;
-        outside.extend((0..taps.output()).filter(is_outside).map(|o| o as u32));
-        Ok(Self { taps, double: None, outside })
-    }
-
-    pub(crate) fn of_both(single: Taps, double: Taps) -> Result<Self, Error> {
-        let double = (single != double).then_some(double);
-        Ok(Self { double, ..Self::of_taps(single)? })
-    }
-
-    pub(crate) fn of_nearest(axis: Axis, input: usize, single: &[Option<u32>], double: &[Option<u32>]) -> Result<Self, Error> {
-        Self::of_both(Taps::of_indices(axis, input, single)?, Taps::of_indices(axis, input, double)?)
-    }
+/// The output pixels of an axis whose position is extrapolated.
+fn outside(taps: &Taps) -> Result<Vec<u32>, Error> {
+    let is_outside = |&o: &usize| taps.row(o).0.is_empty();
+    let mut outside = Vec::new();
+    reserve_list(&mut outside, (0..taps.output()).filter(is_outside).count())?;
+    outside.extend((0..taps.output()).filter(is_outside).map(|o| o as u32));
+    Ok(outside)
 }
 
 impl Variant {
@@ -181,19 +168,20 @@ fn indices_of(taps: &Taps) -> Result<Vec<u32>, Error> {
 }
 
 impl Operator {
-    fn new(mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
-        let double = if axes.iter().any(|axis| axis.double.is_some()) {
-            let [depth, height, width] = axes.each_mut().map(|axis| axis.double.take().map_or_else(|| axis.taps.copied(), Ok));
-            Some(Variant::new([depth?, height?, width?], options)?)
-        } else {
-            None
-        };
-        Ok(Self { single: Variant::new(axes.map(|axis| axis.taps), options)?, double })
+    /// The tables for elements of type `A`.
+    fn of<A: Element>(&self) -> Result<&Variant, Error> {
+        if A::IS_DOUBLE { self.double() } else { Ok(&self.single) }
     }
 
-    /// The tables for elements of type `A`.
-    fn of<A: Element>(&self) -> &Variant {
-        if A::IS_DOUBLE { self.double.as_ref().unwrap_or(&self.single) } else { &self.single }
+    /// The tables for `f64`.
+    fn double(&self) -> Result<&Variant, Error> {
+        let Some(Double { taps, options, made }) = &self.double else { return Ok(&self.single) };
+        if let Some(made) = made.get() {
+            return Ok(made);
+        }
+        let tables = Variant::new(taps()?, *options)?;
+        // Should another thread have been faster, its tables are the same.
+        Ok(made.get_or_init(|| tables))
     }
 }
 
@@ -241,7 +229,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
         };
         let operator = self.planned.tables.operator();
         let factors = of(&operator.single)?;
-        let same = operator.double.as_ref().is_none_or(|double| of(double) == Some(factors));
+        let same = operator.double().is_ok_and(|double| of(double) == Some(factors));
         let extrapolates = self.planned.outside.iter().any(|outside| !outside.is_empty());
         (same && !extrapolates).then(|| last_axes(factors))
     }
@@ -267,7 +255,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
         x.expect_spatial("input", self.input)?;
         let shape = five_axes(x.batch(), x.channels(), self.output);
         let output_bytes = element_count::<A>("output", &shape)? * size_of::<A>();
-        match &self.planned.tables.operator().of::<A>().forward {
+        match &self.planned.tables.operator().of::<A>()?.forward {
             Forward::Filter(passes) => {
                 A::resize_memory(passes, [x.batch().saturating_mul(x.channels()), interleaved(&x)], self.planned.how.backend, output_bytes)
             }
@@ -294,7 +282,7 @@ impl<const RANK: usize> ResizePlan<RANK> {
         let output_bytes = element_count::<A>("input gradient", &five_axes(n, c, self.input))? * size_of::<A>();
         let inner = if channels_last { c } else { 1 };
         A::resize_memory(
-            self.planned.tables.operator().of::<A>().backward()?,
+            self.planned.tables.operator().of::<A>()?.backward()?,
             [n.saturating_mul(c), inner],
             self.planned.how.backend,
             output_bytes,
@@ -304,10 +292,13 @@ impl<const RANK: usize> ResizePlan<RANK> {
 
 /// Shapes have been checked.
 impl PlannedResize {
-    pub(crate) fn new(mut axes: [AxisPlan; 3], options: RunOptions) -> Result<Self, Error> {
+    /// `double` makes the taps for `f64`, where they differ.
+    pub(crate) fn new(taps: [Taps; 3], double: Option<MakeTaps>, options: RunOptions) -> Result<Self, Error> {
         let RunOptions { extrapolation, how, .. } = options;
-        let outside = axes.each_mut().map(|axis| std::mem::take(&mut axis.outside));
-        Ok(Self { outside, extrapolation, tables: Arc::new(Operator::new(axes, options)?), how })
+        let outside = [outside(&taps[0])?, outside(&taps[1])?, outside(&taps[2])?];
+        let double = double.map(|taps| Double { taps, options, made: OnceLock::new() });
+        let tables = Arc::new(Operator { single: Variant::new(taps, options)?, double });
+        Ok(Self { outside, extrapolation, tables, how })
     }
 
     /// A new output of this shape.
@@ -316,7 +307,7 @@ impl PlannedResize {
     }
 
     pub(crate) fn forward_into<A: Element>(&self, x: ArrayView5<'_, A>, mut y: ArrayViewMut5<'_, MaybeUninit<A>>) -> Result<(), Error> {
-        match &self.tables.operator().of::<A>().forward {
+        match &self.tables.operator().of::<A>()?.forward {
             Forward::Filter(passes) => A::resize(passes, x, y.view_mut(), self.how)?,
             Forward::Nearest(indices, _) => A::copy_nearest(indices, x, y.view_mut(), self.how),
         }
@@ -413,7 +404,7 @@ where
     fn indices_for_any<A: 'static>(&self) -> Result<&NearestIndices, Error> {
         let (operator, outside) = (self.planned.tables.operator(), &self.planned.outside);
         let double = TypeId::of::<A>() == TypeId::of::<f64>();
-        let variant = if double { operator.double.as_ref().unwrap_or(&operator.single) } else { &operator.single };
+        let variant = if double { operator.double()? } else { &operator.single };
         let extrapolates = outside.iter().any(|outside| !outside.is_empty());
         let why = match &variant.forward {
             Forward::Nearest(indices, _) if !extrapolates => return Ok(indices),
@@ -435,7 +426,7 @@ where
         let dy = dy.into();
         dy.expect_spatial("output gradient", self.output)?;
         let shape = five_axes(dy.batch(), dy.channels(), self.input);
-        let passes = self.planned.tables.operator().of::<A>().backward()?;
+        let passes = self.planned.tables.operator().of::<A>()?.backward()?;
         let write = |dx: ArrayViewMut5<'_, MaybeUninit<A>>| A::resize(passes, dy.view5(), dx, self.planned.how);
         let dx = uninit::written("input gradient", shape, dy.is_channels_last(), write)?;
         Ok(<Spatial<RANK> as SpatialRank>::narrow(dx))
@@ -467,7 +458,7 @@ where
         dx.expect_spatial("input gradient", self.input)?;
         dx.expect_batch_channels("input gradient", dy.batch(), dy.channels())?;
         let PlannedResize { tables, how, .. } = &self.planned;
-        let passes = tables.operator().of::<A>().backward()?;
+        let passes = tables.operator().of::<A>()?.backward()?;
         match update {
             Update::Overwrite => A::resize(passes, dy.view5(), uninit::as_uninit(dx.into_view5()), *how),
             Update::Add => A::resize_add(passes, dy.view5(), dx.into_view5(), *how),

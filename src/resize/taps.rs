@@ -71,18 +71,6 @@ impl Taps {
         Ok(table)
     }
 
-    /// The same table once more.
-    pub(crate) fn copied(&self) -> Result<Self, Error> {
-        let mut copy = Self { input: self.input, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
-        reserve_list(&mut copy.begin, self.begin.len())?;
-        reserve_list(&mut copy.index, self.index.len())?;
-        reserve_list(&mut copy.weight, self.weight.len())?;
-        copy.begin.extend(&self.begin);
-        copy.index.extend(&self.index);
-        copy.weight.extend(&self.weight);
-        Ok(copy)
-    }
-
     /// Appends the taps of the next output pixel.
     fn push_row(&mut self, taps: impl IntoIterator<Item = (usize, f64)>) {
         for (index, weight) in taps {

@@ -45,7 +45,7 @@ fn join_erased(left: &mut (dyn FnMut() + Send), right: &mut (dyn FnMut() + Send)
     right();
 }
 
-/// Whether this thread is in a pool or can use the global one, which is started if necessary. Rayon itself would panic if the pool cannot
+/// Whether this thread is in a pool or can use the global one, which is started if necessary and has more than one thread. Rayon itself would panic if the pool cannot
 /// start, for lack of memory or threads.
 #[cfg(feature = "rayon")]
 fn has_pool() -> bool {
@@ -55,9 +55,10 @@ fn has_pool() -> bool {
     static GLOBAL: OnceLock<bool> = OnceLock::new();
     rayon::current_thread_index().is_some()
         || *GLOBAL.get_or_init(|| match rayon::ThreadPoolBuilder::new().build_global() {
-            Ok(()) => true,
+            // Handing work to a pool of a single thread would only take time.
+            Ok(()) => rayon::current_num_threads() > 1,
             // An error with a source is the system's; without one, the pool has been started before.
-            Err(error) => error.source().is_none(),
+            Err(error) => error.source().is_none() && rayon::current_num_threads() > 1,
         })
 }
 
