@@ -22,12 +22,8 @@ impl Curve {
     #[allow(clippy::excessive_precision)] // 1.055^-2.4
     pub(crate) const SRGB: [Self; 2] = [
         Self { knee: SRGB_KNEE, slope: 1.0 / 12.92, shift: 0.055, power: 2.4, scale: 0.879_415_46, offset: 0.0 },
-        Self { knee: 0.003_130_8, slope: 12.92, shift: 0.0, power: 1.0 / 2.4, scale: 1.055, offset: -0.055 },
+        Self { knee: LIGHT_KNEE, slope: 12.92, shift: 0.0, power: 1.0 / 2.4, scale: 1.055, offset: -0.055 },
     ];
-
-    fn is_srgb(&self) -> bool {
-        *self == Self::SRGB[0]
-    }
 
     /// The curve at `x`. Infinities and NaN stay as they are.
     #[inline(always)]
@@ -51,11 +47,25 @@ fn light_of_srgb<I: InstructionSet>(x: f32) -> f32 {
     if x <= SRGB_KNEE { x * (1.0 / 12.92) } else { curved }
 }
 
+/// From light between 0 and 1 to numbers of sRGB: `12.92·x` up to the knee, beyond it a polynomial of the fourth root instead of
+/// `1.055·x^(1/2.4) - 0.055`. It is off by less than 2e-6.
+#[inline(always)]
+fn srgb_of_light<I: InstructionSet>(x: f32) -> f32 {
+    // Of least largest error from the knee to 1.
+    const SRGB: [f32; 7] = [-0.059_546_62, 0.139_604_27, 1.365_920_3, -0.852_955_46, 0.657_185_5, -0.318_413_97, 0.068_207_406];
+    let root = x.sqrt().sqrt();
+    let curved = SRGB.iter().rev().fold(0.0, |sum, &coefficient| fused::<I>(sum, root, coefficient));
+    if x <= LIGHT_KNEE { 12.92 * x } else { curved }
+}
+
+/// Where the linear part of the curve from light to sRGB ends.
+const LIGHT_KNEE: f32 = 0.003_130_8;
+
 /// Where the linear part of the curve from sRGB to light ends.
-pub(crate) const SRGB_KNEE: f32 = 0.04045;
+const SRGB_KNEE: f32 = 0.04045;
 
 /// How the values of a channel are numbers from 0 to 1, where 1 is white.
-pub trait Unit: Copy {
+pub trait Unit: Copy + Default {
     /// Whether values below 0 and above white can be stored.
     const HAS_MORE: bool;
     /// The largest opacity that is stored as 0.
@@ -80,9 +90,13 @@ macro_rules! integer_unit {
             }
 
             #[inline(always)]
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // `as` saturates and maps NaN to 0
+            #[allow(clippy::cast_possible_truncation)] // clamped
             fn of_unit(value: f32) -> Self {
-                (value * $integer::MAX as f32 + 0.5) as $integer
+                // NaN becomes 0. Saturating casts would be made one by one.
+                let scaled = value.max(0.0).min(1.0) * $integer::MAX as f32 + 0.5;
+                let nearest = (scaled + WHOLE) - WHOLE;
+                let floor = if nearest > scaled { nearest - 1.0 } else { nearest };
+                (floor + WHOLE).to_bits() as $integer
             }
         }
     };
@@ -116,17 +130,13 @@ pub(crate) enum Alpha {
     Weights,
 }
 
-/// Elements that are converted at a time.
+/// Elements that are converted at a time: whole pixels, where they have alpha, of 2 or 4 channels.
 const CHUNK: usize = 64;
-
-/// Elements of as many whole pixels as make a chunk. Only pixels with alpha, of 2 or 4 channels, have to be whole.
-const fn chunk(alpha: Alpha, channels: usize) -> usize {
-    if matches!(alpha, Alpha::None) { CHUNK } else { CHUNK / channels * channels }
-}
 
 /// Whole pixels to what is summed: numbers from 0 to 1, or the light that they stand for, weighted by opacity.
 pub(crate) struct ReadPixels<'a, A> {
     pub(crate) from: &'a [A],
+    /// As long.
     pub(crate) to: &'a mut [f32],
     pub(crate) curve: Option<Curve>,
     pub(crate) channels: usize,
@@ -137,34 +147,38 @@ impl<A: Unit> Kernel for ReadPixels<'_, A> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { from, to, curve, channels, alpha } = self;
-        let chunk = chunk(alpha, channels);
-        for (from, to) in from.chunks(chunk).zip(to.chunks_mut(chunk)) {
-            match curve {
-                None => from.iter().zip(&mut *to).for_each(|(&value, to)| *to = value.to_unit()),
-                // The polynomial would be wrong beyond white.
-                Some(curve) if !A::HAS_MORE && curve.is_srgb() => {
-                    from.iter().zip(&mut *to).for_each(|(&value, to)| *to = light_of_srgb::<I>(value.to_unit()));
-                }
-                Some(curve) => from.iter().zip(&mut *to).for_each(|(&value, to)| *to = curve.at::<I>(value.to_unit())),
+    fn run<I: InstructionSet>(mut self) {
+        let ((from, rest), to) = (self.from.as_chunks::<CHUNK>(), std::mem::take(&mut self.to));
+        let (to, rest_to) = to.as_chunks_mut::<CHUNK>();
+        for (from, to) in from.iter().zip(to) {
+            self.chunk::<I>(from, to);
+        }
+        if !rest.is_empty() {
+            let (mut last, mut values) = ([A::default(); CHUNK], [0.0; CHUNK]);
+            last[..rest.len()].copy_from_slice(rest);
+            self.chunk::<I>(&last, &mut values);
+            rest_to.copy_from_slice(&values[..rest.len()]);
+        }
+    }
+}
+
+impl<A: Unit> ReadPixels<'_, A> {
+    #[inline(always)]
+    fn chunk<I: InstructionSet>(&self, from: &[A; CHUNK], to: &mut [f32; CHUNK]) {
+        let mut stored = [0.0; CHUNK];
+        (0..CHUNK).for_each(|at| stored[at] = from[at].to_unit());
+        match self.curve {
+            None => *to = stored,
+            // The polynomial would be wrong beyond white.
+            Some(curve) if !A::HAS_MORE && curve == Curve::SRGB[0] => {
+                (0..CHUNK).for_each(|at| to[at] = light_of_srgb::<I>(stored[at]));
             }
-            let weigh = |colour: f32, opacity: f32| if alpha == Alpha::Weights { colour * opacity } else { colour };
-            match (alpha, channels) {
-                (Alpha::None, _) => {}
-                (_, 4) => {
-                    for (from, to) in from.as_chunks::<4>().0.iter().zip(to.as_chunks_mut::<4>().0) {
-                        let opacity = from[3].to_unit();
-                        *to = [weigh(to[0], opacity), weigh(to[1], opacity), weigh(to[2], opacity), opacity];
-                    }
-                }
-                _ => {
-                    for (from, to) in from.as_chunks::<2>().0.iter().zip(to.as_chunks_mut::<2>().0) {
-                        let opacity = from[1].to_unit();
-                        *to = [weigh(to[0], opacity), opacity];
-                    }
-                }
-            }
+            Some(curve) => (0..CHUNK).for_each(|at| to[at] = curve.at::<I>(stored[at])),
+        }
+        match self.alpha {
+            Alpha::None => {}
+            Alpha::Independent => each_pixel(to, &stored, self.channels, |colour, _| colour),
+            Alpha::Weights => each_pixel(to, &stored, self.channels, |colour, opacity| colour * opacity),
         }
     }
 }
@@ -172,6 +186,7 @@ impl<A: Unit> Kernel for ReadPixels<'_, A> {
 /// Whole pixels of sums, rounded and saturated: what [`ReadPixels`] does, undone.
 pub(crate) struct WritePixels<'a, A> {
     pub(crate) from: &'a [f32],
+    /// As long.
     pub(crate) to: &'a mut [MaybeUninit<A>],
     pub(crate) curve: Option<Curve>,
     pub(crate) channels: usize,
@@ -182,43 +197,67 @@ impl<A: Unit> Kernel for WritePixels<'_, A> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: InstructionSet>(self) {
-        let Self { from, to, curve, channels, alpha } = self;
-        let chunk = chunk(alpha, channels);
-        let mut values = [0.0; CHUNK];
-        for (from, to) in from.chunks(chunk).zip(to.chunks_mut(chunk)) {
-            let values = &mut values[..from.len()];
-            let divide = |colour: f32, opacity: f32| if opacity > A::INVISIBLE { colour / opacity } else { 0.0 };
-            match (alpha, channels) {
-                (Alpha::Weights, 4) => {
-                    for (from, to) in from.as_chunks::<4>().0.iter().zip(values.as_chunks_mut::<4>().0) {
-                        *to = [divide(from[0], from[3]), divide(from[1], from[3]), divide(from[2], from[3]), from[3]];
-                    }
-                }
-                (Alpha::Weights, _) => {
-                    for (from, to) in from.as_chunks::<2>().0.iter().zip(values.as_chunks_mut::<2>().0) {
-                        *to = [divide(from[0], from[1]), from[1]];
-                    }
-                }
-                _ => values.copy_from_slice(from),
-            }
-            if !A::HAS_MORE {
-                // Integers cannot store what a filter overshoots.
-                values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
-            }
-            if let Some(curve) = curve {
-                values.iter_mut().for_each(|value| *value = curve.at::<I>(*value));
-                if alpha != Alpha::None {
-                    let opacities = || (channels - 1..from.len()).step_by(channels);
-                    opacities().for_each(|at| values[at] = if A::HAS_MORE { from[at] } else { from[at].clamp(0.0, 1.0) });
-                }
-            }
-            for (to, &value) in to.iter_mut().zip(&*values) {
-                to.write(A::of_unit(value));
-            }
+    fn run<I: InstructionSet>(mut self) {
+        let ((from, rest), to) = (self.from.as_chunks::<CHUNK>(), std::mem::take(&mut self.to));
+        let (to, rest_to) = to.as_chunks_mut::<CHUNK>();
+        for (from, to) in from.iter().zip(to) {
+            self.chunk::<I>(from, to);
+        }
+        if !rest.is_empty() {
+            let (mut last, mut values) = ([0.0; CHUNK], [MaybeUninit::uninit(); CHUNK]);
+            last[..rest.len()].copy_from_slice(rest);
+            self.chunk::<I>(&last, &mut values);
+            rest_to.copy_from_slice(&values[..rest.len()]);
         }
     }
 }
+
+impl<A: Unit> WritePixels<'_, A> {
+    #[inline(always)]
+    fn chunk<I: InstructionSet>(&self, from: &[f32; CHUNK], to: &mut [MaybeUninit<A>; CHUNK]) {
+        let mut values = *from;
+        if self.alpha == Alpha::Weights {
+            let divided = |colour: f32, opacity: f32| if opacity > A::INVISIBLE { colour / opacity } else { 0.0 };
+            each_pixel(&mut values, from, self.channels, divided);
+        }
+        if !A::HAS_MORE {
+            // Integers cannot store what a filter overshoots.
+            values.iter_mut().for_each(|value| *value = value.clamp(0.0, 1.0));
+        }
+        if let Some(curve) = self.curve {
+            let linear = values;
+            if !A::HAS_MORE && curve == Curve::SRGB[1] {
+                values.iter_mut().for_each(|value| *value = srgb_of_light::<I>(*value));
+            } else {
+                values.iter_mut().for_each(|value| *value = curve.at::<I>(*value));
+            }
+            if self.alpha != Alpha::None {
+                each_pixel(&mut values, &linear, self.channels, |colour, _| colour);
+            }
+        }
+        (0..CHUNK).for_each(|at| _ = to[at].write(A::of_unit(values[at])));
+    }
+}
+
+/// Replaces the colours of each pixel by what `change` makes of them and of the opacity in `pixels`, and its last element by that.
+///
+/// Pixel by pixel: a pixel of 4 elements is a register, and shuffles across pixels compile to worse code.
+#[inline(always)]
+fn each_pixel(values: &mut [f32; CHUNK], pixels: &[f32; CHUNK], channels: usize, change: impl Fn(f32, f32) -> f32) {
+    if channels == 4 {
+        for (values, pixel) in values.as_chunks_mut::<4>().0.iter_mut().zip(pixels.as_chunks::<4>().0) {
+            let opacity = pixel[3];
+            *values = [change(values[0], opacity), change(values[1], opacity), change(values[2], opacity), opacity];
+        }
+    } else {
+        for (values, pixel) in values.as_chunks_mut::<2>().0.iter_mut().zip(pixels.as_chunks::<2>().0) {
+            *values = [change(values[0], pixel[1]), pixel[1]];
+        }
+    }
+}
+
+/// Adding this number rounds to a whole number, which the lowest bits of the sum then hold.
+const WHOLE: f32 = 12_582_912.0;
 
 /// `a·b + c`.
 #[inline(always)]
@@ -238,8 +277,6 @@ fn positive_power<I: InstructionSet>(x: f32, power: f32) -> f32 {
     const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_5, 0.055_503_29, 0.009_618_489, 0.001_339_993, 0.000_153_458_1];
     const SQRT_HALF: i32 = 0x3F35_04F3;
     const MANTISSA: i32 = 0x7F_FFFF;
-    // Adding this number rounds to a whole number, which the lowest bits of the sum then hold.
-    const WHOLE: f32 = 12_582_912.0;
     let bits = x.to_bits().cast_signed();
     let exponent = (bits - SQRT_HALF) >> 23;
     let s = f32::from_bits(((bits - SQRT_HALF) & MANTISSA).wrapping_add(SQRT_HALF).cast_unsigned()) - 1.0;
@@ -333,8 +370,6 @@ fn inverse_opacity(alpha: u32) -> f32 {
 /// 0.498 to nearest therefore rounds the exact quotient down.
 #[inline(always)]
 fn divided_colour(colour: u32, factor: f32) -> u32 {
-    // Adding this number rounds to a whole number, which the lowest bits of the sum then hold.
-    const WHOLE: f32 = 12_582_912.0;
     let quotient = (colour as f32 * factor).min(255.0);
     (quotient - 0.498 + WHOLE).to_bits() & 0xFF
 }
@@ -362,6 +397,14 @@ mod tests {
                     (base.powf(2.4), 2.4 / 1.055 * base.powf(1.4))
                 };
                 assert!((f64::from(light) - exact).abs() < 5e-6 * slope, "{x}: {light} instead of {exact}, {backend:?}");
+            }
+            let light: Vec<f32> = (0..=1_000_000).map(|i| i as f32 / 1e6).collect();
+            let mut stored = vec![0_u16; light.len()];
+            let (curve, to) = (Some(Curve::SRGB[1]), as_maybe_uninit_mut(&mut stored));
+            backend.run(WritePixels { from: &light, to, curve, channels: 1, alpha: Alpha::None });
+            for (light, stored) in light.into_iter().map(f64::from).zip(stored) {
+                let exact = if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+                assert!((f64::from(stored) - 65_535.0 * exact).abs() < 0.75, "{light}: {stored}, {backend:?}");
             }
         }
     }

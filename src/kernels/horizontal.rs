@@ -42,7 +42,11 @@ impl<T: Arithmetic> Kernel for Horizontal<'_, T> {
             _ => {
                 let pass = Horizontal { rows, table, inner, pixels: pixels.clone(), out: &mut *out, starts };
                 if let Some(Horizontal { out, .. }) = T::horizontal_pixels::<I>(pass) {
-                    for (row, &start) in rows.iter().zip(starts) {
+                    let fours = if (2..=4).contains(&inner) { rows.len() / 4 * 4 } else { 0 };
+                    for (rows, starts) in rows.as_chunks::<4>().0.iter().zip(starts.as_chunks::<4>().0).take(fours / 4) {
+                        I::call(HorizontalFour { rows, table, inner, first: pixels.start, len: pixels.len(), out, starts });
+                    }
+                    for (row, &start) in rows[fours..].iter().zip(&starts[fours..]) {
                         I::call(HorizontalEach { row, table, inner, first: pixels.start, out: &mut out[start..][..len] });
                     }
                 }
@@ -255,6 +259,61 @@ impl<T: Arithmetic> Kernel for HorizontalEach<'_, T> {
                 let inputs = RingRows { rows: row, stride: inner, mask: usize::MAX };
                 let outputs = first..first + out.len() / inner;
                 I::call(VerticalRows { inputs, table, outputs, len: inner, to: Destination::stored(out) });
+            }
+        }
+    }
+}
+
+/// Four rows of pixels of 2 to 4 elements at once: the sums of one row alone would wait for each other.
+struct HorizontalFour<'a, T: Arithmetic> {
+    rows: &'a [&'a [T]; 4],
+    table: &'a Table<T>,
+    inner: usize,
+    /// The first output pixel, and how many there are.
+    first: usize,
+    len: usize,
+    out: &'a mut [MaybeUninit<T>],
+    /// Where the output of each row begins.
+    starts: &'a [usize; 4],
+}
+
+impl<T: Arithmetic> Kernel for HorizontalFour<'_, T> {
+    type Output = ();
+    const BYTES: bool = T::BYTES;
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        match self.inner {
+            2 => self.pixels::<I, 2, 2>(),
+            3 => self.pixels::<I, 3, 4>(),
+            _ => self.pixels::<I, 4, 4>(),
+        }
+    }
+}
+
+impl<T: Arithmetic> HorizontalFour<'_, T> {
+    /// Pixels of `INNER` elements, summed in `LANES` lanes.
+    #[inline(always)]
+    fn pixels<I: InstructionSet, const INNER: usize, const LANES: usize>(self) {
+        let Self { rows, table, first, len, out, starts, .. } = self;
+        let rows = [rows[0].as_chunks::<INNER>().0, rows[1].as_chunks().0, rows[2].as_chunks().0, rows[3].as_chunks().0];
+        for o in 0..len {
+            let (index, weight) = table.row(first + o);
+            let mut sums = [[T::START; LANES]; 4];
+            for (&index, &weight) in index.iter().zip(weight) {
+                for row in 0..4 {
+                    let mut value = [T::default(); LANES];
+                    value[..INNER].copy_from_slice(&rows[row][index as usize]);
+                    for lane in 0..LANES {
+                        sums[row][lane] = T::accumulate::<I>(sums[row][lane], weight, value[lane]);
+                    }
+                }
+            }
+            for row in 0..4 {
+                let out = &mut out[starts[row] + o * INNER..][..INNER];
+                for (slot, &sum) in out.iter_mut().zip(&sums[row]) {
+                    slot.write(T::finish(sum));
+                }
             }
         }
     }

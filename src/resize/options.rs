@@ -670,4 +670,3 @@ impl Resize {
         Ok(())
     }
 }
-
