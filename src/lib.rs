@@ -63,6 +63,7 @@
 // Without `conv`, parts of the code that convolutions share with resizing have no caller.
 #![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
+mod border;
 pub mod checkerboard;
 #[cfg(feature = "conv")]
 mod conv;
@@ -80,6 +81,7 @@ mod tasks;
 mod tensor;
 mod update;
 
+pub use border::Border;
 #[cfg(feature = "conv")]
 pub use conv::convolution::Convolution;
 #[cfg(feature = "conv")]
