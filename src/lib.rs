@@ -63,7 +63,6 @@
 // Without `conv`, parts of the code that convolutions share with resizing have no caller.
 #![cfg_attr(not(feature = "conv"), allow(dead_code, unused_imports))]
 
-mod border;
 pub mod checkerboard;
 #[cfg(feature = "conv")]
 mod conv;
@@ -81,7 +80,6 @@ mod tasks;
 mod tensor;
 mod update;
 
-pub use border::Border;
 #[cfg(feature = "conv")]
 pub use conv::convolution::Convolution;
 #[cfg(feature = "conv")]
