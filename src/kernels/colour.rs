@@ -131,7 +131,29 @@ pub(crate) enum Alpha {
 }
 
 /// Elements that are converted at a time: whole pixels, where they have alpha, of 2 or 4 channels.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
+
+/// Applies a curve to every element; compiled once for the types that pictures have.
+struct ApplyCurve<'a> {
+    values: &'a mut [f32; CHUNK],
+    curve: Curve,
+    /// The values are between 0 and 1. Those of integers are, and need fewer digits: polynomials will do.
+    within: bool,
+}
+
+impl Kernel for ApplyCurve<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: InstructionSet>(self) {
+        let Self { values, curve, within } = self;
+        match curve {
+            _ if within && curve == Curve::SRGB[0] => values.iter_mut().for_each(|value| *value = light_of_srgb::<I>(*value)),
+            _ if within && curve == Curve::SRGB[1] => values.iter_mut().for_each(|value| *value = srgb_of_light::<I>(*value)),
+            _ => values.iter_mut().for_each(|value| *value = curve.at::<I>(*value)),
+        }
+    }
+}
 
 /// Whole pixels to what is summed: numbers from 0 to 1, or the light that they stand for, weighted by opacity.
 pub(crate) struct ReadPixels<'a, A> {
@@ -167,13 +189,9 @@ impl<A: Unit> ReadPixels<'_, A> {
     fn chunk<I: InstructionSet>(&self, from: &[A; CHUNK], to: &mut [f32; CHUNK]) {
         let mut stored = [0.0; CHUNK];
         (0..CHUNK).for_each(|at| stored[at] = from[at].to_unit());
-        match self.curve {
-            None => *to = stored,
-            // The polynomial would be wrong beyond white.
-            Some(curve) if !A::HAS_MORE && curve == Curve::SRGB[0] => {
-                (0..CHUNK).for_each(|at| to[at] = light_of_srgb::<I>(stored[at]));
-            }
-            Some(curve) => (0..CHUNK).for_each(|at| to[at] = curve.at::<I>(stored[at])),
+        *to = stored;
+        if let Some(curve) = self.curve {
+            I::call(ApplyCurve { values: to, curve, within: !A::HAS_MORE });
         }
         match self.alpha {
             Alpha::None => {}
@@ -226,11 +244,7 @@ impl<A: Unit> WritePixels<'_, A> {
         }
         if let Some(curve) = self.curve {
             let linear = values;
-            if !A::HAS_MORE && curve == Curve::SRGB[1] {
-                values.iter_mut().for_each(|value| *value = srgb_of_light::<I>(*value));
-            } else {
-                values.iter_mut().for_each(|value| *value = curve.at::<I>(*value));
-            }
+            I::call(ApplyCurve { values: &mut values, curve, within: !A::HAS_MORE });
             if self.alpha != Alpha::None {
                 each_pixel(&mut values, &linear, self.channels, |colour, _| colour);
             }

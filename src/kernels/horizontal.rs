@@ -42,9 +42,11 @@ impl<T: Arithmetic> Kernel for Horizontal<'_, T> {
             _ => {
                 let pass = Horizontal { rows, table, inner, pixels: pixels.clone(), out: &mut *out, starts };
                 if let Some(Horizontal { out, .. }) = T::horizontal_pixels::<I>(pass) {
-                    let fours = if (2..=4).contains(&inner) { rows.len() / 4 * 4 } else { 0 };
-                    for (rows, starts) in rows.as_chunks::<4>().0.iter().zip(starts.as_chunks::<4>().0).take(fours / 4) {
-                        I::call(HorizontalFour { rows, table, inner, first: pixels.start, len: pixels.len(), out, starts });
+                    let fours = if T::HAS_INFINITY && matches!(inner, 3 | 4) { rows.len() / 4 * 4 } else { 0 };
+                    if const { T::HAS_INFINITY } {
+                        for (rows, starts) in rows[..fours].as_chunks::<4>().0.iter().zip(starts.as_chunks::<4>().0) {
+                            I::call(HorizontalFour { rows, table, inner, first: pixels.start, len: pixels.len(), out, starts });
+                        }
                     }
                     for (row, &start) in rows[fours..].iter().zip(&starts[fours..]) {
                         I::call(HorizontalEach { row, table, inner, first: pixels.start, out: &mut out[start..][..len] });
@@ -264,7 +266,7 @@ impl<T: Arithmetic> Kernel for HorizontalEach<'_, T> {
     }
 }
 
-/// Four rows of pixels of 2 to 4 elements at once: the sums of one row alone would wait for each other.
+/// Four rows of pixels of 3 or 4 elements at once: the sums of one row alone would wait for each other.
 struct HorizontalFour<'a, T: Arithmetic> {
     rows: &'a [&'a [T]; 4],
     table: &'a Table<T>,
@@ -284,7 +286,6 @@ impl<T: Arithmetic> Kernel for HorizontalFour<'_, T> {
     #[inline(always)]
     fn run<I: InstructionSet>(self) {
         match self.inner {
-            2 => self.pixels::<I, 2, 2>(),
             3 => self.pixels::<I, 3, 4>(),
             _ => self.pixels::<I, 4, 4>(),
         }
