@@ -152,6 +152,7 @@ mod tests {
     use ndarray::Array5;
 
     use super::*;
+    use crate::border::Border;
     use crate::error::Axis;
     use crate::kernels::{Backend, StreamingStores};
     use crate::memory::uninit::as_uninit;
@@ -165,7 +166,7 @@ mod tests {
             filter,
             coordinates: Coordinates::HalfPixel,
             antialias: false,
-            exclude_outside,
+            border: (!exclude_outside).then_some(Border::Clamp),
             arithmetic: PositionArithmetic::Exact,
         };
         let axis = |size: usize, factor: usize| {
