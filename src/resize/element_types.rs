@@ -152,7 +152,6 @@ mod tests {
     use ndarray::Array5;
 
     use super::*;
-    use crate::border::Border;
     use crate::error::Axis;
     use crate::kernels::{Backend, StreamingStores};
     use crate::memory::uninit::as_uninit;
@@ -166,7 +165,7 @@ mod tests {
             filter,
             coordinates: Coordinates::HalfPixel,
             antialias: false,
-            border: (!exclude_outside).then_some(Border::Clamp),
+            exclude_outside,
             arithmetic: PositionArithmetic::Exact,
         };
         let axis = |size: usize, factor: usize| {

@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 
-use crate::border::Border;
 use crate::error::{Axis, Error};
 use crate::kernels::{Backend, How, StreamingStores};
 use crate::output_size::{ScaleRule, element_count, scaled_length, scaled_of};
@@ -47,7 +46,6 @@ pub struct Resize {
     coordinates: Option<PerAxis<Coordinates>>,
     antialias: Option<bool>,
     exclude_outside: Option<bool>,
-    border: Option<PerAxis<Border>>,
     extrapolation: f64,
     scale_rule: Option<ScaleRule>,
     recompute_scale: bool,
@@ -77,7 +75,6 @@ impl Resize {
             coordinates: None,
             antialias: None,
             exclude_outside: None,
-            border: None,
             extrapolation: 0.0,
             scale_rule: None,
             recompute_scale: false,
@@ -246,40 +243,6 @@ impl Resize {
     #[must_use]
     pub fn exclude_outside(mut self, exclude: bool) -> Self {
         self.exclude_outside = Some(exclude);
-        self
-    }
-
-    /// What the filter reads beyond the border of the input: one [`Border`] for all axes, or one for each spatial axis. Every filter takes it,
-    /// antialiased or not, and so does the gradient.
-    ///
-    /// Without it taps beyond the border are as the [`profile`](Self::profile) has them: clamped to the border pixel, or dropped and the
-    /// others renormalised. A border that is set wins over the profile. Weights are not renormalised then: beside
-    /// [`Border::Zeros`] the output fades.
-    ///
-    /// The value of [`Border::Constant`] is one of the element type: for integers it is rounded and clamped. Where axes have different
-    /// values, the corners have that of the last axis. A value other than 0 costs a copy of the input, framed by one pixel, in each call; the
-    /// gradient is that of zeros and needs none. [`Border::Wrap`] keeps as many resized rows in memory as the input has, because its first
-    /// output rows are made of both ends.
-    ///
-    /// ```
-    /// use upsample::{Border, Resize};
-    ///
-    /// let x = ndarray::array![[[1.0, 2.0, 4.0]]];
-    /// let periodic = Resize::linear().border(Border::Wrap).plan([3], 2.0)?;
-    /// assert_eq!(periodic.forward(&x)?, ndarray::array![[[1.75, 1.25, 1.75, 2.5, 3.5, 3.25]]]);
-    ///
-    /// // A globe: latitudes end at the poles, longitudes do not end.
-    /// let globe = Resize::bicubic().border([Border::Clamp, Border::Wrap]).plan([90, 180], 2.0)?;
-    /// assert_eq!(globe.output_size(), [180, 360]);
-    /// # Ok::<(), upsample::Error>(())
-    /// ```
-    ///
-    /// [`plan`](Self::plan) refuses a border beside `exclude_outside(true)`, and for methods without a filter: nearest, area and
-    /// [`linear_fixed`](Self::linear_fixed).
-    #[must_use]
-    #[doc(alias = "padding_mode")]
-    pub fn border(mut self, border: impl Into<PerAxis<Border>>) -> Self {
-        self.border = Some(border.into());
         self
     }
 
@@ -466,7 +429,6 @@ impl Resize {
         let identity = || Taps::of_indices(Axis::Depth, 1, &[Some(0)]);
         let mut taps = [identity()?, identity()?, identity()?];
         let coordinates = self.axis_coordinates(rank)?;
-        let borders = self.axis_borders(rank)?;
         let shrinks = geometry.iter().all(|axis| axis.opencv_ratio() >= 1.0);
         let small_picture = matches!(geometry, [height, width] if height.output.saturating_add(width.output) <= 128);
         for (index, geometry) in geometry.iter().enumerate() {
@@ -476,7 +438,7 @@ impl Resize {
                     self.nearest_axis(axis, coordinates[index], geometry, TorchArithmetic { double, small_picture })?
                 }
                 Method::Area => self.area_axis(axis, geometry, shrinks)?,
-                _ => self.filter_axis(axis, (coordinates[index], borders[index]), geometry, double)?,
+                _ => self.filter_axis(axis, coordinates[index], geometry, double)?,
             };
         }
         Ok(taps)
@@ -498,8 +460,7 @@ impl Resize {
             Some([begin, end]) => Some([begin.reordered("crop begin", order)?, end.reordered("crop end", order)?]),
             None => None,
         };
-        let border = self.border.as_ref().map(|each| each.reordered("border", order)).transpose()?;
-        Ok(Self { coordinates, crop, border, ..self.clone() })
+        Ok(Self { coordinates, crop, ..self.clone() })
     }
 
     /// The distance beyond which the filter is 0, in pixels; `None` where there is no filter.
@@ -535,21 +496,6 @@ impl Resize {
         let coordinates = self.coordinates.clone().unwrap_or(PerAxis::All(default)).resolve_axes("coordinates", rank)?;
         coordinates.iter().try_for_each(|coordinates| coordinates.check())?;
         Ok(coordinates)
-    }
-
-    /// The border of each axis, where one is set, checked against the other options. The first `rank` count.
-    fn axis_borders(&self, rank: usize) -> Result<[Option<Border>; 3], Error> {
-        let Some(borders) = &self.border else { return Ok([None; 3]) };
-        let (what, why) = match self.method {
-            Method::Cubic | Method::Filter(_) if self.exclude_outside == Some(true) => {
-                ("a border with exclude-outside", "taps outside the input are either dropped or read beyond the border: set one of the two")
-            }
-            Method::Cubic | Method::Filter(_) => return Ok(borders.resolve_axes("border", rank)?.map(Some)),
-            Method::Area => ("area with a border", "averages read no pixel outside the input"),
-            Method::LinearFixed { .. } => ("linear with weights of few bits with a border", "OpenCV clamps; use linear for other borders"),
-            _ => ("nearest with a border", "it copies pixels of the input and reads none outside"),
-        };
-        Err(Error::Unsupported { what: what.to_owned(), why })
     }
 
     /// Sizes and scale of each axis: as many as `input` has.
@@ -656,13 +602,7 @@ impl Resize {
     }
 
     /// The taps of an axis by a filter.
-    fn filter_axis(
-        &self,
-        axis: Axis,
-        (coordinates, border): (Coordinates, Option<Border>),
-        geometry: &Geometry,
-        double: bool,
-    ) -> Result<Taps, Error> {
+    fn filter_axis(&self, axis: Axis, coordinates: Coordinates, geometry: &Geometry, double: bool) -> Result<Taps, Error> {
         let antialias = self.antialias.unwrap_or(self.profile.antialias());
         let filter = match &self.method {
             Method::Cubic => &Filter::Cubic { a: self.profile.cubic_coefficient(antialias) },
@@ -676,8 +616,7 @@ impl Resize {
             return Err(Error::InvalidParameter { parameter: "cubic coefficient", value: a, requirement: "a finite number" });
         }
         let exclude_outside = self.exclude_outside.unwrap_or(self.profile.exclude_outside(antialias));
-        let border = border.or((!exclude_outside).then_some(Border::Clamp));
-        let table = |arithmetic| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, border, arithmetic }, geometry);
+        let table = |arithmetic| Taps::of_filter(axis, TapRule { filter, coordinates, antialias, exclude_outside, arithmetic }, geometry);
         match self.profile {
             // Pillow has no pictures of `f64`.
             Profile::Pillow => return table(if double { PositionArithmetic::Exact } else { PositionArithmetic::Pillow }),
@@ -704,7 +643,7 @@ impl Resize {
             return Err(Error::InvalidParameter { parameter: "bits of a weight", value: f64::from(bits), requirement: "from 1 to 24" });
         }
         let arithmetic = PositionArithmetic::Exact;
-        let rule = TapRule { filter: &Filter::Linear, coordinates, antialias: false, border: Some(Border::Clamp), arithmetic };
+        let rule = TapRule { filter: &Filter::Linear, coordinates, antialias: false, exclude_outside: false, arithmetic };
         Ok(Taps::of_filter(axis, rule, geometry)?.rounded_to(bits))
     }
 

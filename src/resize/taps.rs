@@ -7,7 +7,6 @@ use std::any::TypeId;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::border::Border;
 use crate::error::{Axis, Error};
 use crate::kernels::{Arithmetic, Exact, FewBits, Table, Tables};
 use crate::memory::{bytes_of, list_of, reserve_list};
@@ -20,8 +19,6 @@ use super::filter::Filter;
 pub(crate) struct Taps {
     /// Input pixels.
     pub(crate) input: usize,
-    /// The value of the first and the last of these, where they stand for what lies beyond the border.
-    pub(crate) framed: Option<f64>,
     /// `index[begin[o]..begin[o + 1]]` are the taps of output pixel `o`.
     begin: Vec<usize>,
     /// Input pixels, all inside the input.
@@ -36,8 +33,8 @@ pub(crate) struct TapRule<'a> {
     pub(crate) coordinates: Coordinates,
     /// Stretch the filter when shrinking.
     pub(crate) antialias: bool,
-    /// What is read outside the input; `None` drops these taps and renormalises the others.
-    pub(crate) border: Option<Border>,
+    /// Drop taps outside the input and renormalise, instead of clamping them to the border.
+    pub(crate) exclude_outside: bool,
     pub(crate) arithmetic: PositionArithmetic,
 }
 
@@ -63,7 +60,7 @@ impl Taps {
             return Err(overflow);
         }
         let count = output.checked_mul(taps).ok_or(overflow)?;
-        let mut table = Self { input, framed: None, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
+        let mut table = Self { input, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
         table
             .begin
             .try_reserve_exact(output + 1)
@@ -120,35 +117,12 @@ impl Taps {
             taps.clear();
             match rule.coordinates.inside(rule.position(o, geometry), geometry) {
                 None => {}
-                // Whatever the filter, one pixel counts whole, unless something else lies beside it.
-                Some(_) if n == 1 && !rule.has_value() => taps.push((0, 1.0)),
+                // Whatever the filter, one pixel counts whole.
+                Some(_) if n == 1 => taps.push((0, 1.0)),
                 Some(position) if rule.antialias => rule.stretched_taps(o, position, stretch, geometry, &mut taps),
                 Some(position) => rule.plain_taps(position, n, &mut taps),
             }
             table.push_row(taps.iter().copied());
-        }
-        match rule.framing() {
-            Some(value) => {
-                table.input = n.checked_add(2).ok_or(Error::SizeOverflow { argument: "weight table", axis })?;
-                table.framed = Some(value);
-            }
-            None => {}
-        }
-        Ok(table)
-    }
-
-    /// The same table without the two pixels that stand for what lies beyond the border. What is left of a row may be nothing.
-    fn unframed(&self) -> Result<Self, Error> {
-        let (input, last) = (self.input - 2, self.input - 1);
-        let mut table = Self { input, framed: None, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
-        reserve_list(&mut table.begin, self.begin.len())?;
-        reserve_list(&mut table.index, self.index.len())?;
-        reserve_list(&mut table.weight, self.weight.len())?;
-        table.begin.push(0);
-        for o in 0..self.output() {
-            let (index, weight) = self.row(o);
-            let taps = index.iter().map(|&index| index as usize).zip(weight.iter().copied());
-            table.push_row(taps.filter(|&(index, _)| (1..last).contains(&index)).map(|(index, weight)| (index - 1, weight)));
         }
         Ok(table)
     }
@@ -229,11 +203,8 @@ impl Taps {
         Ok(table)
     }
 
-    /// The adjoint: for every input pixel the output pixels that it reaches, in ascending order. Values beyond the border are no input.
+    /// The adjoint: for every input pixel the output pixels that it reaches, in ascending order.
     pub(crate) fn transposed(&self) -> Result<Self, Error> {
-        if self.framed.is_some() {
-            return self.unframed()?.transposed();
-        }
         let mut counts = list_of(0_usize, self.input + 1)?;
         for &index in &self.index {
             counts[index as usize + 1] += 1;
@@ -251,7 +222,7 @@ impl Taps {
                 next[i as usize] += 1;
             }
         }
-        let mut table = Self { input: self.output(), framed: None, begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
+        let mut table = Self { input: self.output(), begin: Vec::new(), index: Vec::new(), weight: Vec::new() };
         reserve_list(&mut table.begin, self.input + 1)?;
         table.begin.push(0);
         reserve_list(&mut table.index, self.index.len())?;
@@ -398,11 +369,11 @@ impl TapRule<'_> {
         let Position { pixel, rest } = position;
         let reach = self.filter.support().ceil() as i64;
         let weight = |i: f64| self.filter.weight(self.distance(i - pixel as f64, rest, 1.0));
-        let missing = self.collect(pixel + 1 - reach..pixel + reach + 1, n, weight, taps);
+        self.collect(pixel + 1 - reach..pixel + reach + 1, n, weight, taps);
         // These sum to 1 by construction; dividing would only round.
         let exact = matches!(self.filter, Filter::Linear | Filter::Cubic { .. } | Filter::Box);
-        if self.border.is_none() || !exact {
-            self.normalise(taps, missing, position, n);
+        if self.exclude_outside || !exact {
+            normalise(taps, position, n);
         }
     }
 
@@ -413,22 +384,22 @@ impl TapRule<'_> {
         // Counted from the picture's edge.
         let centre = self.centre(o, position, axis);
         let range = (centre - support + 0.5).floor() as i64..(centre + support + 0.5).floor() as i64;
-        let missing = match self.arithmetic {
+        match self.arithmetic {
             PositionArithmetic::Exact | PositionArithmetic::Onnx if self.filter.jumps() => {
                 // Counted from the pixel: of a number with a fraction near 0 or 1, one more on each side.
                 let range = range.start - 1..range.end + 1;
-                let weight = |i: f64| self.filter.weight(self.distance(i - pixel as f64, rest, stretch));
-                let missing = self.collect(range, axis.input, weight, taps);
+                self.collect(range, axis.input, |i| self.filter.weight(self.distance(i - pixel as f64, rest, stretch)), taps);
                 trim(taps);
-                missing
             }
             PositionArithmetic::Pillow => {
                 let inverse = 1.0 / stretch;
-                self.collect(range, axis.input, |i| self.filter.pillow_weight((i - centre + 0.5) * inverse), taps)
+                self.collect(range, axis.input, |i| self.filter.pillow_weight((i - centre + 0.5) * inverse), taps);
             }
-            _ => self.collect(range, axis.input, |i| self.filter.weight((i - centre + 0.5) / stretch), taps),
-        };
-        self.normalise(taps, missing, position, axis.input);
+            _ => {
+                self.collect(range, axis.input, |i| self.filter.weight((i - centre + 0.5) / stretch), taps);
+            }
+        }
+        normalise(taps, position, axis.input);
     }
 
     /// Where the stretched filter is centred, counted from the picture's edge.
@@ -457,53 +428,15 @@ impl TapRule<'_> {
         if self.filter.jumps() && (distance - half).abs() < 1e-9 { half } else { distance }
     }
 
-    /// Whether a value lies beyond the border, not pixels.
-    fn has_value(&self) -> bool {
-        matches!(self.border, Some(Border::Zeros | Border::Constant(_)))
-    }
-
-    /// The value of pixels that are put before and behind the input. Zeros need none.
-    fn framing(&self) -> Option<f64> {
-        self.border.filter(|_| self.has_value()).map(Border::value).filter(|&value| value != 0.0)
-    }
-
-    /// The taps of `range`. What lies outside the input counts for what the border has there, or is left out. Taps of a framed input are
-    /// numbered from the pixel before it. Returns the weights of zeros outside, which have no tap.
-    fn collect(&self, range: Range<i64>, n: usize, weight: impl Fn(f64) -> f64, taps: &mut Vec<(usize, f64)>) -> f64 {
+    /// The taps of `range`. What lies outside the input counts for the border pixel, or is left out.
+    fn collect(&self, range: Range<i64>, n: usize, weight: impl Fn(f64) -> f64, taps: &mut Vec<(usize, f64)>) {
         let last = n as i64 - 1;
         let inside = range.start.max(0)..range.end.min(last + 1);
-        let outside = [range.start..range.end.min(0), range.start.max(last + 1)..range.end];
-        let sums = |outside: &Range<i64>| if outside.is_empty() { 0.0 } else { self.sum_outside(outside.clone(), &weight) };
-        match self.border {
-            Some(Border::Mirror | Border::Reflect | Border::Wrap) if outside.iter().any(|outside| !outside.is_empty()) => {
-                self.collect_folded(inside, outside, n, &weight, taps);
-                return 0.0;
-            }
-            Some(Border::Zeros | Border::Constant(_)) => {
-                let [before, behind] = [sums(&outside[0]), sums(&outside[1])];
-                let first = usize::from(self.framing().is_some());
-                taps.extend(inside.map(|i| (i as usize + first, weight(i as f64))));
-                if first == 0 {
-                    if taps.is_empty() {
-                        // A row without taps would be an extrapolated one.
-                        taps.push((0, 0.0));
-                    }
-                    return before + behind;
-                }
-                if !outside[0].is_empty() {
-                    taps.insert(0, (0, before));
-                }
-                if !outside[1].is_empty() {
-                    taps.push((n + 1, behind));
-                }
-                return 0.0;
-            }
-            _ => taps.extend(inside.map(|i| (i as usize, weight(i as f64)))),
+        taps.extend(inside.map(|i| (i as usize, weight(i as f64))));
+        if self.exclude_outside {
+            return;
         }
-        if self.border.is_none() {
-            return 0.0;
-        }
-        for (border, outside) in [0, last as usize].into_iter().zip(outside) {
+        for (border, outside) in [(0, range.start..range.end.min(0)), (last as usize, range.start.max(last + 1)..range.end)] {
             if outside.is_empty() {
                 continue;
             }
@@ -514,86 +447,19 @@ impl TapRule<'_> {
                 None => taps.push((border, sum)),
             }
         }
-        0.0
-    }
-
-    /// The taps of a periodic or reflecting border: in ascending order, those of one pixel together.
-    fn collect_folded(
-        &self,
-        inside: Range<i64>,
-        outside: [Range<i64>; 2],
-        n: usize,
-        weight: &dyn Fn(f64) -> f64,
-        taps: &mut Vec<(usize, f64)>,
-    ) {
-        let border = self.border.unwrap_or_default();
-        // As the border numbers them, an axis begins anew after so many pixels.
-        let period = if border == Border::Wrap { n as i64 } else { 2 * n as i64 - 2 * i64::from(border == Border::Mirror) }.max(1);
-        taps.extend(inside.map(|i| (i as usize, weight(i as f64))));
-        for outside in outside {
-            let pixel = |i: i64| border.pixel(i, n).unwrap_or(0);
-            let most = period.saturating_mul(4).max(self.most_samples());
-            if outside.end - outside.start <= most {
-                taps.extend(outside.map(|i| (pixel(i), weight(i as f64))));
-            } else {
-                for place in 0..period {
-                    // Every `period`-th pixel from this one on is the same.
-                    let first = outside.start + place;
-                    let count = (outside.end - first + period - 1) / period;
-                    let sum = sum_every(first, period, count, (most / period).max(1), weight);
-                    taps.push((pixel(first), sum));
-                }
-            }
-        }
-        taps.sort_by_key(|tap| tap.0);
-        taps.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0.0 };
-            same
-        });
-    }
-
-    /// How many weights are computed of one side, however wide the filter is.
-    fn most_samples(&self) -> i64 {
-        if matches!(self.filter, Filter::Custom(_)) { 1 << 10 } else { 1 << 14 }
     }
 
     /// The weights of pixels outside the input together: each of them, or of very many a sample in regular steps, so that the work is bounded.
-    fn sum_outside(&self, outside: Range<i64>, weight: &dyn Fn(f64) -> f64) -> f64 {
-        sum_every(outside.start, 1, outside.end - outside.start, self.most_samples(), weight)
-    }
-
-    /// Divides by the sum, that of zeros outside counted. Where nothing is left to divide, the pixel nearest to `position` counts whole.
-    fn normalise(&self, taps: &mut Vec<(usize, f64)>, missing: f64, position: Position, n: usize) {
-        let sum = taps.iter().map(|&(_, weight)| weight).sum::<f64>() + missing;
-        if sum == 0.0 || !sum.is_finite() {
-            taps.clear();
-            let nearest = position.value().round();
-            let Some(border) = self.border else {
-                return taps.push((nearest.clamp(0.0, (n - 1) as f64) as usize, 1.0));
-            };
-            taps.push(match (border.pixel(nearest as i64, n), self.framing()) {
-                (Some(pixel), framing) => (pixel + usize::from(framing.is_some()), 1.0),
-                (None, Some(_)) => (if nearest < 0.0 { 0 } else { n + 1 }, 1.0),
-                (None, None) => (0, 0.0),
-            });
-            return;
+    fn sum_outside(&self, outside: Range<i64>, weight: impl Fn(f64) -> f64) -> f64 {
+        let most = if matches!(self.filter, Filter::Custom(_)) { 1 << 10 } else { 1 << 14 };
+        let count = outside.end - outside.start;
+        if count <= most {
+            return outside.map(|i| weight(i as f64)).sum();
         }
-        for (_, weight) in taps {
-            *weight /= sum;
-        }
+        let step = count as f64 / most as f64;
+        let middle = |sample: i64| outside.start as f64 + (sample as f64 + 0.5) * step - 0.5;
+        step * (0..most).map(|sample| weight(middle(sample))).sum::<f64>()
     }
-}
-
-/// `weight` at `first` and every `step` behind it, `count` in all, together: each of them, or of more than `most` as many in regular steps.
-#[allow(clippy::cast_precision_loss)] // sizes are below 2^32
-fn sum_every(first: i64, step: i64, count: i64, most: i64, weight: &dyn Fn(f64) -> f64) -> f64 {
-    if count <= most {
-        return (0..count).map(|k| weight((first + k * step) as f64)).sum();
-    }
-    let share = count as f64 / most as f64;
-    let middle = |sample: i64| first as f64 + ((sample as f64 + 0.5) * share - 0.5) * step as f64;
-    share * (0..most).map(|sample| weight(middle(sample))).sum::<f64>()
 }
 
 /// Removes taps of weight 0 from both ends.
@@ -603,6 +469,20 @@ fn trim(taps: &mut Vec<(usize, f64)>) {
     }
     let zeros = taps.iter().take_while(|tap| tap.1 == 0.0).count().min(taps.len().saturating_sub(1));
     taps.drain(..zeros);
+}
+
+/// Divides by the sum. Where nothing is left to divide, the pixel nearest to `position` counts whole.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to the axis
+fn normalise(taps: &mut Vec<(usize, f64)>, position: Position, n: usize) {
+    let sum: f64 = taps.iter().map(|&(_, weight)| weight).sum();
+    if sum == 0.0 || !sum.is_finite() {
+        taps.clear();
+        taps.push((position.value().round().clamp(0.0, (n - 1) as f64) as usize, 1.0));
+        return;
+    }
+    for (_, weight) in taps {
+        *weight /= sum;
+    }
 }
 
 /// One axis as the engine takes it: the exact taps, and the typed tables made from them on first use.
